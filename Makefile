@@ -1,0 +1,76 @@
+# ullim: `make help` lists the targets. `make demo` and `make test` set up all they need.
+.DEFAULT_GOAL := help
+SHELL := bash
+.SHELLFLAGS := -eu -o pipefail -c
+
+CACHE := $(CURDIR)/.cache
+TOOLS := $(CACHE)/tools
+LINT := $(TOOLS)/golangci-lint
+VERSITYGW := $(TOOLS)/versitygw
+GOFLAGS_RACE := -race
+export ULLIM_VERSITYGW := $(VERSITYGW)
+
+.PHONY: help
+help: ## this list
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
+
+.PHONY: build
+build: ## build bin/ullim
+	@tools/setup.sh demo
+	go build -o bin/ullim ./cmd/ullim
+
+.PHONY: demo
+demo: build ## five real calls on loopback, with a timeline and the contact records (under a minute)
+	./bin/ullim try
+
+.PHONY: run
+run: build ## start the engine with the embedded default (data folder: ./data)
+	./bin/ullim serve
+
+.PHONY: test
+test: ## everything: format, lint, import table, unit, both databases, both blob stores, SIPp, baresip
+	@tools/setup.sh test
+	@$(MAKE) --no-print-directory tools lint build
+	go test $(GOFLAGS_RACE) -timeout 20m ./...
+
+.PHONY: tools
+tools: $(LINT) $(VERSITYGW) ## build the pinned tools into .cache/tools
+
+$(LINT): tools/go.mod tools/go.sum
+	@mkdir -p $(TOOLS)
+	go build -C tools -o $@ github.com/golangci/golangci-lint/v2/cmd/golangci-lint
+	@touch $@
+
+$(VERSITYGW): tools/go.mod tools/go.sum
+	@mkdir -p $(TOOLS)
+	go build -C tools -o $@ github.com/versity/versitygw/cmd/versitygw
+	@touch $@
+
+.PHONY: lint
+lint: $(LINT) ## format and lint, fails on a difference
+	$(LINT) fmt --diff
+	$(LINT) run ./...
+
+.PHONY: fmt
+fmt: $(LINT) ## format all Go files
+	$(LINT) fmt
+
+.PHONY: generate
+generate: ## rewrite what is generated: docs/configuration.md, docs/openapi.json
+	ULLIM_UPDATE=1 go test ./internal/config ./internal/api/... -run 'Generated|Reference|OpenAPI' -count=1
+
+.PHONY: fuzz
+fuzz: ## fuzz every parser for 20 s each
+	@for p in $$(go list ./...); do \
+	  for f in $$(go test -list '^Fuzz' $$p | grep '^Fuzz' || true); do \
+	    echo "$$p $$f"; go test $$p -run '^$$' -fuzz "^$$f$$" -fuzztime 20s; done; done
+
+.PHONY: bench
+bench: ## the figures of docs/performance.md, ratios against a yardstick in the same run
+	@tools/setup.sh bench
+	go test -run '^$$' -bench . -benchmem ./media ./acd ./storage
+	go test -run '^$$' -bench . -benchtime 1x -timeout 20m ./internal/e2e
+
+.PHONY: clean
+clean: ## remove what was built
+	rm -rf bin .cache

@@ -1,0 +1,136 @@
+package call
+
+import (
+	"context"
+	"errors"
+	"sync"
+
+	"ullim/internal/contact"
+	"ullim/internal/errs"
+)
+
+// ErrLeft says that the person a flow talks to is gone, or that another flow has taken over.
+var ErrLeft = errors.New("call: participant has left")
+
+// Control is a flow's hand on its call. It belongs to one flow and one person; when that flow is ended, every method
+// gives ErrLeft at once. Its methods are called from the flow's goroutine and may block it, never the call.
+type Control struct {
+	actor  *actor
+	gen    int
+	who    int
+	kind   FlowKind
+	media  Media
+	ctx    context.Context //nolint:containedctx // a Control is the flow's run, and lives exactly as long
+	cancel context.CancelFunc
+
+	playing sync.Mutex // between a late Start and the flow that comes after
+	ended   bool
+}
+
+// Kind is what the flow runs for.
+func (c *Control) Kind() FlowKind { return c.kind }
+
+// Snapshot is the contact as it is now.
+func (c *Control) Snapshot() *Snapshot { return c.actor.snapshot.Load() }
+
+// Start plays a list of audio, again and again if loop is set. The channel is closed when it is over, whatever ended
+// it.
+func (c *Control) Start(list []Audio, loop bool) (<-chan struct{}, error) {
+	c.playing.Lock()
+	defer c.playing.Unlock()
+	if c.ended {
+		return nil, ErrLeft
+	}
+	done := make(chan struct{})
+	c.media.Play(list, loop, func(bool) { close(done) })
+	return done, nil
+}
+
+// StopPlay ends what is played.
+func (c *Control) StopPlay() {
+	c.playing.Lock()
+	defer c.playing.Unlock()
+	if !c.ended {
+		c.media.StopPlay()
+	}
+}
+
+// Digits gives the customer's keys in the order pressed, also those pressed before anybody asked.
+func (c *Control) Digits() <-chan byte {
+	if c.who == ofAgent {
+		return nil
+	}
+	return c.actor.digits
+}
+
+// Enqueue puts the contact in its target queue. errs.Limit: at capacity. After nil the flow is over.
+func (c *Control) Enqueue(ctx context.Context) error {
+	reply := make(chan error, 1)
+	if !c.actor.ask(askQueue{gen: c.gen, reply: reply}) {
+		return ErrLeft
+	}
+	select {
+	case err := <-reply:
+		return err
+	case <-ctx.Done():
+		return ErrLeft
+	case <-c.actor.done:
+		return ErrLeft
+	}
+}
+
+// SetAttributes adds attributes to the contact, all or nothing.
+func (c *Control) SetAttributes(set map[string]string) error {
+	total := 0
+	all := c.Snapshot().Record.Attributes
+	for k, v := range all {
+		if _, replaced := set[k]; !replaced {
+			total += len(k) + len(v)
+		}
+	}
+	for k, v := range set {
+		total += len(k) + len(v)
+	}
+	if total > contact.MaxAttributeBytes {
+		return errs.New(errs.Limit, "attributes would take %d bytes; at most %d are kept", total, contact.MaxAttributeBytes)
+	}
+	return c.change(attributesSet{Set: set})
+}
+
+// SetTarget chooses the queue for Enqueue.
+func (c *Control) SetTarget(t TargetQueue) error { return c.change(targetSet{Target: t}) }
+
+// SetHook chooses the flow for a place in the call; an empty id restores the default.
+func (c *Control) SetHook(k FlowKind, flowID string) error {
+	return c.change(hookSet{Kind: k, FlowID: flowID})
+}
+
+// SetRecording switches recording on or off for when an agent is joined.
+func (c *Control) SetRecording(on bool) error { return c.change(recordingSet{On: on}) }
+
+// SetVoice chooses how text is spoken from here on.
+func (c *Control) SetVoice(v Voice) error { return c.change(voiceSet{Voice: v}) }
+
+// change posts a change and waits until it is in the snapshot, so that the flow's next action sees it.
+func (c *Control) change(e Event) error {
+	applied := make(chan struct{})
+	if c.ctx.Err() != nil || !c.actor.ask(askChange{event: e, applied: applied}) {
+		return ErrLeft
+	}
+	select {
+	case <-applied:
+		return nil
+	case <-c.ctx.Done():
+		return ErrLeft
+	case <-c.actor.done:
+		return ErrLeft
+	}
+}
+
+// stop ends the flow: its context, and its say over the media.
+func (c *Control) stop() {
+	c.playing.Lock()
+	c.ended = true
+	c.playing.Unlock()
+	c.cancel()
+}

@@ -1,0 +1,268 @@
+package call
+
+import (
+	"context"
+	"time"
+
+	"ullim/internal/contact"
+	"ullim/internal/resource"
+)
+
+// Audio is prepared sound. Frames gives 20 ms of payload each, ready to send, for a codec by its RTP encoding name
+// ("PCMU", "PCMA"); they are shared by all calls and never written to. *prompts.Audio implements it.
+type Audio interface {
+	Frames(codec string) [][]byte
+}
+
+// Direction of a Leg, seen from ullim.
+type Direction int
+
+// Directions.
+const (
+	Incoming Direction = iota // they called us
+	Outgoing                  // we called them
+)
+
+// Leg is one SIP dialog seen from its call, the same type for both directions (sip.Leg implements it). Every method
+// returns at once, may be called in any state and any number of times, and is only ever called by the call's actor:
+// what does not fit the state is ignored. Results come back as a LegEvent to the function given at birth; after the
+// one LegEnded no event follows.
+type Leg interface {
+	// CallID is the SIP Call-ID, for logs and records.
+	CallID() string
+	// Ring sends 180 (incoming, unanswered).
+	Ring()
+	// Answer sends 200 with our SDP (incoming, unanswered): an answer, or an offer if the INVITE had none.
+	Answer(sdp []byte)
+	// Reject ends an unanswered incoming leg with a final status and a reason phrase; retryAfter 0 sends no header.
+	Reject(code int, reason string, retryAfter time.Duration)
+	// AnswerOffer answers the offer of the last LegOffer (re-INVITE, UPDATE); nil refuses it with 488.
+	AnswerOffer(sdp []byte)
+	// Hangup ends the leg as its state needs: CANCEL, BYE, or 480 to an unanswered incoming INVITE. cause becomes
+	// the Reason header (RFC 3326), empty for none.
+	Hangup(cause string)
+}
+
+// LegEventKind says what happened on a Leg.
+type LegEventKind int
+
+// Leg events.
+const (
+	// LegProgress: a provisional answer to our INVITE; Code, and SDP if it carried early media.
+	LegProgress LegEventKind = iota
+	// LegAnswered: the dialog is confirmed. Outgoing: their 200, SDP is their answer. Incoming: their ACK, SDP only if
+	// our 200 carried the offer.
+	LegAnswered
+	// LegOffer: they offer a change of session (hold, resume, codec). SDP nil means: they ask for our offer. Answer it
+	// with AnswerOffer.
+	LegOffer
+	// LegDigit: a key by SIP INFO.
+	LegDigit
+	// LegEnded is the last event: Cause and Code say why.
+	LegEnded
+)
+
+// LegCause is why a leg ended.
+type LegCause int
+
+// Leg causes.
+const (
+	CauseBye       LegCause = iota // they hung up
+	CauseCancelled                 // they gave up before our answer
+	CauseRejected                  // they refused our INVITE; Code is their status
+	CauseTimeout                   // no final answer, or no ACK
+	CauseTransport                 // the message could not be delivered
+	CauseLocal                     // we ended it
+	CauseProtocol                  // they broke the protocol in a way that ends the dialog (481, impossible SDP)
+)
+
+// LegEvent is something that happened on a Leg. Text is one line for the log.
+type LegEvent struct {
+	Kind  LegEventKind
+	Code  int
+	SDP   []byte
+	Digit byte // 0-9 * # A-D
+	Cause LegCause
+	Text  string
+}
+
+// Media is the audio of one leg (media.Session implements it, through the adapter in internal/app). Methods return at
+// once and do not fail after Close.
+type Media interface {
+	// Offer is our SDP offer; Accept applies the answer to it.
+	Offer() ([]byte, error)
+	Accept(answer []byte) error
+	// Answer negotiates their offer, first or later, and gives our answer. On error (errs.Invalid: no common codec,
+	// bad SDP) what was agreed before stays in force.
+	Answer(offer []byte) ([]byte, error)
+	// Play sends the given audio one after the other, again and again if loop is set, instead of whatever is played
+	// now. done is called exactly once, from another goroutine: finished is false if something else took its place.
+	Play(list []Audio, loop bool, done func(finished bool))
+	// StopPlay ends what is played; silence is sent.
+	StopPlay()
+	// Close frees the port. It is safe twice. Quality is final.
+	Close() contact.Quality
+}
+
+// MediaOptions are what a call wants of a new Media. The callbacks come from the media loop: they must not block.
+type MediaOptions struct {
+	ContactID string
+	Codecs    []string         // in order of preference; empty means all
+	OnDigit   func(digit byte) // once for each key pressed
+	OnDead    func(why string) // media that had been agreed never came or stopped: see the media package for the times
+	Peer      string           // "customer" or "agent", for logs
+}
+
+// MediaPlane makes and joins Media.
+type MediaPlane interface {
+	// Open binds a port from the range. errs.Unavailable when none is free.
+	Open(o MediaOptions) (Media, error)
+	// Join lets both hear each other, and ends what is played to them. The returned function parts them again.
+	Join(a, b Media) (part func(), err error)
+	// Record spools what left and right say, in stereo, on one timeline that begins now. key is the blob key.
+	Record(contactID, key string, left, right Media) (Recording, error)
+}
+
+// Recording is a recording in progress.
+type Recording interface {
+	// Stop ends it; done is called once, from another goroutine, when the file is complete on disk.
+	Stop(done func(contact.Recording, error))
+}
+
+// Target is whom an outgoing leg calls.
+type Target struct {
+	InstanceID string
+	UserID     string // an agent: the device that this user has registered
+	FromNumber string // shown to the called party
+	FromName   string
+	ContactID  string
+}
+
+// Dialer places outgoing legs to devices of our own (sip.Endpoint implements it).
+type Dialer interface {
+	// Dial sends an INVITE with our offer and returns at once. Every outcome, also "no such device", is an event.
+	Dial(t Target, offer []byte, events func(LegEvent)) Leg
+}
+
+// FlowKind says for what a flow runs in a call.
+type FlowKind int
+
+// The places of a call at which a flow runs (A1.4 of the specification).
+const (
+	FlowInbound FlowKind = iota
+	FlowCustomerQueue
+	FlowAgentWhisper
+	FlowCustomerWhisper
+	FlowDisconnect // CustomerRemaining: the agent has left, the customer is still there
+)
+
+// FlowRun asks for a flow to be run. FlowID is empty for the instance's default flow of that kind.
+type FlowRun struct {
+	Kind    FlowKind
+	FlowID  string
+	Control *Control // the flow's hand on the call
+}
+
+// Flows runs contact flows against a call (an adapter on ivr implements it).
+type Flows interface {
+	// Run interprets the flow until it ends, ctx ends, or the participant has left. It blocks.
+	Run(ctx context.Context, r FlowRun) FlowOutcome
+}
+
+// FlowOutcome is how a flow ended.
+type FlowOutcome int
+
+// Flow outcomes.
+const (
+	FlowEnded        FlowOutcome = iota // EndFlowExecution, or nothing left to do
+	FlowDisconnected                    // DisconnectParticipant
+	FlowQueued                          // TransferContactToQueue was accepted
+	FlowFailed                          // no such flow, or an action without a way out failed
+	FlowLeft                            // the participant left, or ctx ended
+)
+
+// Queues is the call's side of the ACD (an adapter on acd implements it). Only Enqueue can fail; the rest posts.
+type Queues interface {
+	// Enqueue puts the contact in line. errs.Limit: queue at capacity. errs.NotFound: no such queue, or disabled.
+	Enqueue(ctx context.Context, e Enqueue) error
+	// Leave takes the contact out, whatever it is doing there. Safe for a contact that is not there.
+	Leave(contactID string)
+	// OfferResult tells how an offer came out.
+	OfferResult(offerID string, r OfferResult)
+	// Joined tells that customer and agent talk; AgentDone that the agent's part is over, so that after-contact work
+	// starts.
+	Joined(offerID string)
+	AgentDone(offerID string)
+}
+
+// Enqueue is a contact that wants an agent. Since is when it entered the queue, normally now.
+type Enqueue struct {
+	InstanceID string
+	ContactID  string
+	QueueID    string
+	Channel    contact.Channel
+	Since      time.Time
+}
+
+// Offer is an agent reserved for a waiting contact: ring this agent for RingTime.
+type Offer struct {
+	ID         string
+	ContactID  string
+	RingTime   time.Duration
+	Agent      contact.AgentInfo // identity and routing profile; no times yet
+	QueueID    string
+	AutoAccept bool
+	ACWTimeout time.Duration
+}
+
+// OfferResult is how an offer came out.
+type OfferResult int
+
+// Offer results: missed, rejected, caller-left and device-failed are four different things (R11).
+const (
+	OfferAnswered     OfferResult = iota
+	OfferMissed                   // rang for the whole ring time
+	OfferRejected                 // the agent refused (486, 603)
+	OfferDeviceFailed             // no device, 408, 480, 5xx: the agent is not to blame
+	OfferCallerLeft               // the caller left first: the agent is as before
+	OfferAgentLeft                // answered, then gone before the two were joined
+)
+
+// Store remembers contacts. Every method commits before it returns.
+type Store interface {
+	// CreateContact adds the record of a new segment.
+	CreateContact(ctx context.Context, r *contact.Record) error
+	// UpdateContact replaces the record of an open segment.
+	UpdateContact(ctx context.Context, r *contact.Record) error
+	// CloseContact writes the final record, one upload job for each spooled recording, and ends every reservation of
+	// the contact, in one transaction. Closing twice changes nothing.
+	CloseContact(ctx context.Context, r *contact.Record) error
+}
+
+// NumberLookup finds the number that a call asks for.
+type NumberLookup interface {
+	// Lookup finds the number that was called. ok is false if nobody claimed it.
+	Lookup(trunkID, called string) (n Number, ok bool)
+}
+
+// Inbound is an admitted INVITE: where it came from and whom it asks for.
+type Inbound struct {
+	CallID     string
+	TrunkID    string // empty for a call from a device of our own
+	DeviceUser string // user id of the device, if not a trunk
+	From       contact.Endpoint
+	Called     string // as dialled, normalised to E.164 where it is a number
+	SDP        []byte // nil: they ask for our offer
+	Received   time.Time
+	Headers    map[string]string // the SIP facts that flows may read: P-Asserted-Identity, From, To, Diversion ...
+}
+
+// Reader looks contacts up.
+type Reader interface {
+	// Contact is one record. errs.NotFound, also for another instance's contact.
+	Contact(ctx context.Context, instanceID, id string) (*contact.Record, error)
+	// Contacts lists the records initiated in [from, to), newest first, in pages.
+	Contacts(ctx context.Context, instanceID string, from, to time.Time, p resource.Page) ([]*contact.Record, string, error)
+	// OpenContacts are the segments of a node that were never closed: what a process that died has left.
+	OpenContacts(ctx context.Context, node string) ([]*contact.Record, error)
+}

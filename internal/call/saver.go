@@ -1,0 +1,132 @@
+package call
+
+import (
+	"context"
+	"log/slog"
+	"sync"
+	"time"
+
+	"ullim/internal/contact"
+)
+
+// saver writes a call's records in the order of the call's decisions, without the call waiting. Updates that nobody
+// has written yet give way to newer ones. A final record that the store does not take for a while is spilled to the
+// local disk, from where the next start brings it in.
+type saver struct {
+	store Store
+	spill func(*contact.Record) error
+	log   *slog.Logger
+
+	mu   sync.Mutex
+	ops  []saveOp
+	idle *sync.Cond
+	busy bool
+}
+
+type saveKind int
+
+const (
+	saveUpdate saveKind = iota
+	saveCreate
+	saveClose
+)
+
+type saveOp struct {
+	kind   saveKind
+	record contact.Record
+	done   func()
+}
+
+// How long a final record is offered to the store before it is spilled, and the pause after the first refusal.
+const (
+	saveTries = 6
+	savePause = 100 * time.Millisecond
+)
+
+func newSaver(store Store, spill func(*contact.Record) error, log *slog.Logger) *saver {
+	s := &saver{store: store, spill: spill, log: log}
+	s.idle = sync.NewCond(&s.mu)
+	return s
+}
+
+func (s *saver) save(r contact.Record)   { s.add(saveOp{kind: saveUpdate, record: r}) }
+func (s *saver) create(r contact.Record) { s.add(saveOp{kind: saveCreate, record: r}) }
+func (s *saver) close(r contact.Record, done func()) {
+	s.add(saveOp{kind: saveClose, record: r, done: done})
+}
+
+func (s *saver) add(op saveOp) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if n := len(s.ops); n > 0 && s.ops[n-1].kind == saveUpdate && s.ops[n-1].record.ID == op.record.ID {
+		s.ops = s.ops[:n-1]
+	}
+	s.ops = append(s.ops, op)
+	if !s.busy {
+		s.busy = true
+		go s.drain()
+	}
+}
+
+// flush waits until everything so far is written.
+func (s *saver) flush() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	for s.busy {
+		s.idle.Wait()
+	}
+}
+
+func (s *saver) drain() {
+	for {
+		s.mu.Lock()
+		if len(s.ops) == 0 {
+			s.busy = false
+			s.idle.Broadcast()
+			s.mu.Unlock()
+			return
+		}
+		op := s.ops[0]
+		s.ops = s.ops[1:]
+		s.mu.Unlock()
+		s.write(op)
+		if op.done != nil {
+			op.done()
+		}
+	}
+}
+
+func (s *saver) write(op saveOp) {
+	r := op.record
+	r.LastUpdateTimestamp = time.Now()
+	pause := savePause
+	for try := 1; ; try++ {
+		// The contact may have ended long ago: its record is written all the same, so no context of the call is used.
+		ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
+		var err error
+		switch op.kind {
+		case saveUpdate:
+			err = s.store.UpdateContact(ctx, &r)
+		case saveCreate:
+			err = s.store.CreateContact(ctx, &r)
+		case saveClose:
+			err = s.store.CloseContact(ctx, &r)
+		}
+		cancel()
+		if err == nil {
+			return
+		}
+		s.log.Error("contact record not stored", "contact_id", r.ID, "try", try, "error", err)
+		if try == saveTries {
+			break
+		}
+		time.Sleep(pause)
+		pause *= 2
+	}
+	if op.kind != saveClose {
+		return // a later write carries the same facts
+	}
+	if err := s.spill(&r); err != nil {
+		s.log.Error("contact record lost: neither stored nor spilled", "contact_id", r.ID, "error", err)
+	}
+}

@@ -1,0 +1,165 @@
+// Package contact is the vocabulary of what is routed, recorded and reported: plain data, no behaviour that needs a
+// clock, a network or a database.
+//
+// A Record is one segment of a conversation (Amazon Connect's contact record, A3 of the specification). Segments are
+// linked by InitialContactID, PreviousContactID and NextContactID. A zero time means "did not happen".
+package contact
+
+import "time"
+
+// Channel is how the customer reaches us.
+type Channel string
+
+// Channels, as in the Connect API.
+const (
+	Voice Channel = "VOICE"
+	Chat  Channel = "CHAT"
+	Task  Channel = "TASK"
+)
+
+// InitiationMethod is how a segment began.
+type InitiationMethod string
+
+// Initiation methods, as in the Connect API.
+const (
+	Inbound       InitiationMethod = "INBOUND"
+	Outbound      InitiationMethod = "OUTBOUND"
+	Transfer      InitiationMethod = "TRANSFER"
+	QueueTransfer InitiationMethod = "QUEUE_TRANSFER"
+	Callback      InitiationMethod = "CALLBACK"
+	API           InitiationMethod = "API"
+	Disconnect    InitiationMethod = "DISCONNECT"
+)
+
+// DisconnectReason is why a segment ended.
+type DisconnectReason string
+
+// Disconnect reasons for voice, as in the Connect contact record.
+const (
+	CustomerDisconnect    DisconnectReason = "CUSTOMER_DISCONNECT"
+	AgentDisconnect       DisconnectReason = "AGENT_DISCONNECT"
+	ThirdPartyDisconnect  DisconnectReason = "THIRD_PARTY_DISCONNECT"
+	TelecomProblem        DisconnectReason = "TELECOM_PROBLEM"
+	ContactFlowDisconnect DisconnectReason = "CONTACT_FLOW_DISCONNECT"
+	Expired               DisconnectReason = "EXPIRED"
+	Other                 DisconnectReason = "OTHER"
+)
+
+// EndpointType says what an Endpoint's address is.
+type EndpointType string
+
+// Endpoint types, as in the Connect contact record.
+const (
+	TelephoneNumber EndpointType = "TELEPHONE_NUMBER"
+	VoIP            EndpointType = "VOIP"
+)
+
+// Endpoint is one end of a contact: an E.164 number, or a SIP address for a device of our own.
+type Endpoint struct {
+	Type        EndpointType `json:"type"`
+	Address     string       `json:"address"`
+	DisplayName string       `json:"displayName,omitempty"`
+}
+
+// QueueInfo is the queue part of a record.
+type QueueInfo struct {
+	ID               string    `json:"id"`
+	Name             string    `json:"name"`
+	EnqueueTimestamp time.Time `json:"enqueueTimestamp,omitzero"`
+	DequeueTimestamp time.Time `json:"dequeueTimestamp,omitzero"`
+}
+
+// Duration is the time in the queue, zero while still waiting.
+func (q QueueInfo) Duration() time.Duration {
+	if q.DequeueTimestamp.IsZero() {
+		return 0
+	}
+	return q.DequeueTimestamp.Sub(q.EnqueueTimestamp)
+}
+
+// AgentInfo is the agent part of a record. RingStartTimestamp is that of the offer that was accepted.
+type AgentInfo struct {
+	ID                           string    `json:"id"`
+	Username                     string    `json:"username"`
+	RoutingProfileID             string    `json:"routingProfileId"`
+	RoutingProfileName           string    `json:"routingProfileName"`
+	RingStartTimestamp           time.Time `json:"ringStartTimestamp,omitzero"`
+	AcceptedByAgentTimestamp     time.Time `json:"acceptedByAgentTimestamp,omitzero"`
+	ConnectedToAgentTimestamp    time.Time `json:"connectedToAgentTimestamp,omitzero"`
+	AfterContactWorkStart        time.Time `json:"afterContactWorkStartTimestamp,omitzero"`
+	AfterContactWorkEnd          time.Time `json:"afterContactWorkEndTimestamp,omitzero"`
+	AgentInteractionEndTimestamp time.Time `json:"agentInteractionEndTimestamp,omitzero"`
+}
+
+// RecordingStatus is where a recording is in its life.
+type RecordingStatus string
+
+// A recording is spooled locally, then AVAILABLE in the blob store, and perhaps DELETED.
+const (
+	RecordingSpooled   RecordingStatus = "SPOOLED"
+	RecordingAvailable RecordingStatus = "AVAILABLE"
+	RecordingDeleted   RecordingStatus = "DELETED"
+	RecordingFailed    RecordingStatus = "FAILED"
+)
+
+// Recording is one audio file of a segment: stereo, agent right, everyone else left.
+type Recording struct {
+	Location string          `json:"location"`        // blob key, connect/<alias>/CallRecordings/...
+	Spool    string          `json:"spool,omitempty"` // file name in the spool folder until uploaded
+	Start    time.Time       `json:"startTimestamp,omitzero"`
+	Stop     time.Time       `json:"stopTimestamp,omitzero"`
+	Status   RecordingStatus `json:"status"`
+	Bytes    int64           `json:"bytes,omitempty"`
+	SHA256   string          `json:"sha256,omitempty"` // of the finished file, hexadecimal
+	Reason   string          `json:"reason,omitempty"` // of a deletion or a failure
+}
+
+// Quality is what one leg's media looked like; counts are RTP packets.
+type Quality struct {
+	Sent     uint64        `json:"sent"`
+	Received uint64        `json:"received"`
+	Lost     uint64        `json:"lost"`
+	Foreign  uint64        `json:"foreign"`          // from a stranger's address: dropped
+	MaxGap   time.Duration `json:"maxGap,omitempty"` // longest silence between two received packets
+}
+
+// Record is the contact record of one segment.
+type Record struct {
+	ID                string           `json:"id"`
+	InstanceID        string           `json:"instanceId"`
+	InitialContactID  string           `json:"initialContactId,omitempty"`
+	PreviousContactID string           `json:"previousContactId,omitempty"`
+	NextContactID     string           `json:"nextContactId,omitempty"`
+	Node              string           `json:"node"`   // the process that holds the contact while it is open
+	CallID            string           `json:"callId"` // SIP Call-ID of the customer's leg
+	TrunkID           string           `json:"trunkId,omitempty"`
+	Channel           Channel          `json:"channel"`
+	InitiationMethod  InitiationMethod `json:"initiationMethod"`
+	FlowID            string           `json:"flowId,omitempty"`
+	CustomerEndpoint  Endpoint         `json:"customerEndpoint"`
+	SystemEndpoint    Endpoint         `json:"systemEndpoint"`
+
+	InitiationTimestamp        time.Time `json:"initiationTimestamp,omitzero"`
+	ConnectedToSystemTimestamp time.Time `json:"connectedToSystemTimestamp,omitzero"`
+	DisconnectTimestamp        time.Time `json:"disconnectTimestamp,omitzero"`
+	LastUpdateTimestamp        time.Time `json:"lastUpdateTimestamp,omitzero"`
+
+	Queue                   *QueueInfo        `json:"queue,omitempty"`
+	Agent                   *AgentInfo        `json:"agent,omitempty"`
+	AgentConnectionAttempts int               `json:"agentConnectionAttempts"`
+	Attributes              map[string]string `json:"attributes,omitempty"` // 32 KB in all
+	DisconnectReason        DisconnectReason  `json:"disconnectReason,omitempty"`
+	DisconnectDetail        string            `json:"disconnectDetail,omitempty"` // one line for the operator: what ended it
+	Recordings              []Recording       `json:"recordings,omitempty"`
+	CustomerQuality         *Quality          `json:"customerQuality,omitempty"`
+	AgentQuality            *Quality          `json:"agentQuality,omitempty"`
+}
+
+// Abandoned reports whether the customer left while waiting: queued, never joined to an agent.
+func (r *Record) Abandoned() bool {
+	return r.Queue != nil && !r.Queue.EnqueueTimestamp.IsZero() && !r.DisconnectTimestamp.IsZero() &&
+		(r.Agent == nil || r.Agent.ConnectedToAgentTimestamp.IsZero()) && r.NextContactID == ""
+}
+
+// MaxAttributeBytes is the room for all attribute keys and values of a contact together.
+const MaxAttributeBytes = 32 << 10

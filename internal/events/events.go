@@ -1,0 +1,66 @@
+// Package events records what happens to contacts and agents for whoever watches: the timeline of `ullim try`, logs,
+// later webhooks and streams. Recording never blocks what it observes: a full queue drops the event and counts it. What
+// must not be lost belongs in storage, not here.
+package events
+
+import (
+	"sync"
+	"sync/atomic"
+	"time"
+)
+
+// Event is one thing that happened. Kind is one of the Connect contact events (INITIATED, CONNECTED_TO_SYSTEM, QUEUED,
+// CONNECTED_TO_AGENT, DISCONNECTED) or one of ours in lower case ("offer", "missed", "digit", "flow", "recording").
+type Event struct {
+	At         time.Time
+	Kind       string
+	InstanceID string
+	ContactID  string
+	CallID     string
+	Detail     string
+}
+
+// Recorder hands events to subscribers. The zero Recorder, and a nil one, drop everything.
+type Recorder struct {
+	mu      sync.Mutex
+	subs    map[*subscriber]struct{}
+	dropped atomic.Uint64
+}
+
+type subscriber struct{ ch chan Event }
+
+// Record offers e to every subscriber and never blocks.
+func (r *Recorder) Record(e Event) {
+	if r == nil {
+		return
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for s := range r.subs {
+		select {
+		case s.ch <- e:
+		default:
+			r.dropped.Add(1)
+		}
+	}
+}
+
+// Subscribe gives a channel of the events from now on, with room for n, and a function that ends it.
+func (r *Recorder) Subscribe(n int) (<-chan Event, func()) {
+	s := &subscriber{ch: make(chan Event, n)}
+	r.mu.Lock()
+	if r.subs == nil {
+		r.subs = make(map[*subscriber]struct{})
+	}
+	r.subs[s] = struct{}{}
+	r.mu.Unlock()
+	return s.ch, sync.OnceFunc(func() {
+		r.mu.Lock()
+		delete(r.subs, s)
+		close(s.ch)
+		r.mu.Unlock()
+	})
+}
+
+// Dropped is how many events found a full queue.
+func (r *Recorder) Dropped() uint64 { return r.dropped.Load() }
