@@ -85,15 +85,23 @@ func TestAnOrdinaryCallGoesThroughItsPhases(t *testing.T) {
 		{"asks for the queue", toQueued()[:3], PhaseEnqueueing, "takeQueue"},
 		{"queued", toQueued(), PhaseQueued, "replyQueue startFlow(1) save"},
 		{"offered", append(toQueued(), offered{Offer: offer}), PhaseRinging, "dialAgent startTimer"},
-		{"offer overtakes the queue's answer", append(toQueued()[:3], offered{Offer: offer}), PhaseRinging,
-			"replyQueue startFlow(1) save dialAgent startTimer"},
-		{"accepted", append(toQueued(), offered{Offer: offer}, agentLeg{Gen: 3, LegEvent: answered}), PhaseAgentWhisper,
-			"stopTimer reportOffer(0) startFlow(2) startTimer"},
+		{
+			"offer overtakes the queue's answer", append(toQueued()[:3], offered{Offer: offer}), PhaseRinging,
+			"replyQueue startFlow(1) save dialAgent startTimer",
+		},
+		{
+			"accepted", append(toQueued(), offered{Offer: offer}, agentLeg{Gen: 3, LegEvent: answered}), PhaseAgentWhisper,
+			"stopTimer reportOffer(0) startFlow(2) startTimer",
+		},
 		{"joined", toTalking(), PhaseTalking, "stopTimer join reportJoined startRecording save"},
-		{"customer hangs up", append(toTalking(), customerLeg{bye}), PhaseEnding,
-			"part stopRecording stopTimer stopTimer hangupAgent closeMedia reportDone hangupCustomer closeMedia"},
-		{"agent hangs up", append(toTalking(), agentLeg{Gen: 3, LegEvent: bye}), PhaseEnding,
-			"part stopRecording stopTimer stopTimer hangupAgent closeMedia reportDone hangupCustomer closeMedia"},
+		{
+			"customer hangs up", append(toTalking(), customerLeg{bye}), PhaseEnding,
+			"part stopRecording stopTimer stopTimer hangupAgent closeMedia reportDone hangupCustomer closeMedia",
+		},
+		{
+			"agent hangs up", append(toTalking(), agentLeg{Gen: 3, LegEvent: bye}), PhaseEnding,
+			"part stopRecording stopTimer stopTimer hangupAgent closeMedia reportDone hangupCustomer closeMedia",
+		},
 		{"everything is done", append(toTalking(), customerLeg{bye}, qualityKnown{Agent: true}, qualityKnown{},
 			recordingDone{}), PhaseEnding, "closeSegment"},
 		{"stored", append(toTalking(), customerLeg{bye}, qualityKnown{Agent: true}, qualityKnown{}, recordingDone{},
@@ -129,12 +137,18 @@ func TestEveryWayAnOfferCanEndIsToldApart(t *testing.T) {
 		{"device silent", append(ring[:len(ring):len(ring)],
 			agentLeg{Gen: 3, LegEvent: LegEvent{Kind: LegEnded, Cause: CauseTimeout}}), PhaseQueued, OfferDeviceFailed},
 		{"caller hangs up while ringing", append(ring[:len(ring):len(ring)], customerLeg{bye}), PhaseEnding, OfferCallerLeft},
-		{"agent hangs up in the whisper", append(whisper[:len(whisper):len(whisper)], agentLeg{Gen: 3, LegEvent: bye}),
-			PhaseQueued, OfferAgentLeft},
-		{"caller hangs up in the whisper", append(whisper[:len(whisper):len(whisper)], customerLeg{bye}), PhaseEnding,
-			OfferCallerLeft},
-		{"whisper without end", append(whisper[:len(whisper):len(whisper)], timerFired{Timer: TimerWhisper, Gen: 3}),
-			PhaseQueued, OfferAgentLeft},
+		{
+			"agent hangs up in the whisper", append(whisper[:len(whisper):len(whisper)], agentLeg{Gen: 3, LegEvent: bye}),
+			PhaseQueued, OfferAgentLeft,
+		},
+		{
+			"caller hangs up in the whisper", append(whisper[:len(whisper):len(whisper)], customerLeg{bye}), PhaseEnding,
+			OfferCallerLeft,
+		},
+		{
+			"whisper without end", append(whisper[:len(whisper):len(whisper)], timerFired{Timer: TimerWhisper, Gen: 3}),
+			PhaseQueued, OfferAgentLeft,
+		},
 	}
 	for _, r := range rows {
 		t.Run(r.name, func(t *testing.T) {
@@ -158,9 +172,13 @@ func TestEveryWayAnOfferCanEndIsToldApart(t *testing.T) {
 func TestALateTimerOrLegEventOfAnotherGenerationIsIgnored(t *testing.T) {
 	s, _ := walk(t, newState(), time.Now(), toTalking()...)
 	for _, e := range []Event{
-		timerFired{Timer: TimerRing, Gen: 3}, agentLeg{Gen: 2, LegEvent: bye}, agentLeg{Gen: 0, LegEvent: bye},
-		flowDone{Gen: 2, Kind: FlowCustomerQueue, Outcome: FlowDisconnected}, withdrawn{OfferID: "o1"},
-		mediaDead{Agent: true, Gen: 1}, enqueueDone{},
+		timerFired{Timer: TimerRing, Gen: 3},
+		agentLeg{Gen: 2, LegEvent: bye},
+		agentLeg{Gen: 0, LegEvent: bye},
+		flowDone{Gen: 2, Kind: FlowCustomerQueue, Outcome: FlowDisconnected},
+		withdrawn{OfferID: "o1"},
+		mediaDead{Agent: true, Gen: 1},
+		enqueueDone{},
 	} {
 		next, effects := Step(s, e, time.Now())
 		if next.Phase != PhaseTalking || len(effects) != 0 {
