@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"reflect"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -120,7 +121,7 @@ func TestAnOrdinaryCallGoesThroughItsPhases(t *testing.T) {
 func TestEveryWayAnOfferCanEndIsToldApart(t *testing.T) {
 	now := time.Now()
 	ring := append(toQueued(), offered{Offer: offer})
-	whisper := append(ring[:len(ring):len(ring)], agentLeg{Gen: 3, LegEvent: answered})
+	whisper := append(slices.Clip(ring), agentLeg{Gen: 3, LegEvent: answered})
 	rejected := func(code int) Event {
 		return agentLeg{Gen: 3, LegEvent: LegEvent{Kind: LegEnded, Cause: CauseRejected, Code: code}}
 	}
@@ -130,23 +131,23 @@ func TestEveryWayAnOfferCanEndIsToldApart(t *testing.T) {
 		phase  Phase
 		want   OfferResult
 	}{
-		{"rings out", append(ring[:len(ring):len(ring)], timerFired{Timer: TimerRing, Gen: 3}), PhaseQueued, OfferMissed},
-		{"busy", append(ring[:len(ring):len(ring)], rejected(486)), PhaseQueued, OfferRejected},
-		{"declined", append(ring[:len(ring):len(ring)], rejected(603)), PhaseQueued, OfferRejected},
-		{"no device", append(ring[:len(ring):len(ring)], rejected(480)), PhaseQueued, OfferDeviceFailed},
-		{"device silent", append(ring[:len(ring):len(ring)],
+		{"rings out", append(slices.Clip(ring), timerFired{Timer: TimerRing, Gen: 3}), PhaseQueued, OfferMissed},
+		{"busy", append(slices.Clip(ring), rejected(486)), PhaseQueued, OfferRejected},
+		{"declined", append(slices.Clip(ring), rejected(603)), PhaseQueued, OfferRejected},
+		{"no device", append(slices.Clip(ring), rejected(480)), PhaseQueued, OfferDeviceFailed},
+		{"device silent", append(slices.Clip(ring),
 			agentLeg{Gen: 3, LegEvent: LegEvent{Kind: LegEnded, Cause: CauseTimeout}}), PhaseQueued, OfferDeviceFailed},
-		{"caller hangs up while ringing", append(ring[:len(ring):len(ring)], customerLeg{bye}), PhaseEnding, OfferCallerLeft},
+		{"caller hangs up while ringing", append(slices.Clip(ring), customerLeg{bye}), PhaseEnding, OfferCallerLeft},
 		{
-			"agent hangs up in the whisper", append(whisper[:len(whisper):len(whisper)], agentLeg{Gen: 3, LegEvent: bye}),
+			"agent hangs up in the whisper", append(slices.Clip(whisper), agentLeg{Gen: 3, LegEvent: bye}),
 			PhaseQueued, OfferAgentLeft,
 		},
 		{
-			"caller hangs up in the whisper", append(whisper[:len(whisper):len(whisper)], customerLeg{bye}), PhaseEnding,
+			"caller hangs up in the whisper", append(slices.Clip(whisper), customerLeg{bye}), PhaseEnding,
 			OfferCallerLeft,
 		},
 		{
-			"whisper without end", append(whisper[:len(whisper):len(whisper)], timerFired{Timer: TimerWhisper, Gen: 3}),
+			"whisper without end", append(slices.Clip(whisper), timerFired{Timer: TimerWhisper, Gen: 3}),
 			PhaseQueued, OfferAgentLeft,
 		},
 	}
