@@ -244,7 +244,7 @@ func (s *step) recordingDone(e recordingDone) {
 	s.Recording = false
 	if n := len(s.Record.Recordings); n > 0 {
 		r := &s.Record.Recordings[n-1]
-		r.Stop, r.Bytes, r.SHA256 = e.Recording.Stop, e.Recording.Bytes, e.Recording.SHA256
+		r.Stop, r.Spool, r.Bytes, r.SHA256 = e.Recording.Stop, e.Recording.Spool, e.Recording.Bytes, e.Recording.SHA256
 		if e.Err != nil {
 			r.Status, r.Reason = contact.RecordingFailed, e.Err.Error()
 			s.tell("recording", "failed: %v", e.Err)

@@ -121,7 +121,7 @@ func (s *step) join() {
 		key := RecordingKey(s.Alias, s.Record.ID, s.now)
 		s.Recording = true
 		s.Record.Recordings = append(s.Record.Recordings, contact.Recording{
-			Location: key, Spool: s.Record.ID + ".wav", Start: s.now, Status: contact.RecordingSpooled,
+			Location: key, Start: s.now, Status: contact.RecordingSpooled,
 		})
 		s.do(startRecording{Key: key})
 	}

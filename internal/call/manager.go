@@ -21,7 +21,7 @@ type Instance struct {
 	Inbound bool // calls are taken
 }
 
-// Options are a Manager's collaborators. All are needed except Events.
+// Options are a Manager's collaborators. All are needed except Closed and Events.
 type Options struct {
 	Node      string
 	Media     MediaPlane
@@ -32,6 +32,7 @@ type Options struct {
 	Instances func(id string) (Instance, bool)
 	Store     Store
 	Spill     func(*contact.Record) error // keeps a final record that the store does not take
+	Closed    func(*contact.Record)       // told after a final record was committed: its jobs can be done
 	Events    *events.Recorder
 	Log       *slog.Logger
 	NewID     func() string
@@ -62,6 +63,9 @@ type Manager struct {
 
 // NewManager makes a Manager.
 func NewManager(o Options) *Manager {
+	if o.Closed == nil {
+		o.Closed = func(*contact.Record) {}
+	}
 	ctx, cancel := context.WithCancel(context.Background())
 	return &Manager{o: o, ctx: ctx, cancel: cancel, calls: make(map[string]*actor), empty: make(chan struct{})}
 }
@@ -137,7 +141,8 @@ func (m *Manager) newActor(id string, inst Instance, n Number, in Inbound, leg L
 			InitiationTimestamp: in.Received, LastUpdateTimestamp: in.Received,
 		}},
 	}
-	a.saver = newSaver(m.o.Store, m.o.Spill, m.o.Log)
+	a.saver = &saver{store: m.o.Store, spill: m.o.Spill, closed: m.o.Closed, log: m.o.Log}
+	a.saver.idle = sync.NewCond(&a.saver.mu)
 	return a
 }
 

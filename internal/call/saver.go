@@ -13,9 +13,10 @@ import (
 // has written yet give way to newer ones. A final record that the store does not take for a while is spilled to the
 // local disk, from where the next start brings it in.
 type saver struct {
-	store Store
-	spill func(*contact.Record) error
-	log   *slog.Logger
+	store  Store
+	spill  func(*contact.Record) error
+	closed func(*contact.Record)
+	log    *slog.Logger
 
 	mu   sync.Mutex
 	ops  []saveOp
@@ -42,12 +43,6 @@ const (
 	saveTries = 6
 	savePause = 100 * time.Millisecond
 )
-
-func newSaver(store Store, spill func(*contact.Record) error, log *slog.Logger) *saver {
-	s := &saver{store: store, spill: spill, log: log}
-	s.idle = sync.NewCond(&s.mu)
-	return s
-}
 
 func (s *saver) save(r contact.Record)   { s.add(saveOp{kind: saveUpdate, record: r}) }
 func (s *saver) create(r contact.Record) { s.add(saveOp{kind: saveCreate, record: r}) }
@@ -114,6 +109,9 @@ func (s *saver) write(op saveOp) {
 		}
 		cancel()
 		if err == nil {
+			if op.kind == saveClose {
+				s.closed(&r)
+			}
 			return
 		}
 		s.log.Error("contact record not stored", "contact_id", r.ID, "try", try, "error", err)

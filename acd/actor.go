@@ -1,0 +1,421 @@
+package acd
+
+import (
+	"cmp"
+	"context"
+	"log/slog"
+	"runtime/debug"
+	"slices"
+	"sync"
+	"time"
+
+	"ullim/internal/contact"
+	"ullim/internal/errs"
+	"ullim/internal/events"
+)
+
+// How often hints are not relied on: devices and configuration are looked at again.
+const (
+	devicePoll = 15 * time.Second
+	configPoll = time.Minute
+)
+
+// agent is an agent in the actor's hands.
+type agent struct {
+	Agent
+	view      AgentView
+	removed   bool // not in the configuration any more; stays until its slots are empty
+	reachable bool
+	version   int64
+	stale     bool       // version may be wrong
+	saving    bool       // a save waits to begin
+	asked     []*request // who waits for it
+	failures  int        // device failures in a row
+	losses    int        // lost reservations in a row
+	notBefore time.Time
+}
+
+// waiter is a waiting contact in the actor's hands.
+type waiter struct {
+	Waiting
+	losses int
+}
+
+// actor owns everything that lives in an instance. Only its goroutine touches it, but for work.
+type actor struct {
+	instanceID, node string
+	store            Store
+	ringer           Ringer
+	devices          Devices
+	events           *events.Recorder
+	log              *slog.Logger
+	mail             *mailbox
+	counts           *Counts
+	readConfig       func(ctx context.Context) (Config, error)
+	center           *Center
+
+	setup   *setup
+	agents  map[string]*agent
+	states  map[string]AgentState // as stored at the start, of users not seen yet
+	offers  map[string]*agent     // by offer
+	queue   []*waiter             // all waiting contacts, oldest first
+	waiters map[string]*waiter    // the same by contact
+
+	ops    ops
+	alarms alarms
+	rings  []Offer        // to be rung
+	work   sync.WaitGroup // goroutines
+
+	wantConfig, readingConfig bool
+	nextPick                  time.Time // an alarm to pick is set for then
+	changed                   bool      // since the last published snapshot
+	published                 time.Time
+	publishing                bool // an alarm to publish is set
+}
+
+func newActor(c *Center) *actor {
+	return &actor{
+		instanceID: c.o.InstanceID, node: c.o.Node, store: c.o.Store, ringer: c.o.Ringer, devices: c.o.Devices,
+		events: c.o.Events, log: c.o.Log.With("instance_id", c.o.InstanceID), mail: c.mail, counts: &c.counts,
+		readConfig: c.o.Config, center: c,
+		agents: make(map[string]*agent), states: make(map[string]AgentState), offers: make(map[string]*agent),
+		waiters: make(map[string]*waiter), ops: ops{tail: make(map[string]*op)},
+	}
+}
+
+// run is the life of the actor.
+func (a *actor) run(ctx context.Context) {
+	defer a.work.Wait()
+	if !a.load(ctx) {
+		return
+	}
+	timer := time.NewTimer(0)
+	defer timer.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-a.mail.bell:
+		case <-timer.C:
+		}
+		now := time.Now()
+		for _, msg := range a.mail.take() {
+			a.contain(func() { msg(a, now) })
+		}
+		a.contain(func() { a.alarms.due(now) })
+		a.contain(func() { a.pick(now) })
+		a.act(ctx)
+		a.publish(now)
+		if wait, ok := a.alarms.next(now); ok {
+			timer.Reset(wait)
+		} else {
+			timer.Stop()
+		}
+	}
+}
+
+// contain keeps a panic from ending the process: the message is lost, the others are not.
+func (a *actor) contain(f func()) {
+	defer func() {
+		if p := recover(); p != nil {
+			a.counts.Panics.Add(1)
+			a.log.Error("acd actor panicked", "panic", p, "stack", string(debug.Stack()))
+		}
+	}()
+	f()
+}
+
+// load reads what is needed to begin. It repeats until it succeeds; false if the Center was stopped before.
+func (a *actor) load(ctx context.Context) bool {
+	for tries := 0; ; tries++ {
+		cfg, states, err := a.read(ctx)
+		if err == nil {
+			now := time.Now()
+			for _, s := range states {
+				a.states[s.UserID] = s
+			}
+			a.configure(cfg, now)
+			a.poll(now)
+			a.changed = true
+			a.act(ctx)
+			a.publish(now)
+			close(a.center.ready)
+			return true
+		}
+		a.log.Error("acd cannot start yet", "error", err)
+		select {
+		case <-ctx.Done():
+			return false
+		case <-time.After(backoff(storeBackoff, maxStoreBackoff, tries)):
+		}
+	}
+}
+
+// read gives configuration and agent states after it has ended what this node left behind. Only reservations of this
+// instance are ended: other instances of the process may be at work already.
+func (a *actor) read(ctx context.Context) (Config, []AgentState, error) {
+	cfg, err := a.readConfig(ctx)
+	if err != nil {
+		return Config{}, nil, err
+	}
+	rs, err := a.store.Reservations(ctx, a.instanceID)
+	if err != nil {
+		return Config{}, nil, err
+	}
+	for _, r := range rs {
+		if r.Node != a.node {
+			a.log.Warn("acd found a reservation of another node", "node", r.Node, "user_id", r.UserID, "contact_id", r.ContactID)
+			continue
+		}
+		if err = a.store.EndReservation(ctx, r.OfferID); err != nil {
+			return Config{}, nil, err
+		}
+	}
+	states, err := a.store.AgentStates(ctx, a.instanceID)
+	return cfg, states, err
+}
+
+// poll looks again at what is otherwise told by hints.
+func (a *actor) poll(now time.Time) {
+	var devices, config func(time.Time)
+	devices = func(now time.Time) {
+		for _, g := range a.agents {
+			a.lookAtDevice(g, now)
+		}
+		a.alarms.set(now.Add(devicePoll), devices)
+	}
+	config = func(now time.Time) {
+		a.wantConfig = true
+		a.alarms.set(now.Add(configPoll), config)
+	}
+	a.alarms.set(now.Add(devicePoll), devices)
+	a.alarms.set(now.Add(configPoll), config)
+}
+
+// act starts what the messages have asked for: store operations, phones, reading the configuration.
+func (a *actor) act(ctx context.Context) {
+	a.contain(func() { a.startReady(ctx) })
+	for _, o := range a.rings {
+		a.work.Go(func() { a.contain(func() { a.ringer.Ring(o) }) })
+	}
+	a.rings = nil
+	if !a.wantConfig || a.readingConfig {
+		return
+	}
+	a.wantConfig, a.readingConfig = false, true
+	a.work.Go(func() {
+		var cfg Config
+		err := guarded(ctx, func(ctx context.Context) (err error) {
+			cfg, err = a.readConfig(ctx)
+			return err
+		})
+		a.mail.put(func(a *actor, now time.Time) {
+			a.readingConfig = false
+			if err != nil {
+				a.log.Error("acd keeps its old configuration", "error", err)
+				a.alarms.set(now.Add(maxStoreBackoff), func(time.Time) { a.wantConfig = true })
+				return
+			}
+			a.configure(cfg, now)
+		})
+	})
+}
+
+// configure takes over a configuration.
+func (a *actor) configure(cfg Config, now time.Time) {
+	s, bad := prepare(cfg)
+	for _, id := range bad {
+		a.log.Error("acd ignores hours that cannot be used", "hours_id", id)
+	}
+	a.setup, a.changed = s, true
+	for id, who := range cfg.Agents {
+		g := a.agents[id]
+		if g == nil {
+			g = a.newAgent(who, now)
+		}
+		g.Agent, g.removed = who, false
+		a.lookAtDevice(g, now)
+	}
+	for id, g := range a.agents {
+		if _, ok := cfg.Agents[id]; !ok {
+			g.removed = true
+			a.step(g, Event{Kind: EventAgentRemoved, At: now})
+		}
+	}
+}
+
+// newAgent takes in a user that was not there before.
+func (a *actor) newAgent(who Agent, now time.Time) *agent {
+	g := &agent{Agent: who, view: AgentView{StatusID: a.setup.offline, StatusSince: now}}
+	a.agents[who.UserID] = g
+	if s, ok := a.states[who.UserID]; ok {
+		delete(a.states, who.UserID)
+		g.version = s.Version
+		g.view = AgentView{
+			StatusID: s.StatusID, StatusSince: s.StatusSince, NextStatusID: s.NextStatusID,
+			LastActivity: s.LastActivity, LastInbound: s.LastInbound,
+		}
+		if s.NextStatusID != "" { // nothing is left to wait for
+			a.step(g, Event{Kind: EventStatusChosen, StatusID: s.NextStatusID, At: now})
+		}
+	}
+	return g
+}
+
+// forget drops a removed agent when nothing is left to do for it.
+func (a *actor) forget(g *agent) {
+	if g.removed && len(g.view.Slots) == 0 {
+		delete(a.agents, g.UserID)
+		a.states[g.UserID] = a.stateOf(g)
+	}
+}
+
+// lookAtDevice asks whether an agent can be rung.
+func (a *actor) lookAtDevice(g *agent, now time.Time) {
+	if g == nil {
+		return
+	}
+	was := g.reachable
+	if g.reachable = a.devices.Reachable(g.UserID); g.reachable == was {
+		return
+	}
+	a.changed = true
+	if g.reachable {
+		a.step(g, Event{Kind: EventDeviceBack, At: now})
+	}
+}
+
+// enqueue puts a contact in line.
+func (a *actor) enqueue(w Waiting, now time.Time) error {
+	q := a.setup.Queues[w.QueueID]
+	switch {
+	case w.ContactID == "":
+		return errs.Field("ContactId", "is required")
+	case q == nil:
+		return errs.New(errs.NotFound, "queue %s does not exist", w.QueueID)
+	case q.Status == QueueDisabled:
+		return errs.New(errs.NotFound, "queue %s is disabled", q.Name)
+	}
+	if w.Channel == "" {
+		w.Channel = contact.Voice
+	}
+	if w.Since.IsZero() {
+		w.Since = now
+	}
+	w.OfferID, w.NotBefore, w.Settling, w.Refused = "", time.Time{}, false, nil
+	if g, _ := a.holder(w.ContactID); g != nil {
+		return errs.New(errs.InvalidRequest, "contact %s is with an agent", w.ContactID)
+	}
+	old := a.waiters[w.ContactID]
+	if old != nil {
+		if old.OfferID != "" {
+			return errs.New(errs.InvalidRequest, "contact %s is being offered to an agent", w.ContactID)
+		}
+		if old.QueueID == w.QueueID && old.Channel == w.Channel {
+			return nil
+		}
+	}
+	if n := a.waitingIn(w.QueueID); q.MaxContacts > 0 && n >= q.MaxContacts {
+		return errs.New(errs.Limit, "queue %s is at its capacity of %d contacts", q.Name, q.MaxContacts)
+	}
+	if old != nil {
+		a.unqueue(w.ContactID)
+	}
+	v := &waiter{Waiting: w}
+	i, _ := slices.BinarySearchFunc(a.queue, v, compareWaiters)
+	a.queue = slices.Insert(a.queue, i, v)
+	a.waiters[w.ContactID] = v
+	a.changed = true
+	return nil
+}
+
+// compareWaiters is the order of actor.queue.
+func compareWaiters(v, w *waiter) int {
+	return cmp.Or(v.Since.Compare(w.Since), cmp.Compare(v.ContactID, w.ContactID))
+}
+
+// waitingIn is how many wait in a queue, those who are being offered included.
+func (a *actor) waitingIn(queueID string) int {
+	n := 0
+	for _, w := range a.queue {
+		if w.QueueID == queueID {
+			n++
+		}
+	}
+	return n
+}
+
+// unqueue takes a contact out of line.
+func (a *actor) unqueue(contactID string) {
+	w := a.waiters[contactID]
+	if w == nil {
+		return
+	}
+	delete(a.waiters, contactID)
+	if i, ok := slices.BinarySearchFunc(a.queue, w, compareWaiters); ok {
+		a.queue = slices.Delete(a.queue, i, i+1)
+	}
+	a.changed = true
+}
+
+// holder is the agent who talks with a contact, and the offer.
+func (a *actor) holder(contactID string) (*agent, string) {
+	for offerID, g := range a.offers {
+		for _, s := range g.view.Slots {
+			if s.OfferID == offerID && s.ContactID == contactID && s.State == SlotConnected {
+				return g, offerID
+			}
+		}
+	}
+	return nil, ""
+}
+
+// choose is SetStatus.
+func (a *actor) choose(userID, statusID string, now time.Time, r *request) {
+	g, st := a.agents[userID], a.setup.Statuses[statusID]
+	switch {
+	case g == nil || g.removed:
+		r.reply(errs.New(errs.NotFound, "user %s does not exist", userID))
+		return
+	case st == nil:
+		r.reply(errs.New(errs.NotFound, "agent status %s does not exist", statusID))
+		return
+	case st.Disabled:
+		r.reply(errs.New(errs.InvalidRequest, "agent status %s is disabled", st.Name))
+		return
+	}
+	if now.IsZero() {
+		now = time.Now()
+	}
+	g.asked = append(g.asked, r)
+	a.step(g, Event{Kind: EventStatusChosen, StatusID: statusID, At: now})
+	a.record("status", "", userID+" "+st.Name, now)
+}
+
+// dismiss is Dismiss.
+func (a *actor) dismiss(userID, contactID string, now time.Time) error {
+	g := a.agents[userID]
+	if g == nil {
+		return errs.New(errs.NotFound, "user %s does not exist", userID)
+	}
+	found := false
+	for _, s := range g.view.Slots {
+		if s.ContactID != contactID {
+			continue
+		}
+		found = true
+		if CanDismiss(s.State) {
+			a.step(g, Event{Kind: EventDismissed, OfferID: s.OfferID, At: now})
+			return nil
+		}
+	}
+	if !found {
+		return errs.New(errs.NotFound, "user %s has no contact %s", userID, contactID)
+	}
+	return errs.New(errs.InvalidRequest, "only a contact in MISSED, ERROR, REJECTED or ENDED can be dismissed")
+}
+
+// record tells watchers.
+func (a *actor) record(kind, contactID, detail string, now time.Time) {
+	a.events.Record(events.Event{At: now, Kind: kind, InstanceID: a.instanceID, ContactID: contactID, Detail: detail})
+}

@@ -1,0 +1,106 @@
+package acd
+
+import (
+	"cmp"
+	"slices"
+	"time"
+
+	"ullim/internal/calendar"
+	"ullim/internal/contact"
+)
+
+// Config is what an operator has set up for one instance, by id: a private copy that nobody changes any more.
+type Config struct {
+	Queues   map[string]*Queue
+	Hours    map[string]*Hours
+	Profiles map[string]*RoutingProfile
+	Statuses map[string]*AgentStatus
+	Agents   map[string]Agent
+}
+
+// Profile is a routing profile made ready for Pick.
+type Profile struct {
+	*RoutingProfile
+	lines    []ProfileQueue // by priority, then as written
+	byKey    map[lineKey]ProfileQueue
+	channels map[contact.Channel]Concurrency
+}
+
+// lineKey names a line of people: a queue has one for each channel.
+type lineKey struct {
+	queue   string
+	channel contact.Channel
+}
+
+// CompileProfile makes p ready for Pick. p must not change afterwards.
+func CompileProfile(p *RoutingProfile) *Profile {
+	c := &Profile{
+		RoutingProfile: p,
+		lines:          slices.Clone(p.Queues),
+		byKey:          make(map[lineKey]ProfileQueue, len(p.Queues)),
+		channels:       make(map[contact.Channel]Concurrency, len(p.Concurrencies)),
+	}
+	slices.SortStableFunc(c.lines, func(a, b ProfileQueue) int { return cmp.Compare(a.Priority, b.Priority) })
+	for _, q := range p.Queues {
+		c.byKey[lineKey{q.QueueID, q.Channel}] = q
+	}
+	for _, m := range p.Concurrencies {
+		c.channels[m.Channel] = m
+	}
+	return c
+}
+
+// Serves reports whether the profile has the queue, on any channel.
+func (p *Profile) Serves(queueID string) bool {
+	return slices.ContainsFunc(p.lines, func(q ProfileQueue) bool { return q.QueueID == queueID })
+}
+
+// setup is Config made ready for the actor.
+type setup struct {
+	Config
+	profiles  map[string]*Profile
+	schedules map[string]*calendar.Schedule
+	offline   string // id of the instance's OFFLINE status
+}
+
+// prepare compiles a configuration. Hours that do not compile (stored by an older version, perhaps) are left out, and
+// named in the result.
+func prepare(c Config) (*setup, []string) {
+	s := &setup{
+		Config:    c,
+		profiles:  make(map[string]*Profile, len(c.Profiles)),
+		schedules: make(map[string]*calendar.Schedule, len(c.Hours)),
+	}
+	for id, p := range c.Profiles {
+		s.profiles[id] = CompileProfile(p)
+	}
+	var bad []string
+	for id, h := range c.Hours {
+		compiled, err := calendar.Compile(h.Hours)
+		if err != nil {
+			bad = append(bad, id)
+			continue
+		}
+		s.schedules[id] = compiled
+	}
+	for id, st := range c.Statuses {
+		if st.Type == Offline && (s.offline == "" || id < s.offline) {
+			s.offline = id
+		}
+	}
+	return s, bad
+}
+
+// routable reports whether agents in a status are offered contacts.
+func (s *setup) routable(statusID string) bool {
+	st := s.Statuses[statusID]
+	return st != nil && st.Type == Routable
+}
+
+// ringTime is how long phones ring for a queue.
+func (s *setup) ringTime(queueID string) time.Duration {
+	if q := s.Queues[queueID]; q != nil && q.RingSeconds > 0 {
+		return time.Duration(q.RingSeconds) * time.Second
+	}
+	return DefaultRingTime
+}

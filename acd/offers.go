@@ -1,0 +1,351 @@
+package acd
+
+import (
+	"context"
+	"slices"
+	"time"
+
+	"github.com/google/uuid"
+)
+
+// pick offers waiting contacts to agents, as Pick decides.
+func (a *actor) pick(now time.Time) {
+	for again := true; again && len(a.queue) > 0; {
+		again = false
+		agents, free := a.candidates(now)
+		if free == 0 {
+			return // whatever frees an agent picks again
+		}
+		waiting := a.waiting()
+		for _, m := range Pick(waiting, agents, now) {
+			g := a.agents[m.UserID]
+			// The hint that a phone is gone may be late.
+			if a.lookAtDevice(g, now); !g.reachable {
+				again = true
+				continue
+			}
+			a.offer(g, a.waiters[m.ContactID], now)
+		}
+		if !again {
+			a.wake(NextEligible(waiting, agents, now), now)
+		}
+	}
+}
+
+// wake sets an alarm for the next pick.
+func (a *actor) wake(at, now time.Time) {
+	if at.IsZero() || (a.nextPick.After(now) && !at.Before(a.nextPick)) {
+		return
+	}
+	a.nextPick = at
+	a.alarms.set(at, func(time.Time) {}) // every turn of the loop picks
+}
+
+// candidates are the agents as routing sees them, and how many could take something.
+func (a *actor) candidates(now time.Time) (list []Candidate, free int) {
+	list = make([]Candidate, 0, len(a.agents))
+	for _, g := range a.agents {
+		c := a.candidate(g)
+		if c.busy(now) == "" {
+			free++
+		}
+		list = append(list, c)
+	}
+	return list, free
+}
+
+// candidate is an agent as routing sees it.
+func (a *actor) candidate(g *agent) Candidate {
+	c := Candidate{
+		UserID: g.UserID, Routable: a.setup.routable(g.view.StatusID), Leaving: g.view.NextStatusID != "",
+		Reachable: g.reachable, Settling: a.ops.busy(agentKey(g.UserID)), NotBefore: g.notBefore, Slots: g.view.Slots,
+		AvailableSince: g.view.LastActivity,
+	}
+	if !g.removed {
+		c.Profile = a.setup.profiles[g.RoutingProfileID]
+	}
+	if c.Profile != nil && c.Profile.AvailabilityTimer == SinceLastInbound {
+		c.AvailableSince = g.view.LastInbound
+	}
+	if c.AvailableSince.Before(g.view.StatusSince) {
+		c.AvailableSince = g.view.StatusSince
+	}
+	return c
+}
+
+// waiting are the contacts in line.
+func (a *actor) waiting() []Waiting {
+	list := make([]Waiting, len(a.queue))
+	for i, w := range a.queue {
+		list[i] = w.Waiting
+		list[i].Settling = a.ops.busy(contactKey(w.ContactID))
+	}
+	return list
+}
+
+// offer takes an agent for a contact.
+func (a *actor) offer(g *agent, w *waiter, now time.Time) {
+	w.OfferID = uuid.NewString()
+	a.offers[w.OfferID] = g
+	a.step(g, Event{Kind: EventOffered, At: now, Slot: Slot{
+		OfferID: w.OfferID, ContactID: w.ContactID, QueueID: w.QueueID, Channel: w.Channel, Inbound: w.inbound(),
+		ACWTimeout: g.ACWTimeout,
+	}})
+}
+
+// leave takes a contact out of everything.
+func (a *actor) leave(contactID string, now time.Time) {
+	offerID := ""
+	if w := a.waiters[contactID]; w != nil {
+		offerID = w.OfferID
+	} else {
+		_, offerID = a.holder(contactID)
+	}
+	a.step(a.offers[offerID], Event{Kind: EventCallerLeft, OfferID: offerID, At: now})
+	a.unqueue(contactID)
+}
+
+// result takes the outcome of an offer.
+func (a *actor) result(offerID string, r Result, now time.Time) {
+	g := a.offers[offerID]
+	if g == nil {
+		a.log.Debug("acd ignores the result of an offer that is over", "offer_id", offerID, "result", int(r))
+		return
+	}
+	e := Event{OfferID: offerID, At: now}
+	kind := ""
+	switch r {
+	case Answered:
+		e.Kind, kind = EventAnswered, "answered"
+		a.counts.Answered.Add(1)
+	case Missed:
+		e.Kind, kind = EventMissed, "missed"
+		a.counts.Missed.Add(1)
+	case Rejected:
+		e.Kind, kind = EventRejected, "rejected"
+		a.counts.Rejected.Add(1)
+	case DeviceFailed:
+		e.Kind, kind = EventDeviceGone, "device_failed"
+		a.counts.DeviceFailed.Add(1)
+		if a.lookAtDevice(g, now); g.reachable {
+			e.Kind = EventDeviceFailed
+		}
+	case CallerLeft:
+		e.Kind, kind = EventCallerLeft, "caller_left"
+		a.counts.CallerLeft.Add(1)
+	case AgentLeft:
+		e.Kind, kind = EventAgentLeft, "agent_left"
+		a.counts.AgentLeft.Add(1)
+	default:
+		a.log.Error("acd ignores an unknown result", "offer_id", offerID, "result", int(r))
+		return
+	}
+	if s, ok := g.slot(offerID); ok {
+		a.record(kind, s.ContactID, g.Username, now)
+	}
+	a.step(g, e)
+}
+
+// joined tells that customer and agent talk.
+func (a *actor) joined(offerID string, now time.Time) {
+	g := a.offers[offerID]
+	if g == nil {
+		a.log.Warn("acd was told of a joined call whose offer is over", "offer_id", offerID)
+		return
+	}
+	a.counts.Joined.Add(1)
+	a.step(g, Event{Kind: EventJoined, OfferID: offerID, At: now})
+}
+
+// slot finds an offer in an agent's hands.
+func (g *agent) slot(offerID string) (Slot, bool) {
+	for _, s := range g.view.Slots {
+		if s.OfferID == offerID {
+			return s, true
+		}
+	}
+	return Slot{}, false
+}
+
+// step lets something happen to an agent; nil is nobody.
+func (a *actor) step(g *agent, e Event) {
+	if g == nil {
+		return
+	}
+	before := g.view.Slots
+	view, effects := Step(g.view, e)
+	g.view = view
+	a.changed = true
+	for _, s := range before {
+		if _, ok := g.slot(s.OfferID); !ok {
+			delete(a.offers, s.OfferID)
+		}
+	}
+	for _, f := range effects {
+		a.perform(g, f, e.At)
+	}
+	a.forget(g)
+}
+
+// perform does what a step asks for.
+func (a *actor) perform(g *agent, f Effect, now time.Time) {
+	s := f.Slot
+	w := a.waiters[s.ContactID]
+	if w != nil && w.OfferID != s.OfferID {
+		w = nil // the contact has moved on
+	}
+	both := []string{agentKey(g.UserID), contactKey(s.ContactID)}
+	switch f.Kind {
+	case EffectReserve:
+		a.reserve(g, s)
+	case EffectMove:
+		a.until("move reservation", both, func(ctx context.Context) error {
+			return a.store.MoveReservation(ctx, s.OfferID, s.State, s.Since)
+		})
+	case EffectEnd:
+		a.until("end reservation", both, func(ctx context.Context) error {
+			return a.store.EndReservation(ctx, s.OfferID)
+		})
+	case EffectRequeue:
+		if w != nil {
+			w.OfferID = ""
+		}
+	case EffectRefused:
+		if w != nil {
+			w.refusedBy(g.UserID)
+		}
+	case EffectUnqueue:
+		if w != nil {
+			a.unqueue(s.ContactID)
+		}
+	case EffectBackoff:
+		a.pause(g, now.Add(backoff(deviceBackoff, maxDeviceBackoff, g.failures)))
+		g.failures++
+	case EffectForgive:
+		g.failures = 0
+	case EffectACWStarted:
+		a.record("acw", s.ContactID, g.Username, now)
+		a.until("start of after-contact work", both[1:], func(ctx context.Context) error {
+			return a.store.PutAfterContactWork(ctx, s.ContactID, s.Since, time.Time{})
+		})
+		if s.ACWTimeout > 0 {
+			a.alarms.set(now.Add(s.ACWTimeout), func(now time.Time) {
+				a.step(a.offers[s.OfferID], Event{Kind: EventACWOver, OfferID: s.OfferID, At: now})
+			})
+		}
+	case EffectACWEnded:
+		a.record("acw_end", s.ContactID, g.Username, now)
+		a.until("end of after-contact work", both[1:], func(ctx context.Context) error {
+			return a.store.PutAfterContactWork(ctx, s.ContactID, s.Since, now)
+		})
+	case EffectSave:
+		a.save(g)
+	}
+}
+
+// refusedBy notes that an agent did not take w. The list is shared with snapshots: it is replaced, not changed.
+func (w *waiter) refusedBy(userID string) {
+	if slices.Contains(w.Refused, userID) {
+		return
+	}
+	w.Refused = append(append(make([]string, 0, len(w.Refused)+1), w.Refused...), userID)
+}
+
+// pause keeps offers from an agent until a time.
+func (a *actor) pause(g *agent, until time.Time) {
+	if until.After(g.notBefore) {
+		g.notBefore = until
+		a.alarms.set(until, func(time.Time) { a.changed = true })
+	}
+}
+
+// reserve makes an offer durable, then rings.
+func (a *actor) reserve(g *agent, s Slot) {
+	var (
+		version int64
+		ok      bool
+	)
+	begin := func() func(context.Context) error {
+		if _, here := g.slot(s.OfferID); !here {
+			return nil // the caller has left already; nothing was stored
+		}
+		r := Reservation{
+			OfferID: s.OfferID, InstanceID: a.instanceID, UserID: g.UserID, ContactID: s.ContactID, QueueID: s.QueueID,
+			Channel: s.Channel, State: SlotOffered, Node: a.node, Since: s.Since,
+		}
+		was, limit := g.version, 1
+		if p := a.setup.profiles[g.RoutingProfileID]; p != nil {
+			limit = max(limit, p.channels[s.Channel].Limit)
+		}
+		return func(ctx context.Context) (err error) {
+			version, ok, err = a.store.Reserve(ctx, r, was, limit)
+			return err
+		}
+	}
+	end := func(err error, now time.Time) bool {
+		if err == nil && ok {
+			g.version, g.losses = version, 0
+			a.ring(g, s, now)
+			return false
+		}
+		a.lost(g, s, now)
+		return false
+	}
+	a.ops.add(&op{
+		what: "reserve agent", keys: []string{agentKey(g.UserID), contactKey(s.ContactID)}, begin: begin, end: end,
+	})
+}
+
+// ring lets the phone ring, if the caller is still there.
+func (a *actor) ring(g *agent, s Slot, now time.Time) {
+	i := -1
+	for k := range g.view.Slots {
+		if g.view.Slots[k].OfferID == s.OfferID {
+			i = k
+		}
+	}
+	if i < 0 {
+		return
+	}
+	g.view.Slots = append([]Slot(nil), g.view.Slots...) // snapshots share the old one
+	g.view.Slots[i].Rung = true
+	o := Offer{
+		ID: s.OfferID, ContactID: s.ContactID, QueueID: s.QueueID, Agent: g.Agent, RingTime: a.setup.ringTime(s.QueueID),
+		ACWTimeout: s.ACWTimeout, AutoAccept: g.AutoAccept,
+	}
+	if q := a.setup.Queues[s.QueueID]; q != nil {
+		o.QueueName = q.Name
+	}
+	if p := a.setup.Profiles[g.RoutingProfileID]; p != nil {
+		o.RoutingProfileName = p.Name
+	}
+	a.rings = append(a.rings, o)
+	a.counts.Offers.Add(1)
+	a.changed = true
+	a.record("offer", s.ContactID, g.Username, now)
+	// The call tells how it came out. If it does not, nobody may be stranded.
+	a.alarms.set(now.Add(o.RingTime+ringGrace), func(now time.Time) {
+		if g := a.offers[s.OfferID]; g != nil {
+			if v, ok := g.slot(s.OfferID); ok && v.State == SlotOffered && !v.Answered {
+				a.counts.Overdue.Add(1)
+				a.log.Error("acd gives up an offer without a result", "offer_id", s.OfferID, "contact_id", s.ContactID)
+				a.result(s.OfferID, Missed, now)
+			}
+		}
+	})
+}
+
+// lost gives a reservation up whose outcome is unknown or that somebody else won.
+func (a *actor) lost(g *agent, s Slot, now time.Time) {
+	a.counts.Lost.Add(1)
+	g.stale = true
+	a.pause(g, now.Add(backoff(storeBackoff, maxStoreBackoff, g.losses)))
+	g.losses++
+	if w := a.waiters[s.ContactID]; w != nil && w.OfferID == s.OfferID {
+		w.NotBefore = now.Add(backoff(storeBackoff, maxStoreBackoff, w.losses))
+		w.losses++
+		a.alarms.set(w.NotBefore, func(time.Time) { a.changed = true })
+	}
+	a.step(g, Event{Kind: EventLost, OfferID: s.OfferID, At: now})
+	a.save(g)
+}

@@ -1,0 +1,112 @@
+// Package connect is the face that looks like Amazon Connect: its paths, members, errors and ARNs, so that the AWS
+// SDKs, the AWS CLI and code written for Connect work unchanged for the operations that are here.
+//
+// One file a resource; each holds the wire structs of the service model and the handlers between them and the
+// resources of acd, ivr, prompts, call and identity. Rules about the resources themselves are in those packages
+// (Validate), rules about tenants and permissions in package rest. What is left here is translation.
+//
+// Where the model has members that ullim does not have, they are of type rest.Unsupported: the request is refused
+// rather than half obeyed.
+package connect
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"ullim/acd"
+	"ullim/internal/api/rest"
+	"ullim/internal/call"
+	"ullim/internal/contact"
+	"ullim/internal/identity"
+	"ullim/internal/resource"
+	"ullim/ivr"
+	"ullim/prompts"
+	"ullim/sip"
+)
+
+// Flows keeps contact flows. *ivr.Service implements it.
+type Flows interface {
+	Create(ctx context.Context, f *ivr.Flow, status ivr.Status) error
+	UpdateContent(ctx context.Context, instanceID, id, content string, status ivr.Status) (*ivr.Flow, error)
+	UpdateMetadata(ctx context.Context, instanceID, id string, m ivr.Metadata) (*ivr.Flow, error)
+	Delete(ctx context.Context, instanceID, id string) error
+	Get(ctx context.Context, instanceID, id string) (*ivr.Flow, error)
+	List(ctx context.Context, instanceID string, p resource.Page, types ...ivr.FlowType) ([]*ivr.Flow, string, error)
+}
+
+var _ Flows = (*ivr.Service)(nil)
+
+// Agents is the live side of users.
+type Agents interface {
+	// SetStatus chooses a status for an agent, at once or when the last contact is cleared.
+	SetStatus(ctx context.Context, instanceID, userID, statusID string) error
+	// Dismiss clears a contact that the agent missed, rejected or finished.
+	Dismiss(ctx context.Context, instanceID, userID, contactID string) error
+	// CurrentUsers is what the agents of an instance are doing, by user id.
+	CurrentUsers(instanceID string) []acd.AgentSnapshot
+}
+
+// PromptAudio keeps the audio of prompts by key.
+type PromptAudio interface {
+	PutAudio(ctx context.Context, key string, wav []byte) error
+	DeleteAudio(ctx context.Context, key string) error
+}
+
+// Contacts looks contact records up. call.Reader is one.
+type Contacts interface {
+	Contact(ctx context.Context, instanceID, id string) (*contact.Record, error)
+	Contacts(ctx context.Context, instanceID string, from, to time.Time, p resource.Page) ([]*contact.Record, string, error)
+}
+
+// Options are what the face translates to. All are required.
+type Options struct {
+	Instances        resource.Store[*identity.Instance]
+	Users            resource.Store[*identity.User]
+	SecurityProfiles resource.Store[*identity.SecurityProfile]
+	AccessKeys       resource.Store[*identity.AccessKey]
+	Devices          resource.Store[*sip.Device]
+	Queues           resource.Store[*acd.Queue]
+	Hours            resource.Store[*acd.Hours]
+	RoutingProfiles  resource.Store[*acd.RoutingProfile]
+	AgentStatuses    resource.Store[*acd.AgentStatus]
+	Prompts          resource.Store[*prompts.Prompt]
+	Numbers          resource.Store[*call.Number]
+
+	Flows       Flows
+	Agents      Agents
+	PromptAudio PromptAudio
+	Contacts    Contacts
+}
+
+func (o *Options) complete() bool {
+	return o.Instances != nil && o.Users != nil && o.SecurityProfiles != nil && o.AccessKeys != nil && o.Devices != nil &&
+		o.Queues != nil && o.Hours != nil && o.RoutingProfiles != nil && o.AgentStatuses != nil && o.Prompts != nil && o.Numbers != nil && o.Flows != nil && o.Agents != nil && o.PromptAudio != nil &&
+		o.Contacts != nil
+}
+
+// service has the handlers.
+type service struct{ Options }
+
+// Table registers the operations.
+func Table(o Options) (*rest.Table, error) {
+	if !o.complete() {
+		return nil, errors.New("connect: every store and service is required")
+	}
+	s := &service{o}
+	t := &rest.Table{}
+	s.instances(t)
+	s.queues(t)
+	s.hours(t)
+	s.routingProfiles(t)
+	s.routingProfileQueues(t)
+	s.users(t)
+	s.agentStatuses(t)
+	s.agents(t)
+	s.securityProfiles(t)
+	s.flows(t)
+	s.prompts(t)
+	s.numbers(t)
+	s.contacts(t)
+	return t, nil
+}

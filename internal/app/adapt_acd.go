@@ -1,0 +1,159 @@
+package app
+
+import (
+	"context"
+	"log/slog"
+	"sync"
+
+	"ullim/acd"
+	"ullim/internal/call"
+	"ullim/internal/contact"
+	"ullim/internal/errs"
+	"ullim/internal/events"
+)
+
+// centers is one acd.Center for each instance, and both adapters between calls and them: call.Queues, and acd.Ringer
+// through ringer.
+type centers struct {
+	o    centersOptions
+	mu   sync.RWMutex
+	byID map[string]*acd.Center
+
+	offers sync.Map // offer id -> *acd.Center, while the offer lives
+}
+
+type centersOptions struct {
+	Node    string
+	Store   acd.Store
+	Dir     *directory
+	Devices func(userID string) bool
+	Calls   func() *call.Manager
+	Events  *events.Recorder
+	Log     *slog.Logger
+}
+
+var _ call.Queues = (*centers)(nil)
+
+func newCenters(o centersOptions) *centers {
+	return &centers{o: o, byID: map[string]*acd.Center{}}
+}
+
+// sync starts a center for every instance that has none, and tells the others that the configuration is new.
+func (c *centers) sync(instanceIDs []string) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for _, id := range instanceIDs {
+		if center := c.byID[id]; center != nil {
+			center.ConfigChanged()
+			continue
+		}
+		r := &ringer{c: c}
+		r.center = acd.New(acd.Options{
+			// A center ends the reservations of its own node when it starts: another instance's are not its own.
+			InstanceID: id, Node: c.o.Node + "/" + id, Store: c.o.Store,
+			Config: func(ctx context.Context) (acd.Config, error) { return c.o.Dir.Config(ctx, id) },
+			Ringer: r, Devices: reachable(c.o.Devices), Events: c.o.Events, Log: c.o.Log,
+		})
+		c.byID[id] = r.center
+		r.center.Start()
+	}
+}
+
+func (c *centers) stop() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for id, center := range c.byID {
+		center.Stop()
+		delete(c.byID, id)
+	}
+}
+
+func (c *centers) of(instanceID string) (*acd.Center, error) {
+	c.mu.RLock()
+	defer c.mu.RUnlock()
+	if center := c.byID[instanceID]; center != nil {
+		return center, nil
+	}
+	return nil, errs.New(errs.NotFound, "no instance %s", instanceID)
+}
+
+func (c *centers) each(f func(instanceID string, center *acd.Center)) {
+	c.mu.RLock()
+	defer c.mu.RUnlock()
+	for id, center := range c.byID {
+		f(id, center)
+	}
+}
+
+// deviceChanged tells every center that a user's phones came or went; ids are unique among instances.
+func (c *centers) deviceChanged(userID string) {
+	c.each(func(_ string, center *acd.Center) { center.DeviceChanged(userID) })
+}
+
+// Enqueue puts a contact in line.
+func (c *centers) Enqueue(ctx context.Context, e call.Enqueue) error {
+	center, err := c.of(e.InstanceID)
+	if err != nil {
+		return err
+	}
+	return center.Enqueue(ctx, acd.Waiting{ContactID: e.ContactID, QueueID: e.QueueID, Channel: e.Channel, Since: e.Since})
+}
+
+// Leave takes a contact out of every center: it knows its own.
+func (c *centers) Leave(contactID string) {
+	c.each(func(_ string, center *acd.Center) { center.Leave(contactID) })
+}
+
+// OfferResult reports how an offer came out.
+func (c *centers) OfferResult(offerID string, r call.OfferResult) {
+	results := map[call.OfferResult]acd.Result{
+		call.OfferAnswered: acd.Answered, call.OfferMissed: acd.Missed, call.OfferRejected: acd.Rejected,
+		call.OfferDeviceFailed: acd.DeviceFailed, call.OfferCallerLeft: acd.CallerLeft, call.OfferAgentLeft: acd.AgentLeft,
+	}
+	c.offer(offerID, r != call.OfferAnswered, func(center *acd.Center) { center.OfferResult(offerID, results[r]) })
+}
+
+// Joined reports that customer and agent talk.
+func (c *centers) Joined(offerID string) {
+	c.offer(offerID, false, func(center *acd.Center) { center.Joined(offerID) })
+}
+
+// AgentDone reports that the agent's part is over.
+func (c *centers) AgentDone(offerID string) {
+	c.offer(offerID, true, func(center *acd.Center) { center.AgentDone(offerID) })
+}
+
+func (c *centers) offer(id string, last bool, f func(*acd.Center)) {
+	v, ok := c.offers.Load(id)
+	if last {
+		c.offers.Delete(id)
+	}
+	if center, isCenter := v.(*acd.Center); ok && isCenter {
+		f(center)
+	}
+}
+
+// ringer rings an agent of an instance through the call that waits.
+type ringer struct {
+	c      *centers
+	center *acd.Center
+}
+
+// Ring hands the offer to the call; the call reports how it came out.
+func (r *ringer) Ring(o acd.Offer) {
+	r.c.offers.Store(o.ID, r.center)
+	r.c.o.Calls().Offer(call.Offer{
+		ID: o.ID, ContactID: o.ContactID, QueueID: o.QueueID, RingTime: o.RingTime, AutoAccept: o.AutoAccept,
+		ACWTimeout: o.ACWTimeout,
+		Agent: contact.AgentInfo{
+			ID: o.Agent.UserID, Username: o.Agent.Username, RoutingProfileID: o.Agent.RoutingProfileID,
+			RoutingProfileName: o.RoutingProfileName,
+		},
+	})
+}
+
+// reachable makes a function an acd.Devices.
+type reachable func(userID string) bool
+
+// Reachable reports whether a device of the user is registered.
+func (f reachable) Reachable(userID string) bool { return f(userID) }

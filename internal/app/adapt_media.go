@@ -1,0 +1,109 @@
+package app
+
+import (
+	"context"
+	"io"
+
+	"ullim/internal/call"
+	"ullim/internal/contact"
+	"ullim/internal/errs"
+	"ullim/media"
+	"ullim/media/g711"
+	"ullim/prompts"
+	"ullim/storage/blob"
+)
+
+// openMedia makes the media plane, and with it the ports.
+func (a *App) openMedia(context.Context) error {
+	p, err := media.New(media.Options{
+		Listen: a.o.RTPListen, Bind: a.o.RTPBind, Advertise: a.o.RTPAdvertise, PortMin: a.o.RTPFirst, PortMax: a.o.RTPLast,
+		SpoolDir: a.spool, Log: a.log,
+	})
+	if err != nil {
+		return err
+	}
+	a.life.onStop("media", p.Close)
+	a.plane = p
+	return nil
+}
+
+// plane makes a media.Plane a call.MediaPlane.
+type plane struct{ *media.Plane }
+
+var _ call.MediaPlane = plane{}
+
+// Open binds a port for a leg.
+func (p plane) Open(o call.MediaOptions) (call.Media, error) {
+	s, err := p.Plane.Open(media.SessionOptions{
+		ContactID: o.ContactID, Peer: o.Peer, Codecs: o.Codecs, OnDigit: o.OnDigit, OnDead: o.OnDead,
+	})
+	if err != nil {
+		return nil, err
+	}
+	return session{s}, nil
+}
+
+// Join lets two legs hear each other.
+func (p plane) Join(a, b call.Media) (func(), error) {
+	left, right, err := both(a, b)
+	if err != nil {
+		return nil, err
+	}
+	return media.Join(left, right)
+}
+
+// Record spools what two legs say.
+func (p plane) Record(contactID, key string, left, right call.Media) (call.Recording, error) {
+	l, r, err := both(left, right)
+	if err != nil {
+		return nil, err
+	}
+	return p.Plane.Record(contactID, key, l, r)
+}
+
+func both(a, b call.Media) (left, right *media.Session, err error) {
+	l, lok := a.(session)
+	r, rok := b.(session)
+	if !lok || !rok {
+		return nil, nil, errs.New(errs.Internal, "a leg has no media")
+	}
+	return l.Session, r.Session, nil
+}
+
+// session makes a media.Session a call.Media.
+type session struct{ *media.Session }
+
+// Play sends prepared audio.
+func (s session) Play(list []call.Audio, loop bool, done func(finished bool)) {
+	sources := make([]media.Source, len(list))
+	for i, a := range list {
+		sources[i] = a
+	}
+	s.Session.Play(sources, loop, done)
+}
+
+// encoders turn PCM into the frames of each codec.
+func encoders() map[string]prompts.Encoder {
+	encode := func(f func(dst []byte, pcm []int16) int) prompts.Encoder {
+		return func(pcm []int16) []byte {
+			b := make([]byte, len(pcm))
+			return b[:f(b, pcm)]
+		}
+	}
+	return map[string]prompts.Encoder{"PCMU": encode(g711.EncodeULaw), "PCMA": encode(g711.EncodeALaw)}
+}
+
+// blobReader opens stored files for the prompt catalogue and the API.
+type blobReader struct{ blob.Store }
+
+// Open opens a file by key.
+func (b blobReader) Open(ctx context.Context, key string) (io.ReadCloser, error) {
+	r, _, err := b.Get(ctx, key)
+	return r, err
+}
+
+var _ call.Media = session{}
+
+var _ interface {
+	Stop(func(contact.Recording, error))
+} = (*media.Recording)(nil)

@@ -1,0 +1,305 @@
+package app
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/netip"
+	"os"
+	"path/filepath"
+	"sync/atomic"
+	"time"
+
+	"github.com/google/uuid"
+
+	"ullim/internal/call"
+	"ullim/internal/contact"
+	"ullim/internal/events"
+	"ullim/internal/identity"
+	"ullim/internal/jobs"
+	"ullim/ivr"
+	"ullim/media"
+	"ullim/prompts"
+	"ullim/sip"
+	"ullim/storage"
+	"ullim/storage/blob"
+)
+
+// Options say what an App is made of. What is left out has a default that works on one machine.
+type Options struct {
+	Node     string // the same after a restart; default: "node-1"
+	DataDir  string // database, spool, recordings; must be set
+	Instance InstanceSpec
+	Database storage.Options
+	Blobs    blob.Store // default: files under DataDir/blobs
+
+	Packets      []net.PacketConn // SIP on UDP, bound
+	Listeners    []net.Listener   // SIP on TCP, bound
+	Advertise    string
+	Realm        string
+	RequestRate  float64 // requests a second from one stranger
+	MaxCalls     int
+	RTPListen    func(netip.AddrPort) (net.PacketConn, error) // default: UDP
+	RTPBind      netip.Addr
+	RTPAdvertise netip.Addr
+	RTPFirst     uint16
+	RTPLast      uint16
+
+	Synthesizer prompts.Synthesizer // default: espeak-ng
+	Log         *slog.Logger
+}
+
+// App is the running engine. New wires it, Start serves, Drain and Close end it.
+type App struct {
+	o        Options
+	log      *slog.Logger
+	life     lifecycle
+	db       *storage.DB
+	stores   *stores
+	dir      *directory
+	sealer   *identity.Sealer
+	events   *events.Recorder
+	centers  *centers
+	calls    *call.Manager
+	plane    *media.Plane
+	sip      *sip.Endpoint
+	limits   *sip.Limits
+	registry *sip.Registrar
+	jobs     *jobs.Runner
+	uploads  *uploader
+	blobs    blob.Store
+	spool    string
+	prompts  *prompts.Catalogue
+	speaker  *prompts.Speaker
+	flows    *ivr.Service
+	engine   *ivr.Engine
+	metrics  *metrics
+	draining atomic.Bool
+
+	// Created is what the first start shows once; nil on later starts.
+	Created *Credentials
+	// Instance is the instance that Options.Instance names.
+	Instance *identity.Instance
+}
+
+// New wires an App: opens the database, brings it up to date, recovers what a process that died has left, and makes
+// the instance on the first start. On an error everything that was opened is closed again.
+func New(ctx context.Context, o Options) (*App, error) {
+	a := &App{o: o, log: o.Log, events: &events.Recorder{}, metrics: newMetrics()}
+	if a.log == nil {
+		a.log = slog.New(slog.DiscardHandler)
+	}
+	if a.o.Node == "" {
+		a.o.Node = "node-1"
+	}
+	a.life.log = a.log
+	if err := a.wire(ctx); err != nil {
+		return nil, errors.Join(err, a.life.stop())
+	}
+	return a, nil
+}
+
+func (a *App) wire(ctx context.Context) error {
+	for _, part := range []struct {
+		name string
+		open func(context.Context) error
+	}{
+		{"storage", a.openStorage},
+		{"identity", a.openIdentity},
+		{"speech", a.openSpeech},
+		{"media", a.openMedia},
+		{"recovery", a.recover},
+		{"calls", a.openCalls},
+		{"signalling", a.openSIP},
+		{"jobs", a.openJobs},
+	} {
+		if err := part.open(ctx); err != nil {
+			return fmt.Errorf("%s: %w", part.name, err)
+		}
+	}
+	return nil
+}
+
+func (a *App) openStorage(ctx context.Context) error {
+	a.spool = filepath.Join(a.o.DataDir, "spool")
+	if err := os.MkdirAll(a.spool, 0o750); err != nil {
+		return err
+	}
+	o := a.o.Database
+	o.Log, o.Observe = a.log, a.metrics.commit
+	if o.Driver == "" && o.URL == "" {
+		o.URL = filepath.Join(a.o.DataDir, "ullim.db")
+	}
+	a.dir = newDirectory(nil, a.log)
+	o.OnChange = a.dir.changed
+	db, err := storage.Open(ctx, o)
+	if err != nil {
+		return err
+	}
+	a.life.onStop("database", db.Close)
+	a.db, a.stores = db, newStores(db)
+	a.dir.stores = a.stores
+	if a.blobs = a.o.Blobs; a.blobs == nil {
+		files, err := blob.NewFiles(filepath.Join(a.o.DataDir, "blobs"))
+		if err != nil {
+			return err
+		}
+		a.life.onStop("blobs", files.Close)
+		a.blobs = files
+	}
+	return nil
+}
+
+// openIdentity makes the server's key and the instance.
+func (a *App) openIdentity(ctx context.Context) error {
+	fresh := make([]byte, 32)
+	_, _ = rand.Read(fresh) // never fails: crypto/rand ends the program instead
+	key, err := a.serverKey(fresh)
+	if err != nil {
+		return err
+	}
+	if a.sealer, err = identity.NewSealer(key); err != nil {
+		return err
+	}
+	a.flows = ivr.NewService(a.stores.flows)
+	if a.Instance, a.Created, err = a.ensureInstance(ctx, a.o.Instance); err != nil {
+		return err
+	}
+	return a.dir.reload(ctx)
+}
+
+// serverKey reads the key that seals secrets from the data folder, beside the database and not in it: a stolen copy of
+// the database opens nothing. The first start makes it.
+func (a *App) serverKey(fresh []byte) ([]byte, error) {
+	path := filepath.Join(a.o.DataDir, "server.key")
+	f, err := os.OpenFile(path, os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o600)
+	if errors.Is(err, os.ErrExist) {
+		return os.ReadFile(path)
+	}
+	if err != nil {
+		return nil, err
+	}
+	_, err = f.Write(fresh)
+	return fresh, errors.Join(err, f.Sync(), f.Close())
+}
+
+func (a *App) openSpeech(context.Context) error {
+	enc := encoders()
+	synth := a.o.Synthesizer
+	if synth == nil {
+		synth = &prompts.Espeak{}
+	}
+	a.prompts = prompts.NewCatalogue(a.stores.prompts, blobReader{a.blobs}, enc, 0)
+	a.speaker = prompts.NewSpeaker(synth, enc, prompts.SpeakerOptions{})
+	a.engine = &ivr.Engine{
+		Flows: a.flows, Directory: a.dir, Prompts: a.prompts, Speaker: a.speaker, Log: a.log, Events: a.events,
+		Observe: a.metrics.action,
+	}
+	return nil
+}
+
+func (a *App) openCalls(ctx context.Context) error {
+	a.centers = newCenters(centersOptions{
+		Node: a.o.Node, Store: a.db, Dir: a.dir, Calls: func() *call.Manager { return a.calls }, Events: a.events, Log: a.log,
+		Devices: func(userID string) bool {
+			_, ok := a.registry.Lookup(userID, time.Now())
+			return ok
+		},
+	})
+	a.calls = call.NewManager(call.Options{
+		Node: a.o.Node, Media: plane{a.plane}, Dialer: dialer{a},
+		Flows:  &flows{engine: a.engine, source: a.flows, dir: a.dir, log: a.log},
+		Queues: a.centers, Numbers: a.dir, Instances: a.dir.Instance, Store: a.db, Spill: a.spill, Events: a.events,
+		Closed: func(*contact.Record) { a.jobs.Wake() },
+		Log:    a.log, NewID: uuid.NewString, MaxCalls: a.o.MaxCalls,
+	})
+	a.registry = sip.NewRegistrar(sip.RegistrarOptions{
+		Store: a.db, Log: a.log, OnChange: func(userID string, _ bool) { a.centers.deviceChanged(userID) },
+	})
+	a.life.onStopDo("routing", a.centers.stop)
+	return a.registry.Load(ctx)
+}
+
+// dialer reaches the endpoint, which is made after the calls that dial through it.
+type dialer struct{ a *App }
+
+// Dial places a leg to a device of ours.
+func (d dialer) Dial(t call.Target, offer []byte, events func(call.LegEvent)) call.Leg {
+	return d.a.sip.Dial(t, offer, events)
+}
+
+func (a *App) openSIP(ctx context.Context) error {
+	secret := make([]byte, 32)
+	_, _ = rand.Read(secret)
+	secret, err := a.db.PutSettingOnce(ctx, "sip.nonce-key", secret)
+	if err != nil {
+		return err
+	}
+	a.limits = sip.NewLimits(sip.LimitOptions{
+		RequestsPerSecond: a.o.RequestRate, MaxCalls: a.o.MaxCalls,
+		Exempt: func(addr netip.Addr) bool { return a.dir.knownSource(addr) },
+	})
+	a.sip, err = sip.NewEndpoint(sip.Options{
+		Log: a.log, Packets: a.o.Packets, Listeners: a.o.Listeners, Advertise: a.o.Advertise, Realm: a.o.Realm,
+		Secret: secret, Trunks: a.dir.trunks, Devices: a.dir.devices, Registrar: a.registry, Limits: a.limits,
+		Admitter: a.calls, UserAgent: "ullim", MaxCalls: 2 * a.o.MaxCalls,
+	})
+	if err != nil {
+		return err
+	}
+	a.life.onStopDo("signalling", a.sip.Close)
+	return nil
+}
+
+func (a *App) openJobs(context.Context) error {
+	root, err := os.OpenRoot(a.spool)
+	if err != nil {
+		return err
+	}
+	a.life.onStop("spool", root.Close)
+	a.uploads = &uploader{db: a.db, blobs: a.blobs, spool: root, log: a.log}
+	a.jobs = jobs.New(jobs.Options{
+		Store: a.db, Log: a.log, Workers: 4, Handlers: map[string]jobs.Handler{storage.JobUpload: a.uploads.handle},
+	})
+	a.life.onStopDo("jobs", a.jobs.Stop)
+	return nil
+}
+
+// Start begins to serve.
+func (a *App) Start() {
+	ctx, cancel := context.WithCancel(context.Background())
+	done := make(chan struct{})
+	go func() { defer close(done); a.registry.Run(ctx) }()
+	a.life.onStopDo("registrations", func() { cancel(); <-done })
+	a.dir.onChange = func() { a.centers.sync(a.dir.instances()) }
+	a.centers.sync(a.dir.instances())
+	a.jobs.Start()
+	a.sip.Start()
+}
+
+// Ready says whether new calls are taken; the error is for /readyz.
+func (a *App) Ready(ctx context.Context) error {
+	if a.draining.Load() {
+		return errors.New("shutting down")
+	}
+	return a.db.Ping(ctx)
+}
+
+// Drain refuses new calls at once, lets the live ones finish until ctx ends, and then ends the rest. When it returns
+// every contact record is final.
+func (a *App) Drain(ctx context.Context) {
+	a.draining.Store(true)
+	a.sip.Drain()
+	a.calls.Drain(ctx)
+}
+
+// Close stops everything. Recordings that are not uploaded yet stay in the spool, with their jobs.
+func (a *App) Close() error {
+	ended, cancel := context.WithCancel(context.Background())
+	cancel()
+	a.Drain(ended)
+	return a.life.stop()
+}

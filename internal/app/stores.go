@@ -1,0 +1,59 @@
+package app
+
+import (
+	"ullim/acd"
+	"ullim/internal/call"
+	"ullim/internal/identity"
+	"ullim/internal/resource"
+	"ullim/ivr"
+	"ullim/prompts"
+	"ullim/sip"
+	"ullim/storage"
+)
+
+// stores is one store for each kind of resource.
+type stores struct {
+	db        *storage.DB
+	instances resource.Store[*identity.Instance]
+	users     resource.Store[*identity.User]
+	profiles  resource.Store[*identity.SecurityProfile]
+	keys      resource.Store[*identity.AccessKey]
+	queues    resource.Store[*acd.Queue]
+	hours     resource.Store[*acd.Hours]
+	routing   resource.Store[*acd.RoutingProfile]
+	statuses  resource.Store[*acd.AgentStatus]
+	flows     resource.Store[*ivr.Flow]
+	prompts   resource.Store[*prompts.Prompt]
+	numbers   resource.Store[*call.Number]
+	trunks    resource.Store[*sip.Trunk]
+	devices   resource.Store[*sip.Device]
+}
+
+func newStores(db *storage.DB) *stores {
+	return &stores{
+		db:        db,
+		instances: resourcesOf[identity.Instance](db),
+		users:     resourcesOf[identity.User](db),
+		profiles:  resourcesOf[identity.SecurityProfile](db),
+		keys:      resourcesOf[identity.AccessKey](db),
+		queues:    resourcesOf[acd.Queue](db),
+		hours:     resourcesOf[acd.Hours](db),
+		routing:   resourcesOf[acd.RoutingProfile](db),
+		statuses:  resourcesOf[acd.AgentStatus](db),
+		flows:     resourcesOf[ivr.Flow](db),
+		prompts:   resourcesOf[prompts.Prompt](db),
+		numbers:   resourcesOf[call.Number](db),
+		trunks:    resourcesOf[sip.Trunk](db),
+		devices:   resourcesOf[sip.Device](db),
+	}
+}
+
+// object is the pointer to a resource's struct.
+type object[T any] interface {
+	*T
+	resource.Object
+}
+
+func resourcesOf[T any, P object[T]](db *storage.DB) resource.Store[P] {
+	return storage.Resources(db, P(new(T)).Kind(), func() P { return new(T) })
+}

@@ -1,0 +1,232 @@
+// Package config is the static configuration: what a node must know before it can open its database. It is read once, at
+// start, from a YAML file (all of which may be missing) and from environment variables, which go before the file.
+// Everything that changes while calls run (trunks, numbers, flows, queues, users) is in the database instead.
+//
+// The struct Config is the only description. Its tags give each key its name (yaml), its default, its meaning (doc) and
+// its rules (min, max, oneof, form); decoding, checking and the reference page (docs/configuration.md) all read the tags,
+// so none of them can disagree.
+//
+//	config.go     the keys, Default, Load
+//	decode.go     YAML nodes and environment variables into the struct, each key's origin remembered
+//	rules.go      the rules of one key, and those between keys
+//	reference.go  the reference page
+//	secret.go     Secret: never printed; read from file: or env:
+//
+// Errors are found all at once, not one a run, and each names its file and line (or variable), field and rule.
+package config
+
+import (
+	"cmp"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"time"
+)
+
+// Config is the whole configuration.
+type Config struct {
+	Node       Node       `yaml:"node" doc:"What this node is called."`
+	Data       Data       `yaml:"data" doc:"Where the node keeps its files."`
+	HTTP       HTTP       `yaml:"http" doc:"The API, the console, health and metrics."`
+	SIP        SIP        `yaml:"sip" doc:"Signalling with carriers and phones."`
+	RTP        RTP        `yaml:"rtp" doc:"Audio. Open these UDP ports in the firewall, and the SIP ports."`
+	Database   Database   `yaml:"database" doc:"Where contacts, users, flows and all other resources are kept."`
+	Recordings Recordings `yaml:"recordings" doc:"Where recordings go when a call has ended."`
+	Speech     Speech     `yaml:"speech" doc:"How flows turn text into speech."`
+	Log        Log        `yaml:"log" doc:"What is logged to standard error."`
+	Limits     Limits     `yaml:"limits" doc:"How long things may take."`
+}
+
+// Node is the section node.
+type Node struct {
+	Name string `yaml:"name" default:"ullim" form:"name" doc:"Name of this node in logs and metrics, unique in a cluster."`
+}
+
+// Data is the section data.
+type Data struct {
+	Folder string `yaml:"folder" default:"data" form:"required" doc:"Folder of the database, the recordings and the spool, unless they are given a place of their own. Made if it is missing."`
+}
+
+// HTTP is the section http.
+type HTTP struct {
+	Listen string `yaml:"listen" default:"127.0.0.1:8080" form:"listen" doc:"Address and port. The default is reached from this machine only; put a TLS proxy in front before you open it."`
+}
+
+// SIP is the section sip.
+type SIP struct {
+	UDP               []string      `yaml:"udp" default:"0.0.0.0:5060" form:"listen" doc:"Addresses and ports to listen on for UDP."`
+	TCP               []string      `yaml:"tcp" default:"0.0.0.0:5060" form:"listen" doc:"Addresses and ports to listen on for TCP."`
+	Advertise         string        `yaml:"advertise" form:"host" doc:"Address that carriers and phones reach this node at, in Contact and Via headers: an IP address or host name. Needed behind NAT. Empty: the address of the interface the peer is reached by."`
+	Realm             string        `yaml:"realm" default:"ullim" form:"realm" doc:"Realm of digest authentication. Passwords of devices are stored for one realm: after a change every device needs its password set again."`
+	MaxCalls          int           `yaml:"max_calls" default:"1000" min:"1" max:"100000" doc:"Call legs at once on this node. Further calls are refused with 503."`
+	RequestsPerSource float64       `yaml:"requests_per_second_per_source" default:"50" min:"1" max:"100000" doc:"Requests a second from one address (IPv6: /64) that is not a trunk. Twice as many are taken at once after a pause; more are refused."`
+	MinExpires        time.Duration `yaml:"min_expires" default:"60s" min:"1s" max:"1h" doc:"Shortest registration that a phone may ask for."`
+	MaxExpires        time.Duration `yaml:"max_expires" default:"1h" min:"1m" max:"24h" doc:"Longest registration that is granted."`
+	ContactsPerDevice int           `yaml:"contacts_per_device" default:"5" min:"1" max:"50" doc:"Places where one device may be registered at once. The newest stay."`
+}
+
+// RTP is the section rtp.
+type RTP struct {
+	Ports     PortRange `yaml:"ports" default:"20000-29999" doc:"UDP ports for audio, one for each call leg, RTCP on the same port. Keep them out of the system's ephemeral range (Linux: 32768-60999), or other programs take them at times."`
+	Bind      string    `yaml:"bind" default:"0.0.0.0" form:"ip" doc:"IP address to bind audio sockets to."`
+	Advertise string    `yaml:"advertise" form:"host" doc:"Address for audio in SDP. Empty: as sip.advertise."`
+}
+
+// Database is the section database.
+type Database struct {
+	Driver         string `yaml:"driver" default:"sqlite" oneof:"sqlite postgres" doc:"SQLite needs nothing and serves one node."`
+	URL            Secret `yaml:"url" plain:"ok" doc:"For postgres: postgres://user@host:5432/name, with the password in the URL only as a whole by file: or env: reference. For sqlite: a path; empty: ullim.db in the data folder."`
+	MaxConnections int    `yaml:"max_connections" default:"10" min:"2" max:"1000" doc:"Connections to the database at once."`
+}
+
+// Recordings is the section recordings.
+type Recordings struct {
+	Store  string `yaml:"store" default:"files" oneof:"files s3" doc:"A folder, or an S3-compatible bucket."`
+	Folder string `yaml:"folder" doc:"Folder for store files. Empty: recordings in the data folder."`
+	S3     S3     `yaml:"s3" doc:"The bucket for store s3."`
+}
+
+// S3 is the section recordings.s3.
+type S3 struct {
+	Endpoint  string `yaml:"endpoint" form:"hostport" doc:"Host and optional port, without https://."`
+	Bucket    string `yaml:"bucket" form:"bucket" doc:"Name of the bucket. It must exist."`
+	AccessKey Secret `yaml:"access_key" plain:"ok" doc:"Access key, or a file: or env: reference to it."`
+	SecretKey Secret `yaml:"secret_key" doc:"Reference to the secret key."`
+	Region    string `yaml:"region" default:"us-east-1" doc:"Region to sign requests for."`
+	TLS       bool   `yaml:"tls" default:"true" doc:"Use TLS, and verify the certificate."`
+}
+
+// Speech is the section speech.
+type Speech struct {
+	Command string        `yaml:"command" default:"espeak-ng" form:"required" doc:"Program that speaks: its name, or a path."`
+	Timeout time.Duration `yaml:"timeout" default:"10s" min:"1s" max:"5m" doc:"Longest time to speak one text; after that the flow takes its error branch."`
+}
+
+// Log is the section log.
+type Log struct {
+	Level  string `yaml:"level" default:"info" oneof:"debug info warn error" doc:"Least level to log."`
+	Format string `yaml:"format" default:"text" oneof:"text json" doc:"One line an entry for people, or JSON."`
+}
+
+// Limits is the section limits.
+type Limits struct {
+	Drain time.Duration `yaml:"drain" default:"60s" min:"0s" max:"24h" doc:"At SIGTERM, how long calls may go on before they are ended. Meanwhile new calls get 503."`
+}
+
+// PortRange is a range of ports, both ends included, written 20000-29999.
+type PortRange struct{ Low, High int }
+
+// maxFile bounds the file: a longer one is not a configuration.
+const maxFile = 1 << 20
+
+// Default is the configuration without a file and without environment.
+func Default() *Config {
+	c, _ := load("", nil, nil) // the defaults are checked by a test
+	return c
+}
+
+// Load reads the file, if path is not empty, and the variables of env ("KEY=value", as os.Environ gives them), and checks
+// the result. The error joins one *Error for everything that is wrong.
+func Load(path string, env []string) (*Config, error) {
+	if path == "" {
+		return load("", nil, env)
+	}
+	info, err := os.Stat(path)
+	if err == nil && info.Size() > maxFile {
+		err = errors.New("is larger than 1 MiB")
+	}
+	if err != nil {
+		return nil, &Error{File: path, Rule: cause(err)}
+	}
+	data, err := os.ReadFile(path)
+	if err != nil {
+		return nil, &Error{File: path, Rule: cause(err)}
+	}
+	return load(path, data, env)
+}
+
+func load(path string, data []byte, env []string) (*Config, error) {
+	c := &Config{}
+	d := newDecoder(path, env)
+	d.defaults(c)
+	d.yaml(c, data)
+	d.environment(c)
+	d.rules(c)
+	if len(d.errs) > 0 {
+		return nil, d.joined()
+	}
+	return c, nil
+}
+
+// DatabasePath is the file of the SQLite database.
+func (c *Config) DatabasePath() string {
+	if c.Database.URL != "" {
+		return c.Database.URL.Reveal()
+	}
+	return filepath.Join(c.Data.Folder, "ullim.db")
+}
+
+// RecordingsFolder is the folder for store files.
+func (c *Config) RecordingsFolder() string {
+	if c.Recordings.Folder != "" {
+		return c.Recordings.Folder
+	}
+	return filepath.Join(c.Data.Folder, "recordings")
+}
+
+// RTPAdvertise is the address for SDP; empty if none is configured.
+func (c *Config) RTPAdvertise() string {
+	if c.RTP.Advertise != "" {
+		return c.RTP.Advertise
+	}
+	return c.SIP.Advertise
+}
+
+// Error is one thing that is wrong, and where.
+type Error struct {
+	File     string // file, or empty
+	Line     int    // in File; 0 if it is about the whole file or a key that is not there
+	Variable string // environment variable, if the value came from one
+	Field    string // as sip.max_calls
+	Rule     string // what must hold
+}
+
+// Error is "file:line: field: rule".
+func (e *Error) Error() string {
+	s := ""
+	switch {
+	case e.Variable != "":
+		s = "environment variable " + e.Variable + ": "
+	case e.File != "" && e.Line > 0:
+		s = fmt.Sprintf("%s:%d: ", e.File, e.Line)
+	case e.File != "":
+		s = e.File + ": "
+	}
+	if e.Field != "" {
+		s += e.Field + ": "
+	}
+	return s + e.Rule
+}
+
+// joined is all errors in the order of the file, those of variables last.
+func (d *decoder) joined() error {
+	slices.SortStableFunc(d.errs, func(a, b *Error) int {
+		return cmp.Or(strings.Compare(a.Variable, b.Variable), cmp.Compare(a.Line, b.Line))
+	})
+	errs := make([]error, len(d.errs))
+	for i, e := range d.errs {
+		errs[i] = e
+	}
+	return errors.Join(errs...)
+}
+
+// cause is an error without the path that the *Error names already.
+func cause(err error) string {
+	if e, ok := errors.AsType[*os.PathError](err); ok {
+		return e.Err.Error()
+	}
+	return err.Error()
+}

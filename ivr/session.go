@@ -1,0 +1,281 @@
+package ivr
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"runtime/debug"
+	"sync"
+	"time"
+
+	"ullim/internal/errs"
+	"ullim/internal/events"
+)
+
+// Outcome is how a flow ended.
+type Outcome string
+
+// Outcomes. After Ended the contact is where it was: a whisper or queue flow has done its work, and an inbound flow has
+// come to a dead end (its contact is released). After Failed nothing was said to the participant; the reason is in the
+// error.
+const (
+	Ended        Outcome = "ended"
+	Disconnected Outcome = "disconnected"
+	Queued       Outcome = "queued"
+	Failed       Outcome = "failed"
+	Left         Outcome = "left"
+)
+
+// MaxIdleActions is how many actions may run on end without one that takes the participant's time.
+const MaxIdleActions = 1000
+
+// aPause is how long an action with the participant takes at least; a shorter one does not slow down a flow that goes
+// round and round.
+const aPause = 10 * time.Millisecond
+
+// maxDocuments is how many read flows are kept.
+const maxDocuments = 512
+
+// Engine runs flows. Fill in the fields and use it by pointer; one serves all contacts. Directory and Flows are needed;
+// without Prompts or Speaker the messages that need them take their error branch.
+type Engine struct {
+	Flows     Flows
+	Directory Directory
+	Prompts   Prompts
+	Speaker   Speaker
+	Log       *slog.Logger
+	// Observe is told of every action that ran, for metrics: the type ("unsupported" for all that are not known, so that
+	// there are few labels) and "ok", "left", an outcome, or an error type.
+	Observe func(actionType, outcome string)
+	Events  *events.Recorder // gets a "flow" event for each action; may be nil
+	Random  func(n int) int  // a number from 0 to n-1; nil: math/rand
+
+	mu        sync.Mutex
+	documents map[string]*Document // by content, so a flow is read once for each version
+}
+
+// Run is one flow to be run on one contact.
+type Run struct {
+	Flow        *Flow // its published content is run
+	Participant Participant
+	Contact     Contact
+}
+
+// session is one Run in progress.
+type session struct {
+	engine      *Engine
+	participant Participant
+	contact     Contact
+	base        *slog.Logger // knows the contact
+
+	flow       *Flow
+	doc        *Document
+	node       *Node
+	log        *slog.Logger      // knows the flow too
+	attributes map[string]string // of the flow
+	loops      map[string]int
+	stored     string // last stored input
+	verbose    bool   // each action is logged
+	entered    bool   // the last action changed the flow
+	idle       int    // actions since the participant's time was last taken
+	snapshot   *Info
+}
+
+// Run runs a flow until it ends. The error says why when the outcome is Failed, and is nil otherwise.
+func (e *Engine) Run(ctx context.Context, r Run) (out Outcome, err error) {
+	s := &session{engine: e, participant: r.Participant, contact: r.Contact}
+	info := r.Contact.Info()
+	log := e.Log
+	if log == nil {
+		log = slog.New(slog.DiscardHandler)
+	}
+	s.base = log.With("contact_id", info.ContactID)
+	defer func() {
+		if p := recover(); p != nil {
+			s.base.ErrorContext(ctx, "flow panicked", "panic", p, "stack", string(debug.Stack()))
+			out, err = Failed, fmt.Errorf("ivr: panic in flow: %v", p)
+		}
+	}()
+	doc, err := e.document(r.Flow)
+	if err != nil {
+		s.base.ErrorContext(ctx, "flow cannot be run", "flow_id", r.Flow.ID, "flow", r.Flow.Name, "error", err)
+		return Failed, err
+	}
+	s.enter(r.Flow, doc)
+	return s.loop(ctx)
+}
+
+// enter goes to the start of a flow.
+func (s *session) enter(f *Flow, doc *Document) {
+	s.flow, s.doc, s.node, s.entered = f, doc, doc.byID[doc.Start], true
+	s.attributes, s.loops = nil, make(map[string]int)
+	s.log = s.base.With("flow_id", f.ID, "flow", f.Name, "flow_version", f.PublishedVersion)
+}
+
+func (s *session) loop(ctx context.Context) (Outcome, error) {
+	for {
+		if s.node == nil {
+			s.log.WarnContext(ctx, "flow has no action to start with")
+			return Ended, nil
+		}
+		if ctx.Err() != nil {
+			return Left, nil
+		}
+		if s.idle++; s.idle > MaxIdleActions {
+			err := errs.New(errs.Limit, "flow %q ran %d actions without a pause, it was stopped at action %q", s.flow.Name,
+				MaxIdleActions, s.node.ID)
+			s.log.ErrorContext(ctx, "flow goes round without a pause", "action_id", s.node.ID, "error", err)
+			return Failed, err
+		}
+		s.snapshot, s.entered = nil, false
+		at := s.node
+		st := at.act.run(ctx, s)
+		if st.outcome == "" && ctx.Err() != nil {
+			st = ended(Left)
+		}
+		s.report(ctx, at, st)
+		switch {
+		case st.outcome != "":
+			return st.outcome, nil
+		case s.entered:
+			continue
+		}
+		next := s.follow(at, st)
+		if next == "" {
+			s.log.InfoContext(ctx, "flow ended without a branch to follow", "action_id", at.ID, "error_type", st.errorType)
+			return Ended, nil
+		}
+		if s.node = s.doc.byID[next]; s.node == nil {
+			s.log.WarnContext(ctx, "flow names an action that is not there", "action_id", at.ID, "next", next)
+			return Ended, nil
+		}
+	}
+}
+
+// follow gives the identifier of the next action; "" if no branch fits.
+func (s *session) follow(n *Node, st step) string {
+	switch {
+	case st.errorType != "":
+		if to := n.errorTarget(st.errorType); to != "" {
+			return to
+		}
+		return n.errorTarget(errNoMatch)
+	case !st.judged:
+		return n.next
+	}
+	for _, c := range n.conditions {
+		if c.when.holds(st.result, s.lookup) {
+			return c.next
+		}
+	}
+	if to := n.errorTarget(errNoCondition); to != "" {
+		return to
+	}
+	return n.next
+}
+
+// errorTarget is where an error type leads; "" if there is no branch.
+func (n *Node) errorTarget(errorType string) string {
+	for _, e := range n.errors {
+		if e.errorType == errorType {
+			return e.next
+		}
+	}
+	return ""
+}
+
+// interact does something with the participant, and notes whether that took time.
+func (s *session) interact(f func() error) error {
+	start := time.Now()
+	err := f()
+	if time.Since(start) >= aPause {
+		s.idle = 0
+	}
+	return err
+}
+
+// left tells whether an error means that there is nobody any more.
+func (s *session) left(ctx context.Context, err error) bool {
+	return errors.Is(err, ErrLeft) || ctx.Err() != nil
+}
+
+// failure is the step for an error: the end if the participant has left, else the error branch.
+func (s *session) failure(ctx context.Context, err error) step {
+	if s.left(ctx, err) {
+		return ended(Left)
+	}
+	return failedBy(err)
+}
+
+// report logs, counts and records how an action ended. What a contact typed or holds in attributes is not told.
+func (s *session) report(ctx context.Context, n *Node, st step) {
+	outcome, label := "ok", n.Type
+	switch {
+	case st.outcome != "":
+		outcome = string(st.outcome)
+	case st.errorType != "":
+		outcome = st.errorType
+	}
+	if !n.supported() {
+		label = "unsupported"
+	}
+	if s.engine.Observe != nil {
+		s.engine.Observe(label, outcome)
+	}
+	shown := ""
+	if st.judged && !st.secret {
+		shown = st.result
+	}
+	level, message := slog.LevelDebug, "flow action"
+	switch {
+	case st.why != nil:
+		level, message = slog.LevelWarn, "flow action took its error branch"
+	case s.verbose:
+		level = slog.LevelInfo
+	}
+	if s.log.Enabled(ctx, level) {
+		attrs := []any{"action_id", n.ID, "action_type", n.Type, "outcome", outcome, "result", shown}
+		if st.why != nil {
+			attrs = append(attrs, "error", st.why)
+		}
+		s.log.Log(ctx, level, message, attrs...) //nolint:sloglint // the two messages are constants above
+	}
+	if s.engine.Events != nil {
+		info := s.info()
+		detail := n.Type + " " + outcome
+		if shown != "" {
+			detail = n.Type + " " + shown
+		}
+		s.engine.Events.Record(events.Event{
+			At: time.Now(), Kind: "flow", InstanceID: info.InstanceID, ContactID: info.ContactID, Detail: detail,
+		})
+	}
+}
+
+// document is a flow's published content, read; reading is done once for each content.
+func (e *Engine) document(f *Flow) (*Document, error) {
+	if f.Published == "" {
+		return nil, errs.New(errs.NotFound, "flow %q has not been published", f.Name)
+	}
+	e.mu.Lock()
+	d, ok := e.documents[f.Published]
+	e.mu.Unlock()
+	if ok {
+		return d, nil
+	}
+	d, err := Parse(f.Published)
+	if err != nil {
+		return nil, fmt.Errorf("ivr: flow %q: %w", f.Name, err)
+	}
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	if e.documents == nil || len(e.documents) >= maxDocuments {
+		e.documents = make(map[string]*Document) // old versions pile up: begin anew, reading is cheap
+	}
+	e.documents[f.Published] = d
+	return d, nil
+}
+
+// asError finds the *errs.Error in an error's chain.
+func asError(err error) (*errs.Error, bool) { return errors.AsType[*errs.Error](err) }

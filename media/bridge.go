@@ -1,0 +1,208 @@
+package media
+
+import (
+	"time"
+
+	"ullim/internal/errs"
+	"ullim/media/g711"
+	"ullim/media/sdp"
+)
+
+// link joins two sessions.
+type link struct{ a, b *Session }
+
+func (l *link) other(s *Session) *Session {
+	if l.a == s {
+		return l.b
+	}
+	return l.a
+}
+
+// Join lets two sessions of one plane hear each other, and ends what is played to them. part parts them again: both get
+// silence. It is safe twice, and does nothing once one of them was closed. errs.Conflict: one of them is joined already;
+// errs.InvalidRequest: closed, or the same session twice.
+func Join(a, b *Session) (part func(), err error) {
+	if a == b || a.plane != b.plane {
+		return nil, errs.New(errs.InvalidRequest, "only two sessions of one plane can be joined")
+	}
+	p := a.plane
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for _, s := range []*Session{a, b} {
+		if _, alive := p.sessions[s]; !alive {
+			return nil, errs.New(errs.InvalidRequest, "%s has left", s.o.Peer)
+		}
+		if s.link != nil {
+			return nil, errs.New(errs.Conflict, "%s is joined already", s.o.Peer)
+		}
+	}
+	l := &link{a, b}
+	a.link, b.link = l, l
+	a.feed(b)
+	b.feed(a)
+	a.reaches.Store(b)
+	b.reaches.Store(a)
+	return func() {
+		p.mu.Lock()
+		defer p.mu.Unlock()
+		if a.link == l {
+			p.cut(l)
+		}
+	}, nil
+}
+
+// cut ends a link. The caller holds the plane's lock.
+func (p *Plane) cut(l *link) {
+	for _, s := range []*Session{l.a, l.b} {
+		s.link = nil
+		s.reaches.Store(nil)
+		s.feed(nil)
+	}
+}
+
+// unlink parts a session that leaves.
+func (p *Plane) unlink(s *Session) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if s.link != nil {
+		p.cut(s.link)
+	}
+	delete(p.sessions, s) // from here on it cannot be joined
+}
+
+// feed makes from's packets the source of the stream, or the clock if from is nil.
+func (s *Session) feed(from *Session) {
+	s.tx.mu.Lock()
+	s.tx.peer = from
+	s.tx.forwarding = forwarding{}
+	stopped := s.tx.stop()
+	s.tx.mu.Unlock()
+	stopped.finish(false)
+}
+
+// forwarding maps the numbers of incoming packets to those of our stream: by a constant, so that loss, order and time are
+// seen by the far end as they are.
+type forwarding struct {
+	mapped         bool // stampOffset has been found for this stream
+	anchored       bool // sequenceOffset holds too: nothing of our own was sent since
+	stampOffset    uint32
+	sequenceOffset uint16
+	skipped        int // late packets in a row whose time was already filled with silence
+}
+
+const (
+	// jump is how far the timestamps of a stream may be from the clock before they are mapped anew.
+	jump = 2 * sampleRateHz
+	// maxSkipped is how many late packets are dropped before the stream counts as slower for good.
+	maxSkipped = 12
+)
+
+// place finds the timestamp of a packet of from in our stream; false: its time was filled with silence.
+func (t *sender) place(p taken, now time.Time) (stamp uint32, ok bool) {
+	audio := p.kind != kindEvent // the timestamp of a key is that of its beginning, perhaps long ago
+	expected := t.stamp + t.elapsed(now)
+	stamp = p.stamp + t.stampOffset
+	drift := int32(stamp - expected)
+	keep := t.mapped && p.how != arrivalFresh && (!audio || drift > -jump && drift < jump)
+	behind := audio && int32(stamp-t.stamp) < 0
+	switch {
+	case keep && t.anchored:
+		return stamp, true
+	case keep && behind && t.skipped < maxSkipped:
+		t.skipped++
+		return 0, false
+	case keep && !behind:
+	default:
+		stamp, keep = expected, false
+	}
+	t.marker = t.marker || t.clocked || !keep
+	t.stampOffset, t.sequenceOffset = stamp-p.stamp, t.sequence-p.sequence
+	t.mapped, t.anchored, t.skipped = true, true, 0
+	return stamp, true
+}
+
+// forward sends a packet that from received, in the buffer it was received in.
+func (s *Session) forward(from *Session, packet []byte, p taken, now time.Time) {
+	t := &s.tx
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if t.peer != from || t.play != nil || !t.open() {
+		return
+	}
+	a := t.agreement
+	payload := packet[p.from:p.to]
+	number := a.Payload
+	switch p.kind {
+	case kindULaw, kindALaw:
+		if p.kind != a.law {
+			transcode(a.law, payload)
+		}
+	case kindEvent:
+		number = uint8(a.EventSend)
+		if a.EventSend == sdp.None {
+			t.conceal(p)
+			return
+		}
+	case kindNone, kindNoise: // comfort noise was not offered to the other side
+		t.conceal(p)
+		return
+	}
+	stamp, ok := t.place(p, now)
+	if !ok {
+		return
+	}
+	t.clocked = false
+	if p.kind != kindEvent && !a.fits(len(payload)) {
+		t.recut(s, payload, stamp, now)
+		return
+	}
+	if t.pending > 0 {
+		t.flush(s)
+		t.sequenceOffset = t.sequence - p.sequence
+	}
+	sequence := p.sequence + t.sequenceOffset
+	out := packet[p.from-headerSize : p.to]
+	putHeader(out, p.marker || t.marker, number, sequence, stamp, t.ssrc)
+	t.marker = false
+	t.sentAt = now
+	if int16(sequence-t.sequence) >= 0 {
+		t.sequence = sequence + 1
+	}
+	if end := stamp + uint32(len(payload)); p.kind != kindEvent && int32(end-t.stamp) > 0 {
+		t.stamp, t.due = end, now.Add(samples(len(payload)))
+	}
+	t.send(s, out)
+}
+
+// recut puts a payload into packets of the size that this far end wants.
+func (t *sender) recut(s *Session, payload []byte, stamp uint32, now time.Time) {
+	t.anchored = false // from here on the sequence numbers are our own
+	if int32(stamp-t.stamp) < 0 {
+		return // late: its place in the stream has been sent
+	}
+	if stamp != t.stamp {
+		t.flush(s)
+		t.stamp = stamp
+	}
+	t.put(s, payload)
+	t.sentAt, t.due = now, now.Add(samples(len(payload)))
+}
+
+// conceal closes the hole in the sequence numbers that a packet leaves which is not forwarded, so that the far end does
+// not count it as lost.
+func (t *sender) conceal(p taken) {
+	if t.anchored && p.how == arrivalNext {
+		t.sequenceOffset--
+	}
+}
+
+func transcode(to kind, payload []byte) {
+	if to == kindALaw {
+		g711.ULawToALaw(payload)
+		return
+	}
+	g711.ALawToULaw(payload)
+}
+
+// samples is how long n samples play.
+func samples(n int) time.Duration { return time.Duration(n) * time.Second / sampleRateHz }

@@ -1,0 +1,260 @@
+package media
+
+import (
+	"crypto/rand"
+	"encoding/binary"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/netip"
+	"os"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"ullim/internal/errs"
+	"ullim/media/record"
+	"ullim/media/sdp"
+)
+
+// Options are what a Plane needs. Only Bind, or Advertise where Bind is unspecified, must be set.
+type Options struct {
+	Loop      Loop                                              // nil: a NetLoop of the plane's own
+	Listen    func(addr netip.AddrPort) (net.PacketConn, error) // nil: UDP
+	Bind      netip.Addr                                        // where sockets are bound
+	Advertise netip.Addr                                        // what SDP says; zero: Bind
+	PortMin   uint16                                            // the even ports from PortMin to PortMax are used;
+	PortMax   uint16                                            // both 0: the kernel chooses
+	SpoolDir  string                                            // where recordings are written; empty: none are made
+	Dead      DeadPolicy                                        // zero fields: the defaults
+	Learn     time.Duration                                     // how long after each negotiation a far end behind NAT is learned; 0: 3 s
+	Log       *slog.Logger                                      // nil: silent
+	Now       func() time.Time                                  // nil: time.Now
+}
+
+// Stats are counters since the start, and two gauges.
+type Stats struct {
+	Sessions   int // now
+	PortsInUse int // now
+
+	PacketsIn, PacketsOut uint64
+	Foreign               uint64 // from a stranger
+	Dropped               uint64 // not RTP, unknown payload number, duplicate, before anything was agreed
+	SendErrors            uint64
+	Lost                  uint64 // never came; counted when a session ends
+	TicksLate             uint64 // frames sent late or not at all
+	Recordings            int    // now
+	RecordingsFailed      uint64
+	RecordDropped         uint64 // packets missing in recordings because the disk was slow
+}
+
+// counters are Stats as they are counted.
+type counters struct {
+	packetsIn, packetsOut, foreign, dropped, sendErrors, lost, recordingsFailed, recordDropped atomic.Uint64
+	recordings                                                                                 atomic.Int64
+}
+
+// Plane makes sessions, and joins and records them.
+type Plane struct {
+	o     Options
+	ports *portRange // nil: the kernel chooses
+	stats counters
+	own   Loop // closed with the plane; nil if the loop is somebody else's
+
+	mu       sync.Mutex // sessions, and the links between them
+	sessions map[*Session]struct{}
+	closed   bool
+}
+
+// New makes a Plane. It opens nothing yet.
+func New(o Options) (*Plane, error) {
+	p := &Plane{sessions: map[*Session]struct{}{}}
+	if !o.Advertise.IsValid() {
+		o.Advertise = o.Bind
+	}
+	o.Bind, o.Advertise = o.Bind.Unmap(), o.Advertise.Unmap()
+	if !o.Bind.IsValid() {
+		return nil, errs.Field("media.bind", "must be an address")
+	}
+	if o.Advertise.IsUnspecified() {
+		return nil, errs.Field("media.advertise", "must be set, because media.bind is %s and that cannot be called", o.Bind)
+	}
+	var err error
+	if p.ports, err = newPortRange(o.PortMin, o.PortMax); err != nil {
+		return nil, err
+	}
+	if o.SpoolDir != "" {
+		if err := os.MkdirAll(o.SpoolDir, 0o750); err != nil {
+			return nil, errs.Wrap(err, errs.Unavailable, "the spool folder cannot be made")
+		}
+	}
+	if o.Loop == nil {
+		o.Loop = NewNetLoop()
+		p.own = o.Loop
+	}
+	if o.Listen == nil {
+		o.Listen = listenUDP
+	}
+	if o.Log == nil {
+		o.Log = slog.New(slog.DiscardHandler)
+	}
+	if o.Now == nil {
+		o.Now = time.Now
+	}
+	if o.Learn == 0 {
+		o.Learn = 3 * time.Second
+	}
+	o.Dead = o.Dead.withDefaults()
+	p.o = o
+	return p, nil
+}
+
+// SessionOptions are what a call wants of a new Session. The callbacks come from the media loop and must not block.
+type SessionOptions struct {
+	ContactID        string
+	Peer             string           // "customer" or "agent", for logs
+	Codecs           []string         // sdp.PCMU, sdp.PCMA in order of preference; empty: both, as the other side prefers
+	OnDigit          func(digit byte) // once for each key pressed
+	OnDead           func(why string) // at most once: the media that had been agreed never came, or stopped
+	SignallingSource netip.Addr       // where their SIP comes from, if known: who may be learned behind NAT
+}
+
+// Open binds a port. errs.Unavailable: none is free, the address cannot be bound, or the plane is closed.
+func (p *Plane) Open(o SessionOptions) (*Session, error) {
+	for _, c := range o.Codecs {
+		if c != sdp.PCMU && c != sdp.PCMA {
+			return nil, errs.Field("Codecs", "must be PCMU or PCMA, got %q", c)
+		}
+	}
+	now := p.o.Now()
+	conn, port, err := p.bind(now)
+	if err != nil {
+		return nil, err
+	}
+	s := &Session{plane: p, o: o, lent: port, id: identity()}
+	s.rx.source.host = o.SignallingSource.Unmap()
+	s.tx.ssrc, s.tx.sequence, s.tx.stamp, s.tx.marker = s.id.ssrc, s.id.sequence, s.id.stamp, true
+	s.local = sdp.Local{
+		ID: s.id.session, Addr: p.o.Advertise, Port: addrPort(conn.LocalAddr()).Port(), Codecs: o.Codecs,
+	}
+	if port != 0 {
+		s.local.Port = port
+	}
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.closed {
+		p.release(port, now)
+		return nil, errors.Join(errs.New(errs.Unavailable, "the media plane is closed"), conn.Close())
+	}
+	if s.port, err = p.o.Loop.Open(conn, s); err != nil {
+		p.release(port, now)
+		return nil, errs.Wrap(err, errs.Unavailable, "the media port cannot be read")
+	}
+	p.sessions[s] = struct{}{}
+	return s, nil
+}
+
+// bind opens a socket on the next free port, or on one that the kernel chooses (then port is 0).
+func (p *Plane) bind(now time.Time) (conn net.PacketConn, port uint16, err error) {
+	open := func(port uint16) (net.PacketConn, error) { return p.o.Listen(netip.AddrPortFrom(p.o.Bind, port)) }
+	if p.ports != nil {
+		return p.ports.bind(now, open)
+	}
+	conn, err = open(0)
+	return conn, 0, errs.Wrap(err, errs.Unavailable, "no media port")
+}
+
+func (p *Plane) release(port uint16, now time.Time) {
+	if p.ports != nil {
+		p.ports.release(port, now)
+	}
+}
+
+// random is what identifies a stream and must not be guessed (RFC 3550 §5.1, §8).
+type random struct {
+	session  uint64
+	ssrc     uint32
+	stamp    uint32
+	sequence uint16
+}
+
+func identity() random {
+	var b [18]byte
+	_, _ = rand.Read(b[:]) // never fails
+	return random{
+		session:  binary.BigEndian.Uint64(b[:]) >> 2, // fits a signed number: some parse it as one
+		ssrc:     binary.BigEndian.Uint32(b[8:]),
+		stamp:    binary.BigEndian.Uint32(b[12:]),
+		sequence: binary.BigEndian.Uint16(b[16:]) >> 1, // no wrap in the first minutes: kind to simple receivers
+	}
+}
+
+// Record spools what left and right say from now on, in stereo, until Stop. key is the blob key under which the file will
+// be uploaded. errs.Conflict: one of them is being recorded already. A session that closes is silent from then on.
+func (p *Plane) Record(contactID, key string, left, right *Session) (*Recording, error) {
+	if p.o.SpoolDir == "" {
+		return nil, errs.New(errs.Unavailable, "no spool folder for recordings")
+	}
+	if left == right {
+		return nil, errs.New(errs.InvalidRequest, "both sides of a recording are the same session")
+	}
+	r := &Recording{plane: p, left: left, right: right}
+	rec, err := record.Start(record.Options{
+		Dir: p.o.SpoolDir, ContactID: contactID, Key: key, Now: p.o.Now, Log: p.o.Log, OnEnd: r.ended,
+	})
+	if err != nil {
+		return nil, err
+	}
+	r.file = rec
+	p.stats.recordings.Add(1)
+	if !left.attach(rec.Left()) {
+		rec.Discard()
+		return nil, errs.New(errs.Conflict, "%s is being recorded already", left.o.Peer)
+	}
+	if !right.attach(rec.Right()) {
+		left.detach(rec.Left())
+		rec.Discard()
+		return nil, errs.New(errs.Conflict, "%s is being recorded already", right.o.Peer)
+	}
+	return r, nil
+}
+
+// Stats counts.
+func (p *Plane) Stats() Stats {
+	c := &p.stats
+	p.mu.Lock()
+	sessions := len(p.sessions)
+	p.mu.Unlock()
+	used := sessions
+	if p.ports != nil {
+		used = p.ports.inUse()
+	}
+	return Stats{
+		Sessions: sessions, PortsInUse: used,
+		PacketsIn: c.packetsIn.Load(), PacketsOut: c.packetsOut.Load(), Foreign: c.foreign.Load(),
+		Dropped: c.dropped.Load(), SendErrors: c.sendErrors.Load(), Lost: c.lost.Load(), TicksLate: p.o.Loop.Late(),
+		Recordings: int(c.recordings.Load()), RecordingsFailed: c.recordingsFailed.Load(), RecordDropped: c.recordDropped.Load(),
+	}
+}
+
+// Close closes all sessions. Recordings are their callers' to stop.
+func (p *Plane) Close() error {
+	p.mu.Lock()
+	p.closed = true
+	sessions := make([]*Session, 0, len(p.sessions))
+	for s := range p.sessions {
+		sessions = append(sessions, s)
+	}
+	p.mu.Unlock()
+	for _, s := range sessions {
+		s.Close()
+	}
+	if p.own == nil {
+		return nil
+	}
+	if err := p.own.Close(); err != nil {
+		return fmt.Errorf("media: %w", err)
+	}
+	return nil
+}

@@ -1,0 +1,262 @@
+// Package record writes what is said in a call into a stereo file, without ever slowing the call.
+//
+//	packet path ── Tap.Put ──> ring ── writer goroutine ──> timeline ──> file
+//
+// A tap is a ring of fixed slots between one packet path and one writer; a full ring drops and counts. A few times a
+// second the writer empties both rings into the timeline, a window of both channels on the clock of this machine, and
+// writes what is older than the window, so that a crash costs less than a second. Where nothing was received there is
+// silence: the file is as long as the recording lasted, and the channels cannot drift apart.
+//
+// The file is called "<contact>~<key, escaped>.part" while it is written and loses the ".part" when it is complete. The
+// key is in the name so that Recover finds everything it must know in the folder itself.
+package record
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net/url"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"time"
+
+	"ullim/internal/contact"
+	"ullim/internal/errs"
+	"ullim/internal/wav"
+)
+
+// Rate is the sample rate of the files.
+const Rate = 8000
+
+const (
+	// interval is how often the writer writes, and window how long it waits for what is late. Their sum is the most
+	// that a crash can cost, and less than the rings hold.
+	interval = 400 * time.Millisecond
+	window   = 400 * time.Millisecond
+
+	part    = ".part"
+	maxName = 240 // what file systems take, with room for the ending
+)
+
+// File is what a recording is written to.
+type File interface {
+	io.WriteSeeker
+	io.Closer
+	Sync() error
+}
+
+// Options of a recording.
+type Options struct {
+	Dir       string
+	ContactID string
+	Key       string                          // blob key
+	Now       func() time.Time                // nil: time.Now
+	Log       *slog.Logger                    // nil: silent
+	OnEnd     func(error)                     // once, when nothing is written any more; from the writer's goroutine
+	Create    func(path string) (File, error) // nil: os
+}
+
+// Recording is a recording in progress.
+type Recording struct {
+	o           Options
+	name        string // in Dir, without .part
+	start       time.Time
+	left, right Tap
+	file        File
+	wav         *wav.Writer
+	line        *timeline
+	ask         chan struct{} // closed: stop
+	stop        sync.Once
+	ended       chan struct{} // closed: result and err are final
+	result      contact.Recording
+	err         error
+}
+
+// Start creates the file and begins to write. errs.Duplicate: that contact and key are in the spool already.
+func Start(o Options) (*Recording, error) {
+	if o.Now == nil {
+		o.Now = time.Now
+	}
+	if o.Log == nil {
+		o.Log = slog.New(slog.DiscardHandler)
+	}
+	if o.Create == nil {
+		o.Create = create
+	}
+	name, err := spoolName(o.ContactID, o.Key)
+	if err != nil {
+		return nil, err
+	}
+	if _, err = os.Lstat(filepath.Join(o.Dir, name)); err == nil {
+		return nil, errs.New(errs.Duplicate, "recording %s of contact %s is in the spool already", o.Key, o.ContactID)
+	}
+	file, err := o.Create(filepath.Join(o.Dir, name+part))
+	if errors.Is(err, os.ErrExist) {
+		return nil, errs.New(errs.Duplicate, "recording %s of contact %s is being made already", o.Key, o.ContactID)
+	}
+	if err != nil {
+		return nil, errs.Wrap(err, errs.Unavailable, "the recording cannot be created")
+	}
+	w, err := wav.NewWriter(file, wav.PCM16, Rate, 2)
+	if err != nil {
+		return nil, errs.Wrap(errors.Join(err, file.Close(), os.Remove(filepath.Join(o.Dir, name+part))),
+			errs.Unavailable, "the recording cannot be begun")
+	}
+	r := &Recording{
+		o: o, name: name, start: o.Now(), file: file, wav: w, line: newTimeline(),
+		ask: make(chan struct{}), ended: make(chan struct{}),
+	}
+	r.left.init(r.start)
+	r.right.init(r.start)
+	go r.run()
+	return r, nil
+}
+
+func create(path string) (File, error) {
+	return os.OpenFile(path, os.O_RDWR|os.O_CREATE|os.O_EXCL, 0o600)
+}
+
+// spoolName is the file's name; both parts can be read back from it.
+func spoolName(contactID, key string) (string, error) {
+	if contactID == "" || url.PathEscape(contactID) != contactID || strings.ContainsAny(contactID, "~") {
+		return "", errs.Field("ContactId", "cannot be part of a file name: %q", contactID)
+	}
+	name := contactID + "~" + url.PathEscape(key)
+	if key == "" || len(name) > maxName || strings.HasSuffix(name, part) {
+		return "", errs.Field("Key", "cannot be part of a file name: %q", key)
+	}
+	return name, nil
+}
+
+// parseName is the opposite of spoolName.
+func parseName(name string) (contactID, key string, ok bool) {
+	contactID, escaped, ok := strings.Cut(name, "~")
+	if !ok || contactID == "" {
+		return "", "", false
+	}
+	key, err := url.PathUnescape(escaped)
+	return contactID, key, err == nil && key != ""
+}
+
+// Left is the tap of the left channel: the customer.
+func (r *Recording) Left() *Tap { return &r.left }
+
+// Right is the tap of the right channel: the agent.
+func (r *Recording) Right() *Tap { return &r.right }
+
+// Stop ends the recording. done is called once, from another goroutine, when the file is complete on disk: written,
+// synced and renamed. If writing had failed, the recording says so in Reason, holds what there is, and err is not nil. A
+// second Stop is told the same.
+func (r *Recording) Stop(done func(contact.Recording, error)) {
+	r.stop.Do(func() { close(r.ask) })
+	go func() {
+		<-r.ended
+		if done != nil {
+			done(r.result, r.err)
+		}
+	}()
+}
+
+// Discard ends the recording and removes its file.
+func (r *Recording) Discard() {
+	r.Stop(func(contact.Recording, error) {
+		for _, path := range []string{r.name, r.name + part} {
+			if err := os.Remove(filepath.Join(r.o.Dir, path)); err != nil && !errors.Is(err, os.ErrNotExist) {
+				r.o.Log.Warn("discarded recording not removed", "contact_id", r.o.ContactID, "error", err)
+			}
+		}
+	})
+}
+
+// run is the writer.
+func (r *Recording) run() {
+	defer close(r.ended)
+	tick := time.NewTicker(interval)
+	defer tick.Stop()
+	var err error
+	for stopped := false; err == nil && !stopped; {
+		select {
+		case <-tick.C:
+			err = r.write(r.o.Now().Add(-window))
+		case <-r.ask:
+			stopped = true
+			err = r.write(r.o.Now())
+		}
+	}
+	// What comes after a failure is not kept; the file ends here, and the call goes on.
+	if err != nil {
+		r.left.end()
+		r.right.end()
+		r.o.Log.Error("recording failed", "contact_id", r.o.ContactID, "key", r.o.Key, "error", err)
+	}
+	r.finish(r.o.Now(), err)
+	if n := r.left.dropped.Load() + r.right.dropped.Load(); n > 0 {
+		r.o.Log.Warn("recording has gaps: the disk was slow", "contact_id", r.o.ContactID, "packets", n)
+	}
+	if r.o.OnEnd != nil {
+		r.o.OnEnd(r.err)
+	}
+}
+
+// write takes in what was received, and writes everything up to a moment.
+func (r *Recording) write(upTo time.Time) error {
+	r.left.drain(r.line, 0)
+	r.right.drain(r.line, 1)
+	return r.line.writeTo(r.wav, int64(upTo.Sub(r.start))*Rate/int64(time.Second))
+}
+
+// finish completes the file, whatever happened before, as far as it can be.
+func (r *Recording) finish(now time.Time, failed error) {
+	spooled := filepath.Join(r.o.Dir, r.name)
+	r.result = contact.Recording{
+		Location: r.o.Key, Start: r.start, Stop: now, Status: contact.RecordingSpooled,
+	}
+	if failed != nil {
+		r.result.Reason = "cut off: " + failed.Error()
+	}
+	err := errors.Join(r.wav.Close(), r.file.Sync(), r.file.Close())
+	if err == nil {
+		err = os.Rename(spooled+part, spooled)
+	}
+	if err == nil {
+		err = syncDir(r.o.Dir)
+	}
+	if err == nil {
+		r.result.Spool = r.name
+		r.result.Bytes, r.result.SHA256, err = sum(spooled)
+	}
+	if err = errors.Join(failed, err); err != nil {
+		r.err = errs.Wrap(err, errs.Unavailable, "the recording of contact %s is not complete", r.o.ContactID)
+	}
+	if r.result.SHA256 == "" { // Recover may still save it at the next start
+		r.result.Status, r.result.Reason = contact.RecordingFailed, err.Error()
+	}
+}
+
+// syncDir makes a rename last.
+func syncDir(path string) error {
+	dir, err := os.Open(path)
+	if err != nil {
+		return err
+	}
+	return errors.Join(dir.Sync(), dir.Close())
+}
+
+// sum is the size and SHA-256 of a file.
+func sum(path string) (size int64, digest string, err error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return 0, "", err
+	}
+	h := sha256.New()
+	size, err = io.Copy(h, f)
+	if err = errors.Join(err, f.Close()); err != nil {
+		return 0, "", fmt.Errorf("record: %w", err)
+	}
+	return size, hex.EncodeToString(h.Sum(nil)), nil
+}

@@ -1,0 +1,169 @@
+package prompts
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"os/exec"
+	"strings"
+	"time"
+	"unicode/utf8"
+
+	"ullim/internal/errs"
+	"ullim/internal/wav"
+)
+
+// Espeak speaks with espeak-ng, run as a child process for each text: the text goes in on standard input and never onto
+// the command line, a WAV comes out. The child ends with the context, at the timeout, or when it writes too much. Zero
+// fields mean the defaults.
+type Espeak struct {
+	Command string        // name or path; "espeak-ng"
+	Timeout time.Duration // of one synthesis; 10 s
+	MaxText int           // characters with mark-up; MaxText
+}
+
+var _ Synthesizer = (*Espeak)(nil)
+
+const (
+	espeakWordsPerMinute = "150"
+	espeakMaxOutput      = 32 << 20 // bytes: about twelve minutes, far more than the longest text
+)
+
+// Name is espeak-ng.
+func (*Espeak) Name() string { return "espeak-ng" }
+
+// Synthesize speaks. errs.Unavailable when espeak-ng is not installed or does not end in time; errs.Invalid for a
+// language or voice that it does not have.
+func (e *Espeak) Synthesize(ctx context.Context, s Speech) ([]int16, int, error) {
+	if n, limit := utf8.RuneCountInString(s.Text), e.maxText(); n > limit {
+		return nil, 0, errs.Field("Text", "has %d characters, at most %d are allowed", n, limit)
+	}
+	voice, err := chooseVoice(s)
+	if err != nil {
+		return nil, 0, err
+	}
+	args := []string{"--stdin", "--stdout", "-b", "1", "-s", espeakWordsPerMinute, "-v", voice}
+	text := s.Text
+	if s.SSML {
+		if text, _, err = cleanSSML(text); err != nil {
+			return nil, 0, err
+		}
+		args = append(args, "-m")
+	} else {
+		text = strings.ReplaceAll(strings.Map(speakable, text), "[[", "[ [") // [[ starts phoneme codes
+	}
+	out, err := e.run(ctx, args, text)
+	if err != nil {
+		return nil, 0, err
+	}
+	sound, err := wav.Decode(bytes.NewReader(out), espeakMaxOutput)
+	if err != nil {
+		return nil, 0, fmt.Errorf("prompts: output of espeak-ng: %w", err)
+	}
+	return sound.Mono().PCM, sound.Rate, nil
+}
+
+// Version is what `espeak-ng --version` says, for those who check the environment. errs.Unavailable if it is missing.
+func (e *Espeak) Version(ctx context.Context) (string, error) {
+	out, err := e.run(ctx, []string{"--version"}, "")
+	if err != nil {
+		return "", err
+	}
+	line, _, _ := strings.Cut(string(out), "\n")
+	return strings.TrimSpace(line), nil
+}
+
+func (e *Espeak) maxText() int {
+	if e.MaxText > 0 {
+		return e.MaxText
+	}
+	return MaxText
+}
+
+func (e *Espeak) run(ctx context.Context, args []string, input string) ([]byte, error) {
+	command, timeout := e.Command, e.Timeout
+	if command == "" {
+		command = "espeak-ng"
+	}
+	if timeout <= 0 {
+		timeout = 10 * time.Second
+	}
+	path, err := exec.LookPath(command)
+	if err != nil {
+		return nil, errs.Wrap(err, errs.Unavailable,
+			"text-to-speech is not available: %s was not found; install it (Debian, Ubuntu: apt install espeak-ng)", command)
+	}
+	limited, cancel := context.WithTimeout(ctx, timeout)
+	defer cancel()
+	var out, complaint capped
+	out.room, complaint.room = espeakMaxOutput, 4<<10
+	cmd := exec.CommandContext(limited, path, args...)
+	cmd.Stdin, cmd.Stdout, cmd.Stderr = strings.NewReader(input), &out, &complaint
+	cmd.Env = childEnvironment()
+	cmd.WaitDelay = time.Second
+	err = cmd.Run()
+	switch {
+	case err == nil:
+		return out.Bytes(), nil
+	case ctx.Err() != nil:
+		return nil, context.Cause(ctx)
+	case limited.Err() != nil:
+		return nil, errs.New(errs.Unavailable, "text-to-speech took longer than %v", timeout)
+	case errors.Is(err, errTooMuch):
+		return nil, errs.Field("Text", "becomes more than %d MB of sound", espeakMaxOutput>>20)
+	case strings.Contains(complaint.String(), "voice does not exist"):
+		return nil, errs.Field("Voice", "is not a voice of espeak-ng")
+	}
+	line, _, _ := strings.Cut(strings.TrimSpace(complaint.String()), "\n")
+	return nil, errs.Wrap(err, errs.Unavailable, "text-to-speech failed: %.200s", line)
+}
+
+// childEnvironment keeps what a program needs to start and nothing else: keys and passwords in ours are not its business.
+func childEnvironment() []string {
+	env := []string{"LC_ALL=C.UTF-8"}
+	for _, name := range []string{"PATH", "HOME", "ESPEAK_DATA_PATH", "LD_LIBRARY_PATH"} {
+		if v, ok := os.LookupEnv(name); ok {
+			env = append(env, name+"="+v)
+		}
+	}
+	return env
+}
+
+// chooseVoice takes the voice that was asked for if its name is harmless. A voice of Amazon's is spoken by the voice of
+// its language.
+func chooseVoice(s Speech) (string, error) {
+	if _, foreign := VoiceLanguage(s.Voice); s.Voice != "" && !foreign {
+		if len(s.Voice) > 40 || strings.Trim(s.Voice, "abcdefghijklmnopqrstuvwxyz0123456789+_-") != "" ||
+			strings.ContainsAny(s.Voice[:1], "+_-") {
+			return "", errs.Field("Voice", "may have lower-case letters, digits, + _ and - only")
+		}
+		return s.Voice, nil
+	}
+	language := s.Language
+	if language == "" {
+		language = guessLanguage(s.Text)
+	}
+	voice, ok := espeakVoice(language)
+	if !ok {
+		return "", errs.Field("Language", "%.40q is not spoken by espeak-ng", language)
+	}
+	return voice, nil
+}
+
+var errTooMuch = errors.New("prompts: too much output")
+
+// capped is a buffer that refuses to grow beyond its room, which ends the child that writes to it.
+type capped struct {
+	bytes.Buffer
+	room int
+}
+
+// Write adds p, or fails.
+func (c *capped) Write(p []byte) (int, error) {
+	if c.Len()+len(p) > c.room {
+		return 0, errTooMuch
+	}
+	return c.Buffer.Write(p)
+}

@@ -1,0 +1,324 @@
+package sip
+
+import (
+	"errors"
+	"net"
+	"net/netip"
+	"strconv"
+	"sync"
+	"time"
+
+	sipgo "github.com/emiago/sipgo/sip"
+)
+
+// The UDP side of the guard. sipgo remembers every source address for as long as one reader lives, so a reader is
+// replaced when it has seen maxSources of them; it lingers a while, so that answers still find their way.
+const (
+	maxSources    = 8192
+	sourceLinger  = 5 * time.Second
+	packetRoom    = 32 << 10 // what sipgo reads at once
+	readErrorWait = 100 * time.Millisecond
+)
+
+// arrival is where a message came from.
+type arrival struct {
+	source netip.AddrPort
+	stream bool
+}
+
+// verdict is what becomes of a message: pass is what sipgo may see, reply what goes back, both perhaps nil.
+type verdict struct {
+	pass  []byte
+	reply []byte
+	to    netip.AddrPort // where reply goes over UDP
+}
+
+// judge decides on one whole message. It runs in the order of the wire, before sipgo has seen the message. A panic is
+// contained to the message.
+func (ep *Endpoint) judge(data []byte, in arrival) (v verdict) {
+	defer func() {
+		if p := recover(); p != nil {
+			ep.panicked("guard", p)
+			v = verdict{}
+		}
+	}()
+	ep.count.received.Add(1)
+	m, ok := scanMessage(data)
+	if !ok {
+		ep.count.dropped.Add(1)
+		return verdict{}
+	}
+	if m.method != "" && m.method != "ACK" {
+		if r := ep.shed(m, in); r != nil {
+			return ep.refuse(m, r, in)
+		}
+	}
+	if r := m.check(in.stream); r != nil {
+		if r.code != 0 {
+			ep.count.malformed.Add(1)
+		}
+		return ep.refuse(m, r, in)
+	}
+	if m.method == "" {
+		if via, _ := m.get("via"); !ep.ownBranch(viaParam(firstValue(via), "branch")) {
+			ep.count.dropped.Add(1) // an answer to a question that we did not ask
+			return verdict{}
+		}
+	}
+	out := m.bytes(data)
+	msg, err := ep.parser.ParseSIP(out)
+	if err != nil {
+		ep.count.malformed.Add(1)
+		r := bad(err.Error())
+		if m.method == "" || m.method == "ACK" {
+			r = &refusal{why: r.why}
+		}
+		return ep.refuse(m, r, in)
+	}
+	if !in.stream && len(out) > packetRoom {
+		ep.count.malformed.Add(1)
+		return ep.refuse(m, &refusal{code: 513, reason: "Message Too Large", why: "over 32 KiB in one packet"}, in)
+	}
+	if req, isRequest := msg.(*sipgo.Request); isRequest {
+		return ep.intercept(m, req, out, in)
+	}
+	return verdict{pass: out}
+}
+
+// shed refuses a request from a source that sends too many, before anything is done for it. Trunks known by their
+// address have limits of their own.
+func (ep *Endpoint) shed(m *rawMessage, in arrival) *refusal {
+	now := time.Now()
+	ok, wait := ep.opt.Limits.AllowRequest(in.source.Addr(), now)
+	if ok {
+		return nil
+	}
+	if t, _ := ep.opt.Trunks().MatchSource(in.source); t != nil {
+		return nil
+	}
+	ep.count.rateLimited.Add(1)
+	switch m.method {
+	case "INVITE", "REGISTER", "OPTIONS":
+	default:
+		return &refusal{why: "too many requests"}
+	}
+	if !ep.shedAnswers.allow(now) { // an answer to each would double the flood
+		return &refusal{why: "too many requests"}
+	}
+	seconds := max(1, int((wait+time.Second-1)/time.Second))
+	return &refusal{
+		code: 503, reason: "Service Unavailable", headers: []string{"Retry-After: " + strconv.Itoa(seconds)},
+		why: "too many requests from this source",
+	}
+}
+
+// refuse makes the stateless answer, or silence.
+func (ep *Endpoint) refuse(m *rawMessage, r *refusal, in arrival) verdict {
+	if m.method == "INVITE" && r.code != 0 {
+		ep.count.refused.Add(1)
+		callID, _ := m.get("call-id")
+		from, _ := m.get("from")
+		ep.logRefused(refusedInvite{
+			code: r.code, why: r.why, callID: callID, source: in.source.String(), from: from, to: m.uri,
+		})
+	}
+	if r.code == 0 {
+		ep.count.dropped.Add(1)
+		return verdict{}
+	}
+	return ep.reply(m, r, statelessTag(ep.secret, m), in)
+}
+
+func (ep *Endpoint) reply(m *rawMessage, r *refusal, toTag string, in arrival) verdict {
+	via, _ := m.get("via")
+	return verdict{reply: m.answer(r, toTag, ep.opt.UserAgent, in.source), to: answerTo(via, in.source)}
+}
+
+// intercept takes out of the wire's order what sipgo would answer too early or in the wrong order, and passes the rest.
+func (ep *Endpoint) intercept(m *rawMessage, req *sipgo.Request, out []byte, in arrival) verdict {
+	switch req.Method {
+	case sipgo.CANCEL:
+		// RFC 3261 §9.2: answered for itself, hop by hop; what it cancels is up to the leg.
+		found, toTag := ep.cancelInvite(req, in.source)
+		r := &refusal{code: 200, reason: "OK"}
+		if !found {
+			r = &refusal{code: 481, reason: "Call/Transaction Does Not Exist"}
+		}
+		if toTag == "" {
+			toTag = statelessTag(ep.secret, m)
+		}
+		return ep.reply(m, r, toTag, in)
+	case sipgo.ACK:
+		// Only the ACK of a refusal belongs to a transaction. RFC 3261 §13.3.1.4: the ACK of a 200 is the dialog's.
+		if leg := ep.index.leg(callIDOf(req), tagOf(req.To().Params)); leg != nil {
+			leg.ack(req)
+		}
+		if !ep.index.knowsInvite(txKey(req)) {
+			return verdict{}
+		}
+	case sipgo.INVITE:
+		if leg := ep.index.noteInvite(req, in.source); leg != nil {
+			leg.inviteAgain(req.CSeq().SeqNo)
+		}
+	default:
+	}
+	return verdict{pass: out}
+}
+
+// cancelInvite finds the INVITE that a CANCEL is for and tells its leg.
+func (ep *Endpoint) cancelInvite(req *sipgo.Request, source netip.AddrPort) (found bool, toTag string) {
+	leg, found := ep.index.cancel(txKey(req), source)
+	if leg == nil {
+		return found, ""
+	}
+	leg.cancelled(req.CSeq().SeqNo)
+	return true, leg.localTag
+}
+
+// packetGuard is one UDP socket of ours with the guard before it.
+type packetGuard struct {
+	ep    *Endpoint
+	conn  net.PacketConn
+	local netip.AddrPort
+	done  chan struct{} // closed by close
+	once  sync.Once
+}
+
+func (g *packetGuard) close() {
+	g.once.Do(func() {
+		close(g.done)
+		_ = g.conn.Close() // nobody waits for anything from it any more
+	})
+}
+
+// packetView is the socket as one reader of sipgo sees it.
+type packetView struct {
+	*packetGuard
+	reading chan struct{} // closed when sipgo reads for the first time
+	first   sync.Once
+	buf     []byte
+	sources map[netip.AddrPort]struct{}
+}
+
+var _ net.PacketConn = (*packetView)(nil)
+
+func (g *packetGuard) view() *packetView {
+	return &packetView{
+		packetGuard: g, reading: make(chan struct{}), buf: make([]byte, maxMessage),
+		sources: make(map[netip.AddrPort]struct{}),
+	}
+}
+
+// serve runs sipgo's reader on a new view and returns when it reads.
+func (g *packetGuard) serve() {
+	v := g.view()
+	stopped := make(chan struct{})
+	ok := g.ep.spawn(func() {
+		defer close(stopped)
+		if err := g.ep.transports.ServeUDP(v); err != nil {
+			g.ep.log.Error("udp listener failed", "local", g.local.String(), "error", err)
+		}
+	})
+	if !ok {
+		return
+	}
+	select {
+	case <-v.reading:
+	case <-stopped:
+	}
+}
+
+// ReadFrom gives the next message that sipgo may see.
+func (v *packetView) ReadFrom(p []byte) (int, net.Addr, error) {
+	v.first.Do(func() { close(v.reading) })
+	if len(v.sources) >= maxSources {
+		v.serve() // the successor reads from here on
+		select {
+		case <-time.After(sourceLinger):
+		case <-v.done:
+		}
+		return 0, nil, net.ErrClosed
+	}
+	for {
+		n, addr, err := v.conn.ReadFrom(v.buf)
+		if err != nil {
+			if v.over(err) {
+				return 0, nil, net.ErrClosed
+			}
+			continue
+		}
+		src, ok := addrPort(addr)
+		if !ok || keepAlive(v.buf[:n]) {
+			continue
+		}
+		j := v.ep.judge(v.buf[:n], arrival{source: src})
+		if j.reply != nil {
+			_, _ = v.conn.WriteTo(j.reply, net.UDPAddrFromAddrPort(j.to)) // a lost answer is asked for again
+		}
+		if j.pass == nil || len(j.pass) > len(p) {
+			continue
+		}
+		v.sources[src] = struct{}{}
+		return copy(p, j.pass), addr, nil
+	}
+}
+
+// over reports whether a read error is the end; another one costs a short pause.
+func (v *packetView) over(err error) bool {
+	select {
+	case <-v.done:
+		return true
+	default:
+	}
+	if errors.Is(err, net.ErrClosed) {
+		return true
+	}
+	v.ep.log.Warn("udp read failed", "local", v.local.String(), "error", err)
+	select {
+	case <-v.done:
+		return true
+	case <-time.After(readErrorWait):
+		return false
+	}
+}
+
+// WriteTo sends.
+func (v *packetView) WriteTo(p []byte, addr net.Addr) (int, error) { return v.conn.WriteTo(p, addr) }
+
+// LocalAddr is the socket's.
+func (v *packetView) LocalAddr() net.Addr { return v.conn.LocalAddr() }
+
+// Close does nothing: the socket is the endpoint's, not a reader's.
+func (*packetView) Close() error { return nil }
+
+// SetDeadline is not for a shared socket, nor are the other two.
+func (*packetView) SetDeadline(time.Time) error { return nil }
+
+// SetReadDeadline does nothing.
+func (*packetView) SetReadDeadline(time.Time) error { return nil }
+
+// SetWriteDeadline does nothing.
+func (*packetView) SetWriteDeadline(time.Time) error { return nil }
+
+// keepAlive reports a packet that is there to keep a NAT open: CRLFs or zeros. RFC 5626 §3.5.1.
+func keepAlive(p []byte) bool {
+	for _, c := range p {
+		if c != '\r' && c != '\n' && c != 0 {
+			return false
+		}
+	}
+	return true
+}
+
+// addrPort is the address and port of a net.Addr of any kind.
+func addrPort(a net.Addr) (netip.AddrPort, bool) {
+	if a == nil {
+		return netip.AddrPort{}, false
+	}
+	if u, ok := a.(*net.UDPAddr); ok {
+		ap := u.AddrPort()
+		return netip.AddrPortFrom(ap.Addr().Unmap(), ap.Port()), ap.IsValid()
+	}
+	ap, err := netip.ParseAddrPort(a.String())
+	return netip.AddrPortFrom(ap.Addr().Unmap(), ap.Port()), err == nil
+}

@@ -1,0 +1,186 @@
+package sip
+
+import (
+	"context"
+	"log/slog"
+	"net/netip"
+	"strconv"
+	"strings"
+	"time"
+
+	sipgo "github.com/emiago/sipgo/sip"
+)
+
+const slogInfo = slog.LevelInfo
+
+func callIDAttr(m sipgo.Message) slog.Attr { return slog.String("call_id", callIDOf(m)) }
+func errAttr(err error) slog.Attr          { return slog.String("error", err.Error()) }
+
+// onRequest is called by sipgo in a goroutine of its own for every request that begins a transaction. CANCEL never comes
+// here, ACK only if its transaction is over.
+func (ep *Endpoint) onRequest(req *sipgo.Request, tx *sipgo.ServerTx) {
+	defer func() {
+		if p := recover(); p != nil {
+			ep.panicked(string(req.Method)+" "+callIDOf(req), p)
+			if !req.IsAck() {
+				ep.refuseWith(req, tx, 500, "Server Internal Error")
+			}
+		}
+	}()
+	if req.IsAck() {
+		tx.Terminate()
+		return
+	}
+	toTag := tagOf(req.To().Params)
+	switch {
+	case req.Method == sipgo.REGISTER:
+		ep.onRegister(req, tx)
+	case toTag != "":
+		ep.inDialog(req, tx, toTag)
+	case req.Method == sipgo.INVITE:
+		ep.onInvite(req, tx)
+	case req.Method == sipgo.OPTIONS:
+		ep.onOptions(req, tx)
+	default: // BYE, INFO, UPDATE: there is nothing without a dialog
+		ep.refuseWith(req, tx, 481, "Call/Transaction Does Not Exist")
+	}
+}
+
+// inDialog finds the leg. RFC 3261 §12.2.2.
+func (ep *Endpoint) inDialog(req *sipgo.Request, tx *sipgo.ServerTx, toTag string) {
+	r := inRequest{req: req, tx: tx}
+	if req.Method == sipgo.INVITE {
+		r.in = ep.index.handOver(req)
+		if !tx.OnTerminate(func(string, error) { ep.index.drop(r.in) }) {
+			ep.index.drop(r.in)
+			return
+		}
+	}
+	if leg := ep.index.leg(callIDOf(req), toTag); leg != nil && leg.deliver(r) {
+		return
+	}
+	if req.Method == sipgo.BYE && ep.index.wasThere(callIDOf(req), toTag, tagOf(req.From().Params)) {
+		ep.refuseWith(req, tx, 200, "OK") // it crossed ours
+		return
+	}
+	ep.refuseWith(req, tx, 481, "Call/Transaction Does Not Exist")
+}
+
+// onOptions answers a ping. RFC 3261 §11.2.
+func (ep *Endpoint) onOptions(req *sipgo.Request, tx *sipgo.ServerTx) {
+	if ep.draining.Load() {
+		ep.refuseWith(req, tx, 503, "Service Unavailable", header("Retry-After", drainRetry))
+		return
+	}
+	ep.refuseWith(req, tx, 200, "OK", header("Allow", allowed), header("Accept", "application/sdp"))
+}
+
+// onRegister is a REGISTER: who is it, and then it is the registrar's.
+func (ep *Endpoint) onRegister(req *sipgo.Request, tx *sipgo.ServerTx) {
+	now := time.Now()
+	who := ep.authenticate(req, now)
+	if who.verdict != AuthOK {
+		ep.challenge(req, tx, who, now)
+		return
+	}
+	// A trunk's user has no business here, and nobody may speak for another device.
+	if who.device == nil || userPart(&req.To().Address) != who.device.Name {
+		ep.logRegister(req, 403, "the credentials are not those of the device in To")
+		ep.refuseWith(req, tx, 403, "Forbidden")
+		return
+	}
+	in := RegisterRequest{
+		Device: who.device, Expires: headerOf(req, "Expires"), CallID: callIDOf(req), CSeq: req.CSeq().SeqNo,
+		Source: req.Source(), Transport: strings.ToUpper(req.Transport()), UserAgent: clip(headerOf(req, "User-Agent"), 200),
+		Now: now,
+	}
+	for _, h := range req.GetHeaders("Contact") {
+		c, ok := h.(*sipgo.ContactHeader)
+		switch {
+		case !ok:
+		case c.Address.Wildcard:
+			in.Star = true
+		default:
+			expires, _ := c.Params.Get("expires")
+			instance, _ := c.Params.Get("+sip.instance")
+			in.Contacts = append(in.Contacts, RegisterContact{URI: c.Address.String(), Expires: expires, InstanceID: instance})
+		}
+	}
+	if in.Star && len(in.Contacts) > 0 {
+		ep.refuseWith(req, tx, 400, "Bad Request")
+		return
+	}
+	ctx, cancel := context.WithTimeout(ep.ctx, 10*time.Second)
+	defer cancel()
+	ep.answerRegister(req, tx, ep.opt.Registrar.Register(ctx, in))
+}
+
+func (ep *Endpoint) answerRegister(req *sipgo.Request, tx *sipgo.ServerTx, out RegisterResponse) {
+	var hs []sipgo.Header
+	reason := "OK"
+	switch out.Status {
+	case 200:
+		for _, b := range out.Bindings {
+			v := "<" + b.Contact + ">;expires=" + strconv.Itoa(b.Expires)
+			if b.SIPInstance != "" {
+				v += `;+sip.instance="<` + strings.Map(printable, strings.Trim(b.SIPInstance, `"<>`)) + `>"`
+			}
+			hs = append(hs, header("Contact", v))
+		}
+		hs = append(hs, header("Date", time.Now().UTC().Format("Mon, 02 Jan 2006 15:04:05 GMT")))
+	case 423:
+		reason = "Interval Too Brief"
+		hs = append(hs, header("Min-Expires", strconv.Itoa(out.MinExpires)))
+	case 400:
+		reason = "Bad Request"
+	default:
+		reason = "Server Internal Error"
+	}
+	if out.Status != 200 {
+		ep.logRegister(req, out.Status, out.Why)
+	}
+	ep.refuseWith(req, tx, out.Status, reason, hs...)
+}
+
+func (ep *Endpoint) logRegister(req *sipgo.Request, code int, why string) {
+	if ok, suppressed := ep.logRate.take(time.Now()); ok {
+		ep.log.Info("register refused", "status", code, "reason", why, "call_id", callIDOf(req), "source", req.Source(),
+			"to", clip(req.To().Address.String(), 200), "suppressed", suppressed)
+	}
+}
+
+// refuseWith gives a request outside a leg its final answer.
+func (ep *Endpoint) refuseWith(req *sipgo.Request, tx *sipgo.ServerTx, code int, reason string, hs ...sipgo.Header) {
+	tag := tagOf(req.To().Params)
+	if tag == "" {
+		tag = newTag()
+	}
+	res := ep.response(req, code, reason, tag)
+	for _, h := range hs {
+		res.AppendHeader(h)
+	}
+	ep.respond(req, tx, res)
+}
+
+// response builds an answer. RFC 3261 §8.2.6.
+func (ep *Endpoint) response(req *sipgo.Request, code int, reason, tag string) *sipgo.Response {
+	res := sipgo.NewResponseFromRequest(req, code, reason, nil)
+	if to := res.To(); to != nil && code != 100 {
+		setTag(&to.Params, tag)
+	}
+	// RFC 3261 §18.2.1: where it came from, whatever the request claims.
+	if via := res.Via(); via != nil {
+		if src, err := netip.ParseAddrPort(req.Source()); err == nil {
+			via.Params.Add("received", src.Addr().Unmap().String())
+		}
+	}
+	res.AppendHeader(header("Server", ep.opt.UserAgent))
+	return res
+}
+
+// respond sends an answer in its transaction.
+func (ep *Endpoint) respond(req *sipgo.Request, tx *sipgo.ServerTx, res *sipgo.Response) {
+	if err := tx.Respond(res); err != nil {
+		ep.log.Debug("answer not sent", "call_id", callIDOf(req), "status", res.StatusCode, "error", err)
+	}
+}

@@ -1,0 +1,159 @@
+package siptest
+
+import (
+	"strings"
+	"time"
+
+	"github.com/emiago/sipgo/sip"
+)
+
+// invited takes a new call. p.mu is held.
+func (p *Phone) invited(tx *serverTx) {
+	behaviour := p.answer
+	if behaviour.NoAnswer {
+		delete(p.servers, tx.key)
+		return
+	}
+	req := tx.req
+	c, err := p.newCall()
+	if err != nil {
+		p.o.Log.Warn("no media", "error", err)
+		tx.respond(500, "No Media", nil)
+		return
+	}
+	c.incoming, c.misbehave, c.server = true, p.misbehave, tx
+	c.drops = c.misbehave.DropACK
+	c.id, c.localTag, c.farTag = req.CallID().Value(), newTag(), tagOf(req.From().Params)
+	req.To().Params.Add("tag", c.localTag)
+	c.local, c.far = req.To().Value(), req.From().Value()
+	c.farSeq = req.CSeq().SeqNo
+	c.headers = map[string]string{}
+	for _, h := range req.Headers() {
+		name := sip.HeaderToLower(h.Name())
+		if old, twice := c.headers[name]; twice {
+			c.headers[name] = old + ", " + h.Value()
+		} else {
+			c.headers[name] = h.Value()
+		}
+	}
+	c.headers["request-uri"] = req.Recipient.String()
+	c.learn(req, tx.from.String(), true)
+	now := time.Now()
+	c.status.Times.Invite, c.status.Times.Provisional = now, now
+	tx.call = c
+	p.dialogs[dialogKey(c.id, c.localTag)] = c
+	p.wg.Go(c.media.receive)
+	select {
+	case p.calls <- c:
+	default:
+		p.o.Log.Warn("nobody takes the calls of this phone", "phone", p.o.Name)
+	}
+	c.behave(behaviour)
+}
+
+// behave does what AnswerBehaviour says.
+func (c *Call) behave(b AnswerBehaviour) {
+	if b.Manual {
+		c.server.respond(100, "Trying", nil)
+		return
+	}
+	if !b.NoRing {
+		c.ring()
+	} else {
+		c.server.respond(100, "Trying", nil)
+	}
+	act := func() { c.accept() }
+	switch {
+	case b.RingOnly:
+		return
+	case b.Reject > 0:
+		act = func() { c.reject(b.Reject, phrase(b.Reject)) }
+	}
+	if b.After <= 0 {
+		act()
+		return
+	}
+	c.waiting = c.p.after(b.After, act)
+}
+
+// Ring sends 180 for an incoming call.
+func (c *Call) Ring() {
+	c.p.mu.Lock()
+	defer c.p.mu.Unlock()
+	c.ring()
+}
+
+// Answer answers an incoming call.
+func (c *Call) Answer() {
+	c.p.mu.Lock()
+	defer c.p.mu.Unlock()
+	c.accept()
+}
+
+// Reject refuses an incoming call with a status such as 486.
+func (c *Call) Reject(code int) {
+	c.p.mu.Lock()
+	defer c.p.mu.Unlock()
+	c.reject(code, phrase(code))
+}
+
+func (c *Call) open() bool { return c.incoming && !c.answered && c.status.State != Over }
+
+func (c *Call) ring() {
+	if !c.open() {
+		return
+	}
+	c.status.Code = 180
+	if c.status.State == Calling {
+		c.status.State, c.status.Times.Ringing = Ringing, time.Now()
+	}
+	c.server.respond(180, "Ringing", nil)
+	c.change()
+}
+
+func (c *Call) reject(code int, reason string) {
+	if !c.open() {
+		return
+	}
+	c.status.Code = code
+	c.server.respond(code, reason, nil)
+	c.end(Ended{ByUs: true, Kind: EndRejected, Code: code, Reason: reason})
+}
+
+func (c *Call) accept() {
+	if !c.open() {
+		return
+	}
+	c.waiting.stop()
+	body, offered, err := c.reply(c.server.req.Body())
+	if err != nil {
+		c.reject(488, "Not Acceptable Here")
+		return
+	}
+	now := time.Now()
+	c.answered = true
+	c.status.State, c.status.Times.Answered, c.status.Code = Answered, now, 200
+	c.media.answered(now, c.misbehave.StopRTPAfter)
+	if ok := c.server.respond(200, "OK", body); ok != nil {
+		c.awaitACK(ok, c.server, offered)
+	}
+	if c.misbehave.ByeBeforeACK {
+		c.bye()
+		return
+	}
+	c.talk()
+	c.change()
+}
+
+// phrase is the reason phrase of a status.
+func phrase(code int) string {
+	for _, known := range strings.Split("302 Moved Temporarily,400 Bad Request,403 Forbidden,404 Not Found,"+
+		"408 Request Timeout,480 Temporarily Unavailable,484 Address Incomplete,486 Busy Here,487 Request Terminated,"+
+		"488 Not Acceptable Here,500 Server Internal Error,503 Service Unavailable,504 Server Time-out,"+
+		"600 Busy Everywhere,603 Decline", ",") {
+		if number, text, _ := strings.Cut(known, " "); number == itoa(code) {
+			return text
+		}
+	}
+	return "Refused"
+}

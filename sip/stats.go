@@ -1,0 +1,43 @@
+package sip
+
+import "sync/atomic"
+
+// Stats is a snapshot of what the endpoint has counted since it was made; the last four are as of now.
+type Stats struct {
+	Received        uint64 // messages that arrived, of any kind
+	Dropped         uint64 // not SIP, or nothing that may be answered
+	Malformed       uint64 // answered statelessly because of their form (400, 405, 416, 420, 483, 501, 505, 513)
+	RateLimited     uint64 // requests from a source that sent too many
+	Panics          uint64 // messages whose handling panicked; each was contained
+	InvitesAdmitted uint64
+	InvitesRefused  uint64
+	Dialed          uint64
+	Overflows       uint64 // legs ended because their mailbox was full
+	Reaped          uint64 // stream connections closed by a deadline or a cap
+	Retransmits     uint64 // 200 sent again because no ACK came
+
+	Legs         int // dialogs and attempts that are not gone
+	Transactions int // server INVITE transactions that are not gone
+	Streams      int // open stream connections
+	Draining     bool
+}
+
+type counters struct {
+	received, dropped, malformed, rateLimited, panics atomic.Uint64
+	admitted, refused, dialed, overflows, reaped      atomic.Uint64
+	retransmits                                       atomic.Uint64
+	streams                                           atomic.Int64
+}
+
+// Stats reads the counters.
+func (ep *Endpoint) Stats() Stats {
+	c := &ep.count
+	legs, invites := ep.index.sizes()
+	return Stats{
+		Received: c.received.Load(), Dropped: c.dropped.Load(), Malformed: c.malformed.Load(),
+		RateLimited: c.rateLimited.Load(), Panics: c.panics.Load(), InvitesAdmitted: c.admitted.Load(),
+		InvitesRefused: c.refused.Load(), Dialed: c.dialed.Load(), Overflows: c.overflows.Load(),
+		Reaped: c.reaped.Load(), Retransmits: c.retransmits.Load(), Legs: legs, Transactions: invites,
+		Streams: int(c.streams.Load()), Draining: ep.draining.Load(),
+	}
+}

@@ -1,0 +1,31 @@
+// Package blob keeps files by key: recordings, prompts, exports. Files and S3-compatible object storage implement Store,
+// proved by one suite.
+package blob
+
+import (
+	"context"
+	"io"
+	"time"
+)
+
+// Info describes a stored object.
+type Info struct {
+	Key      string
+	Size     int64
+	SHA256   string // hexadecimal
+	Modified time.Time
+}
+
+// Store keeps objects by key ("connect/acme/CallRecordings/2026/11/22/<id>_20261122T08:30_UTC.wav"). Keys are made by
+// us, never by a caller.
+type Store interface {
+	// Put stores size bytes of r under key, whole or not at all, and verifies what was stored against sha256
+	// (hexadecimal). Putting the same again is no error. A mismatch is an error and leaves nothing behind.
+	Put(ctx context.Context, key string, r io.Reader, size int64, sha256 string) error
+	// Get opens an object. errs.NotFound.
+	Get(ctx context.Context, key string) (io.ReadCloser, Info, error)
+	// Stat describes an object. errs.NotFound.
+	Stat(ctx context.Context, key string) (Info, error)
+	// Delete removes an object; a missing one is no error.
+	Delete(ctx context.Context, key string) error
+}

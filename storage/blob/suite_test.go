@@ -1,0 +1,243 @@
+package blob_test
+
+import (
+	"bytes"
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"io"
+	"strings"
+	"sync"
+	"testing"
+	"testing/iotest"
+
+	"github.com/google/go-cmp/cmp"
+
+	"ullim/internal/errs"
+	"ullim/storage/blob"
+)
+
+// recording is a key as the product makes it.
+const recording = "connect/acme/CallRecordings/2026/11/22/0190-abc_20261122T08:30_UTC.wav"
+
+func sum(b []byte) string {
+	s := sha256.Sum256(b)
+	return hex.EncodeToString(s[:])
+}
+
+// noise is n bytes that do not repeat.
+func noise(n int) []byte {
+	b := make([]byte, n)
+	x := uint32(2463534242)
+	for i := range b {
+		x ^= x << 13
+		x ^= x >> 17
+		x ^= x << 5
+		b[i] = byte(x)
+	}
+	return b
+}
+
+func put(t *testing.T, s blob.Store, key string, b []byte) {
+	t.Helper()
+	if err := s.Put(t.Context(), key, bytes.NewReader(b), int64(len(b)), sum(b)); err != nil {
+		t.Fatalf("put %s: %v", key, err)
+	}
+}
+
+func wantObject(t *testing.T, s blob.Store, key string, want []byte) {
+	t.Helper()
+	r, info, err := s.Get(t.Context(), key)
+	if err != nil {
+		t.Fatalf("get %s: %v", key, err)
+	}
+	got, err := io.ReadAll(r)
+	if err = errors.Join(err, r.Close()); err != nil {
+		t.Fatalf("read %s: %v", key, err)
+	}
+	if !bytes.Equal(got, want) {
+		t.Fatalf("object %s has %d bytes (%s), want %d (%s)", key, len(got), sum(got), len(want), sum(want))
+	}
+	if info.Modified.IsZero() {
+		t.Errorf("object %s has no time", key)
+	}
+	stat, err := s.Stat(t.Context(), key)
+	if err != nil {
+		t.Fatalf("stat %s: %v", key, err)
+	}
+	wantInfo := blob.Info{Key: key, Size: int64(len(want)), SHA256: sum(want), Modified: stat.Modified}
+	if d := cmp.Diff(wantInfo, stat); d != "" {
+		t.Errorf("stat (-want +got):\n%s", d)
+	}
+	info.Modified = stat.Modified // a server may tell it more exactly in one place than in the other
+	if d := cmp.Diff(wantInfo, info); d != "" {
+		t.Errorf("info of get (-want +got):\n%s", d)
+	}
+}
+
+func wantKind(t *testing.T, err error, k errs.Kind) {
+	t.Helper()
+	if !errs.Is(err, k) {
+		t.Errorf("error is %v (%v), want kind %v", err, errs.KindOf(err), k)
+	}
+}
+
+// suite is what every Store promises. dir is a prefix that no other suite uses.
+func suite(t *testing.T, s blob.Store) {
+	t.Run("what is put is got back", func(t *testing.T) {
+		for _, size := range []int{0, 1, 44, 64_000} {
+			b := noise(size)
+			put(t, s, recording, b)
+			wantObject(t, s, recording, b)
+		}
+	})
+	t.Run("an object larger than a part", func(t *testing.T) {
+		b := noise(11<<20 + 17)
+		put(t, s, "large/object.wav", b)
+		wantObject(t, s, "large/object.wav", b)
+	})
+	t.Run("a source that gives a byte at a time, and its end with the last", func(t *testing.T) {
+		b := noise(1000)
+		r := iotest.DataErrReader(iotest.OneByteReader(bytes.NewReader(b)))
+		if err := s.Put(t.Context(), "slow", r, 1000, sum(b)); err != nil {
+			t.Fatal(err)
+		}
+		wantObject(t, s, "slow", b)
+	})
+	t.Run("putting the same again is no error, and another replaces it", func(t *testing.T) {
+		b := noise(100)
+		put(t, s, "again", b)
+		put(t, s, "again", b)
+		wantObject(t, s, "again", b)
+		put(t, s, "again", b[:50])
+		wantObject(t, s, "again", b[:50])
+	})
+	t.Run("what is not there is not found, and deleting it is no error", func(t *testing.T) {
+		_, _, err := s.Get(t.Context(), "no/such/object")
+		wantKind(t, err, errs.NotFound)
+		_, err = s.Stat(t.Context(), "no/such/object")
+		wantKind(t, err, errs.NotFound)
+		if err = s.Delete(t.Context(), "no/such/object"); err != nil {
+			t.Errorf("delete: %v", err)
+		}
+	})
+	t.Run("deleted is gone", func(t *testing.T) {
+		put(t, s, "short/lived", noise(10))
+		for range 2 {
+			if err := s.Delete(t.Context(), "short/lived"); err != nil {
+				t.Fatal(err)
+			}
+		}
+		_, err := s.Stat(t.Context(), "short/lived")
+		wantKind(t, err, errs.NotFound)
+	})
+	t.Run("writers of one key at once leave one of their objects", func(t *testing.T) {
+		var wg sync.WaitGroup
+		for i := range 8 {
+			wg.Go(func() {
+				b := bytes.Repeat([]byte{byte(i)}, 10_000)
+				if err := s.Put(context.Background(), "contended", bytes.NewReader(b), 10_000, sum(b)); err != nil {
+					t.Errorf("writer %d: %v", i, err)
+				}
+			})
+		}
+		wg.Wait()
+		r, _, err := s.Get(t.Context(), "contended")
+		if err != nil {
+			t.Fatal(err)
+		}
+		b, err := io.ReadAll(r)
+		if err = errors.Join(err, r.Close()); err != nil {
+			t.Fatal(err)
+		}
+		if !bytes.Equal(b, bytes.Repeat(b[:1], 10_000)) {
+			t.Error("the object is a mixture")
+		}
+	})
+	t.Run("a bad upload", func(t *testing.T) { badUploads(t, s) })
+	t.Run("a bad key", func(t *testing.T) { badKeys(t, s) })
+}
+
+// badUploads leave what was there before, or nothing.
+func badUploads(t *testing.T, s blob.Store) {
+	failed := errors.New("disk on fire")
+	small, large := noise(1000), noise(6<<20)
+	tests := []struct {
+		name string
+		r    io.Reader
+		size int
+		sum  string
+		want error // nil: kind Invalid
+	}{
+		{"wrong checksum", bytes.NewReader(small), 1000, sum(large), nil},
+		{"wrong checksum of a large object", bytes.NewReader(large), len(large), sum(small), nil},
+		{"wrong checksum of nothing", bytes.NewReader(nil), 0, sum(small), nil},
+		{"source too short", bytes.NewReader(small[:999]), 1000, sum(small), nil},
+		{"source too long", bytes.NewReader(append(small, 0)), 1000, sum(small), nil},
+		{"source of nothing too long", bytes.NewReader(small), 0, sum(nil), nil},
+		{"large source too short", bytes.NewReader(large[:len(large)-1]), len(large), sum(large), nil},
+		{"source fails", io.MultiReader(bytes.NewReader(small[:500]), iotest.ErrReader(failed)), 1000, sum(small), failed},
+		{"size negative", bytes.NewReader(small), -1, sum(small), nil},
+		{"checksum in upper case", bytes.NewReader(small), 1000, strings.ToUpper(sum(small)), nil},
+		{"checksum too short", bytes.NewReader(small), 1000, sum(small)[:63], nil},
+	}
+	for _, before := range []bool{false, true} {
+		for _, tt := range tests {
+			t.Run(tt.name, func(t *testing.T) {
+				old := []byte("what was there before")
+				if err := s.Delete(t.Context(), "victim"); err != nil {
+					t.Fatal(err)
+				}
+				if before {
+					put(t, s, "victim", old)
+				}
+				if rs, ok := tt.r.(io.Seeker); ok {
+					_, _ = rs.Seek(0, io.SeekStart)
+				} else if before {
+					t.Skip("the source can be read once")
+				}
+				err := s.Put(t.Context(), "victim", tt.r, int64(tt.size), tt.sum)
+				switch {
+				case err == nil:
+					t.Error("no error")
+				case tt.want != nil && !errors.Is(err, tt.want):
+					t.Errorf("error is %v, want %v", err, tt.want)
+				case tt.want == nil:
+					wantKind(t, err, errs.Invalid)
+				}
+				if before {
+					wantObject(t, s, "victim", old)
+					return
+				}
+				_, err = s.Stat(t.Context(), "victim")
+				wantKind(t, err, errs.NotFound)
+			})
+		}
+	}
+	t.Run("context over", func(t *testing.T) {
+		ctx, cancel := context.WithCancel(t.Context())
+		cancel()
+		err := s.Put(ctx, "victim2", bytes.NewReader(small), 1000, sum(small))
+		if !errors.Is(err, context.Canceled) {
+			t.Errorf("error is %v", err)
+		}
+		_, err = s.Stat(t.Context(), "victim2")
+		wantKind(t, err, errs.NotFound)
+	})
+}
+
+func badKeys(t *testing.T, s blob.Store) {
+	for _, key := range []string{
+		"", "/", "/etc/passwd", "a/", "a//b", "..", "../x", "a/../../x", "a/..", ".", "./a", ".hidden", "a/.partial/x", ".partial/x",
+		"a\x00b", "a\\..\\b", "a b", "a\nb", "ä", "a%2e%2e/b", "C:\\x", strings.Repeat("a", 256), strings.Repeat("a/", 600) + "a",
+	} {
+		b := noise(10)
+		wantKind(t, s.Put(t.Context(), key, bytes.NewReader(b), 10, sum(b)), errs.Invalid)
+		_, _, err := s.Get(t.Context(), key)
+		wantKind(t, err, errs.Invalid)
+		_, err = s.Stat(t.Context(), key)
+		wantKind(t, err, errs.Invalid)
+		wantKind(t, s.Delete(t.Context(), key), errs.Invalid)
+	}
+}

@@ -1,0 +1,233 @@
+package storage
+
+import (
+	"context"
+	"database/sql"
+	"errors"
+	"fmt"
+	"runtime/debug"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"ullim/internal/errs"
+)
+
+// maxGroup bounds the writes of one commit, and so how long the first of them waits for the others.
+const maxGroup = 256
+
+// group is the one writer of a SQLite database: a goroutine that owns the connection and commits what waits together.
+//
+//	do ──> ops ──> gather ──> BEGIN IMMEDIATE, for each: SAVEPOINT, fn, RELEASE or ROLLBACK TO, COMMIT ──> done
+type group struct {
+	db      *DB
+	conn    *sql.Conn
+	ops     chan *op
+	closing chan struct{} // closed by close
+	stopped chan struct{} // closed when the goroutine has ended
+	once    sync.Once
+}
+
+// op is a write on its way.
+type op struct {
+	fn    func(context.Context, tx) error
+	state atomic.Int32
+	done  chan error // room for one: the writer never waits for a caller
+}
+
+// States of an op: the caller may give up while it waits, and the writer may take it, whoever comes first.
+const (
+	opWaiting int32 = iota
+	opTaken
+	opAbandoned
+)
+
+func newGroup(db *DB, conn *sql.Conn) *group {
+	g := &group{
+		db: db, conn: conn, ops: make(chan *op, maxGroup), closing: make(chan struct{}), stopped: make(chan struct{}),
+	}
+	go g.run()
+	return g
+}
+
+func (g *group) isClosed() bool {
+	select {
+	case <-g.closing:
+		return true
+	default:
+		return false
+	}
+}
+
+// do hands fn to the writer and waits for its commit, or for the end of ctx.
+func (g *group) do(ctx context.Context, fn func(context.Context, tx) error, abandoned func()) error {
+	if err := ctx.Err(); err != nil {
+		return err
+	}
+	if g.isClosed() {
+		return errClosed()
+	}
+	o := &op{fn: fn, done: make(chan error, 1)}
+	select {
+	case g.ops <- o:
+	case <-g.closing:
+		return errClosed()
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+	select {
+	case err := <-o.done:
+		return err
+	case <-g.stopped:
+		select {
+		case err := <-o.done:
+			return err
+		default:
+			return errClosed() // came in as the writer left
+		}
+	case <-ctx.Done():
+	}
+	if o.state.CompareAndSwap(opWaiting, opAbandoned) {
+		return ctx.Err() // it will never happen
+	}
+	if abandoned != nil {
+		g.db.pending.Go(func() {
+			if <-o.done == nil {
+				abandoned()
+			}
+		})
+	}
+	return ctx.Err()
+}
+
+func (g *group) run() {
+	defer close(g.stopped)
+	for {
+		select {
+		case o := <-g.ops:
+			g.commit(g.gather(o))
+		case <-g.closing:
+			for {
+				select {
+				case o := <-g.ops:
+					g.commit(g.gather(o))
+				default:
+					return
+				}
+			}
+		}
+	}
+}
+
+// gather takes what waits behind first, leaving out what was given up.
+func (g *group) gather(first *op) []*op {
+	var batch []*op
+	take := func(o *op) {
+		if o.state.CompareAndSwap(opWaiting, opTaken) {
+			batch = append(batch, o)
+		}
+	}
+	take(first)
+	for len(batch) < maxGroup {
+		select {
+		case o := <-g.ops:
+			take(o)
+		default:
+			return batch
+		}
+	}
+	return batch
+}
+
+// commit runs a batch in one transaction and tells every caller its result. If the transaction is lost under way (disk
+// full, I/O error), each write is tried again alone, so that only what cannot be done fails.
+func (g *group) commit(batch []*op) {
+	if len(batch) == 0 {
+		return
+	}
+	results, err := g.transact(batch)
+	if err != nil && len(batch) > 1 {
+		for _, o := range batch {
+			g.commit([]*op{o})
+		}
+		return
+	}
+	for i, o := range batch {
+		if err != nil {
+			o.done <- err
+			continue
+		}
+		o.done <- results[i]
+	}
+}
+
+// transact runs a batch and gives each write's own result. An error of its own means that nothing was committed.
+func (g *group) transact(batch []*op) (results []error, err error) {
+	// The statements are not tied to any caller's context: SQLite answers an interrupt inside a transaction by rolling
+	// all of it back, also what others wrote.
+	ctx := context.Background()
+	begin := time.Now()
+	if _, err = g.conn.ExecContext(ctx, "BEGIN IMMEDIATE"); err != nil {
+		return nil, err
+	}
+	defer func() {
+		if err != nil {
+			// It fails if SQLite has rolled back already, which is what is wanted.
+			_, _ = g.conn.ExecContext(ctx, "ROLLBACK")
+		}
+	}()
+	t := g.db.tx(g.conn)
+	results = make([]error, len(batch))
+	good := 0
+	for i, o := range batch {
+		if results[i], err = g.one(ctx, t, o); err != nil {
+			return nil, err
+		}
+		if results[i] == nil {
+			good++
+		}
+	}
+	if _, err = g.conn.ExecContext(ctx, "COMMIT"); err != nil {
+		return nil, err
+	}
+	g.db.committed(good, time.Since(begin))
+	return results, nil
+}
+
+// one runs a write behind a savepoint. failed is its own error; err means that the transaction is lost.
+func (g *group) one(ctx context.Context, t tx, o *op) (failed, err error) {
+	if _, err = g.conn.ExecContext(ctx, "SAVEPOINT w"); err != nil {
+		return nil, err
+	}
+	if failed = contained(ctx, t, o.fn); failed != nil {
+		if _, err = g.conn.ExecContext(ctx, "ROLLBACK TO w"); err != nil {
+			return nil, errors.Join(failed, err)
+		}
+	}
+	_, err = g.conn.ExecContext(ctx, "RELEASE w")
+	return failed, err
+}
+
+// contained runs fn and makes a panic an error: it must not take the writer, and everybody's calls, with it.
+func contained(ctx context.Context, t tx, fn func(context.Context, tx) error) (err error) {
+	defer func() {
+		if p := recover(); p != nil {
+			err = fmt.Errorf("storage: panic in a write: %v\n%s", p, debug.Stack())
+		}
+	}()
+	return fn(ctx, t)
+}
+
+// close commits what waits and ends the goroutine. The connection is given back.
+func (g *group) close() error {
+	var err error
+	g.once.Do(func() {
+		close(g.closing)
+		<-g.stopped
+		if err = g.conn.Close(); err != nil {
+			err = errs.Wrap(err, errs.Internal, "storage: closing the writer")
+		}
+	})
+	<-g.stopped
+	return err
+}
