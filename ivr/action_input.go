@@ -31,7 +31,6 @@ type getInput struct {
 	phone      bool
 	country    string // ISO code for local numbers; empty: E.164
 	length     value  // of custom input
-	timeBranch bool
 }
 
 func (a *getInput) read(p *params) {

@@ -133,46 +133,50 @@ func (n *Node) readTransitions(at string, m map[string]any) (err error) {
 	if n.next, err = optionalText(at+".NextAction", m["NextAction"]); err != nil {
 		return err
 	}
-	conditions, err := list(at+".Conditions", m["Conditions"])
-	if err != nil {
+	if n.conditions, err = readList(at+".Conditions", m["Conditions"], readBranch); err != nil {
 		return err
 	}
-	for i, v := range conditions {
-		here := fmt.Sprintf("%s.Conditions[%d]", at, i)
-		o, err := object(here, v)
-		if err != nil {
-			return err
-		}
-		b := branch{}
-		if b.next, err = optionalText(here+".NextAction", o["NextAction"]); err != nil {
-			return err
-		}
-		left := maxSubConditions
-		if b.when, err = readCondition(here+".Condition", o["Condition"], 1, &left); err != nil {
-			return err
-		}
-		n.conditions = append(n.conditions, b)
-	}
-	errorList, err := list(at+".Errors", m["Errors"])
+	n.errors, err = readList(at+".Errors", m["Errors"], readErrorBranch)
+	return err
+}
+
+func readList[T any](at string, v any, read func(at string, v any) (T, error)) ([]T, error) {
+	l, err := list(at, v)
 	if err != nil {
-		return err
+		return nil, err
 	}
-	for i, v := range errorList {
-		here := fmt.Sprintf("%s.Errors[%d]", at, i)
-		o, err := object(here, v)
-		if err != nil {
-			return err
+	out := make([]T, len(l))
+	for i := range l {
+		if out[i], err = read(fmt.Sprintf("%s[%d]", at, i), l[i]); err != nil {
+			return nil, err
 		}
-		e := errorBranch{}
-		if e.next, err = optionalText(here+".NextAction", o["NextAction"]); err != nil {
-			return err
-		}
-		if e.errorType, err = optionalText(here+".ErrorType", o["ErrorType"]); err != nil {
-			return err
-		}
-		n.errors = append(n.errors, e)
 	}
-	return nil
+	return out, nil
+}
+
+func readBranch(at string, v any) (b branch, err error) {
+	m, err := object(at, v)
+	if err != nil {
+		return b, err
+	}
+	if b.next, err = optionalText(at+".NextAction", m["NextAction"]); err != nil {
+		return b, err
+	}
+	left := maxSubConditions
+	b.when, err = readCondition(at+".Condition", m["Condition"], 1, &left)
+	return b, err
+}
+
+func readErrorBranch(at string, v any) (e errorBranch, err error) {
+	m, err := object(at, v)
+	if err != nil {
+		return e, err
+	}
+	if e.next, err = optionalText(at+".NextAction", m["NextAction"]); err != nil {
+		return e, err
+	}
+	e.errorType, err = optionalText(at+".ErrorType", m["ErrorType"])
+	return e, err
 }
 
 // readCondition reads a condition; left is how many more there may be inside the outermost one.

@@ -116,8 +116,9 @@ func scanKey(s string, wide bool) (string, int) {
 	rest := strings.TrimPrefix(s, ".")
 	dot := len(s) - len(rest)
 	if len(rest) > 3 && rest[0] == '[' && (rest[1] == '\'' || rest[1] == '"') {
-		end := strings.Index(rest[2:], rest[1:2]+"]")
-		if end < 1 || end > maxPathKey {
+		window := rest[2:min(len(rest), 2+maxPathKey+2)] // or text full of open brackets would be read again and again
+		end := strings.Index(window, rest[1:2]+"]")
+		if end < 1 {
 			return "", 0
 		}
 		return rest[2 : 2+end], dot + 2 + end + 2
@@ -126,7 +127,7 @@ func scanKey(s string, wide bool) (string, int) {
 		return "", 0
 	}
 	n := 0
-	for n < len(rest) {
+	for n < len(rest) && n <= maxPathKey {
 		r, size := utf8.DecodeRuneInString(rest[n:])
 		if !keyRune(r, wide) {
 			break

@@ -67,7 +67,7 @@ func TestWholePathsMayHaveKeysInAnyAlphabet(t *testing.T) {
 
 func TestPathsThatCannotMeanAnythingAreTold(t *testing.T) {
 	for path, want := range map[string]bool{
-		"$.Attributes.x": true, "$.Attributes": false, "$.Attributes.x.y": false, "$.Atributes.x": false,
+		"$.Attributes.x": true, "$.Attributes": false, "$.Attributes.x.y": false, "$.Attribute.x": false,
 		"$.ContactId": true, "$.ContactId.x": false, "$.Queue.Name": true, "$.Queue.name": false,
 		"$.Queue.OutboundCallerId.Type": true, "$.Agent.FirstName": true, "$.External.a.b": true, "$.Lex.Slots.x": true,
 		"$.Media.Sip.Headers.From": true, "$.StoredCustomerInput": true, "$.FlowAttributes.x": true, "$.50": false,

@@ -120,7 +120,7 @@ func (s *session) loop(ctx context.Context) (Outcome, error) {
 			return Ended, nil
 		}
 		if ctx.Err() != nil {
-			return Left, nil
+			return Left, nil //nolint:nilerr // that the contact has ended is an outcome, not a failure
 		}
 		if s.idle++; s.idle > MaxIdleActions {
 			err := errs.New(errs.Limit, "flow %q ran %d actions without a pause, it was stopped at action %q", s.flow.Name,

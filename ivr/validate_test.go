@@ -30,7 +30,7 @@ func TestPublishingNamesTheActionTheFieldAndWhatToDo(t *testing.T) {
 		{name: "an empty error branch", action: act("a", "MessageParticipant", `"Text":"x"`, "end", "!NoMatchingError>"), want: []string{`Transitions.Errors[0].NextAction: is required`}},
 		{name: "an error twice", action: act("a", "MessageParticipant", `"Text":"x"`, "end", "!NoMatchingError>end", "!NoMatchingError>end"), want: []string{`Transitions.Errors[1].ErrorType: NoMatchingError is there twice`}},
 		{name: "conditions on a message", action: act("a", "MessageParticipant", `"Text":"x"`, "end", "=1>end"), want: []string{"Transitions.Conditions: must be empty"}},
-		{name: "a path that is not there", action: act("a", "MessageParticipant", `"Text":"Hi $.Atributes.x"`, "end"), want: []string{"Parameters.Text: $.Atributes.x is not a data path"}},
+		{name: "a path that is not there", action: act("a", "MessageParticipant", `"Text":"Hi $.Attribute.x"`, "end"), want: []string{"Parameters.Text: $.Attribute.x is not a data path"}},
 		{name: "a prompt id in the middle of text", action: act("a", "MessageParticipant", `"PromptId":"x-$.Attributes.x"`, "end"), want: []string{"Parameters.PromptId: must be fixed text or exactly one data path"}},
 		{name: "text too long", action: act("a", "MessageParticipant", `"Text":"`+strings.Repeat("x", 3001)+`"`, "end"), want: []string{"Parameters.Text: has more than 3000"}},
 		{name: "a parameter of the wrong sort", action: act("a", "MessageParticipant", `"Text":["x"]`, "end"), want: []string{"Parameters.Text: must be a string", "Parameters: needs one of"}},

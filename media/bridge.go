@@ -87,14 +87,14 @@ type forwarding struct {
 	anchored       bool // sequenceOffset holds too: nothing of our own was sent since
 	stampOffset    uint32
 	sequenceOffset uint16
-	skipped        int // late packets in a row whose time was already filled with silence
+	lateSince      time.Time // of the first of the packets in a row whose time was already filled with silence
 }
 
 const (
 	// jump is how far the timestamps of a stream may be from the clock before they are mapped anew.
 	jump = 2 * sampleRateHz
-	// maxSkipped is how many late packets are dropped before the stream counts as slower for good.
-	maxSkipped = 12
+	// hiccup is how long late packets are dropped, as a burst after a pause, before the stream counts as slower for good.
+	hiccup = 250 * time.Millisecond
 )
 
 // place finds the timestamp of a packet of from in our stream; false: its time was filled with silence.
@@ -108,8 +108,10 @@ func (t *sender) place(p taken, now time.Time) (stamp uint32, ok bool) {
 	switch {
 	case keep && t.anchored:
 		return stamp, true
-	case keep && behind && t.skipped < maxSkipped:
-		t.skipped++
+	case keep && behind && (t.lateSince.IsZero() || now.Sub(t.lateSince) < hiccup):
+		if t.lateSince.IsZero() {
+			t.lateSince = now
+		}
 		return 0, false
 	case keep && !behind:
 	default:
@@ -117,7 +119,7 @@ func (t *sender) place(p taken, now time.Time) (stamp uint32, ok bool) {
 	}
 	t.marker = t.marker || t.clocked || !keep
 	t.stampOffset, t.sequenceOffset = stamp-p.stamp, t.sequence-p.sequence
-	t.mapped, t.anchored, t.skipped = true, true, 0
+	t.mapped, t.anchored, t.lateSince = true, true, time.Time{}
 	return stamp, true
 }
 
@@ -149,6 +151,7 @@ func (s *Session) forward(from *Session, packet []byte, p taken, now time.Time) 
 	}
 	stamp, ok := t.place(p, now)
 	if !ok {
+		t.sentAt = now // they speak again: no more silence in their place
 		return
 	}
 	t.clocked = false

@@ -60,18 +60,24 @@ func Music() []int16 {
 	sum := make([]float64, length)
 	// C, a minor, F, G, e minor, a minor, d minor, G: half tones from C4, as bass and three voices.
 	chords := [bars][4]int{
-		{-12, 4, 7, 12}, {-15, 0, 4, 9}, {-19, 0, 5, 9}, {-17, 2, 7, 11},
-		{-20, -1, 4, 7}, {-15, 0, 4, 9}, {-22, 2, 5, 9}, {-17, -1, 5, 7},
+		{-12, 4, 7, 12},
+		{-15, 0, 4, 9},
+		{-19, 0, 5, 9},
+		{-17, 2, 7, 11},
+		{-20, -1, 4, 7},
+		{-15, 0, 4, 9},
+		{-22, 2, 5, 9},
+		{-17, -1, 5, 7},
 	}
 	pattern := [beats]int{1, 2, 3, 2, 1, 3, 2, 3}
 	for bar, chord := range chords {
 		at := bar * 2 * Rate
-		pluck(sum, at, chord[0], 0.55, 1.6)
-		for _, voice := range chord[1:] {
-			pluck(sum, at, voice, 0.16, 1.8)
+		pluck(sum, at, chord[0], 0.60, 1.6)
+		for i, voice := range chord[1:] {
+			pluck(sum, at+(i+1)*Rate/40, voice-12, 0.22, 1.8) // strummed: notes that begin together are a bang
 		}
 		for beat, voice := range pattern {
-			pluck(sum, at+beat*Rate/4, chord[voice]+12*(beat/4%2), 0.30, 0.7)
+			pluck(sum, at+beat*Rate/4+Rate/10, chord[voice], 0.26, 0.7)
 		}
 	}
 	power := 0.0
@@ -89,17 +95,21 @@ func Music() []int16 {
 // pluck adds one note, which fades over so many seconds. What sounds beyond the end goes on at the beginning: that is
 // what makes the loop seamless.
 func pluck(sum []float64, at, halfTone int, volume, fade float64) {
+	const attack = 0.025
 	hz := 261.626 * math.Pow(2, float64(halfTone)/12)
 	for i := range int(fade * 4 * Rate) {
 		t := float64(i) / Rate
-		gain := volume * math.Exp(-t/fade*1.7) * min(1, t/0.012)
+		gain := volume * math.Exp(-t/fade*1.7)
+		if t < attack {
+			gain *= 0.5 - 0.5*math.Cos(math.Pi*t/attack)
+		}
 		if left := fade*4 - t; left < 0.2 {
 			gain *= left / 0.2
 		}
 		phase := 2 * math.Pi * hz * t
 		// Overtones die sooner than the tone itself, as on a string.
 		soft := math.Exp(-t / fade * 4)
-		v := math.Sin(phase) + 0.35*soft*math.Sin(2*phase) + 0.12*soft*math.Sin(3*phase)
+		v := math.Sin(phase) + 0.30*soft*math.Sin(2*phase) + 0.08*soft*math.Sin(3*phase)
 		sum[(at+i)%len(sum)] += gain * v
 	}
 }

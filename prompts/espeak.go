@@ -3,8 +3,8 @@ package prompts
 import (
 	"bytes"
 	"context"
-	"errors"
 	"fmt"
+	"io"
 	"os"
 	"os/exec"
 	"strings"
@@ -106,17 +106,17 @@ func (e *Espeak) run(ctx context.Context, args []string, input string) ([]byte, 
 	err = cmd.Run()
 	switch {
 	case err == nil:
-		return out.Bytes(), nil
+		return out.buf.Bytes(), nil
 	case ctx.Err() != nil:
 		return nil, context.Cause(ctx)
 	case limited.Err() != nil:
 		return nil, errs.New(errs.Unavailable, "text-to-speech took longer than %v", timeout)
-	case errors.Is(err, errTooMuch):
+	case out.full:
 		return nil, errs.Field("Text", "becomes more than %d MB of sound", espeakMaxOutput>>20)
-	case strings.Contains(complaint.String(), "voice does not exist"):
+	case strings.Contains(complaint.buf.String(), "voice does not exist"):
 		return nil, errs.Field("Voice", "is not a voice of espeak-ng")
 	}
-	line, _, _ := strings.Cut(strings.TrimSpace(complaint.String()), "\n")
+	line, _, _ := strings.Cut(strings.TrimSpace(complaint.buf.String()), "\n")
 	return nil, errs.Wrap(err, errs.Unavailable, "text-to-speech failed: %.200s", line)
 }
 
@@ -152,18 +152,19 @@ func chooseVoice(s Speech) (string, error) {
 	return voice, nil
 }
 
-var errTooMuch = errors.New("prompts: too much output")
-
-// capped is a buffer that refuses to grow beyond its room, which ends the child that writes to it.
+// capped is a buffer that refuses to grow beyond its room, which ends the child that writes to it. The buffer is not
+// embedded: its ReadFrom would go round Write.
 type capped struct {
-	bytes.Buffer
+	buf  bytes.Buffer
 	room int
+	full bool
 }
 
 // Write adds p, or fails.
 func (c *capped) Write(p []byte) (int, error) {
-	if c.Len()+len(p) > c.room {
-		return 0, errTooMuch
+	if c.buf.Len()+len(p) > c.room {
+		c.full = true
+		return 0, io.ErrShortWrite
 	}
-	return c.Buffer.Write(p)
+	return c.buf.Write(p)
 }

@@ -52,7 +52,7 @@ func (s *Speaker) Speak(ctx context.Context, sp Speech) (*Audio, error) {
 	}
 	sum := sha256.New()
 	for _, part := range []string{s.synth.Name(), sp.Voice, sp.Language, fmt.Sprint(sp.SSML), sp.Text} {
-		fmt.Fprintf(sum, "%d:%s", len(part), part)
+		_, _ = fmt.Fprintf(sum, "%d:%s", len(part), part) // a hash takes everything
 	}
 	key := hex.EncodeToString(sum.Sum(nil))
 	return s.cache.get(ctx, key, func(ctx context.Context) (*Audio, error) {
@@ -76,7 +76,7 @@ func normalise(sp Speech) (Speech, error) {
 	if n := utf8.RuneCountInString(sp.Text); n > MaxText {
 		return sp, errs.Field("Text", "has %d characters, at most %d are allowed", n, MaxText)
 	}
-	heard := sp.Text
+	var heard string
 	if sp.SSML {
 		marked, plain, err := cleanSSML(sp.Text)
 		if err != nil {

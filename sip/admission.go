@@ -81,6 +81,9 @@ func (ep *Endpoint) onInvite(req *sipgo.Request, tx *sipgo.ServerTx) {
 		ep.refuseInvite(req, tx, 415, "Unsupported Media Type", "body is "+clip(contentType(req), 100),
 			header("Accept", "application/sdp"))
 		return
+	case !acceptsSDP(req): // RFC 3261 §20.1
+		ep.refuseInvite(req, tx, 406, "Not Acceptable", "Accept names no application/sdp")
+		return
 	case req.Contact() == nil || req.Contact().Address.Wildcard: // RFC 3261 §8.1.1.8
 		ep.refuseInvite(req, tx, 400, "Bad Request", "INVITE without a Contact")
 		return
@@ -100,6 +103,21 @@ func (ep *Endpoint) onInvite(req *sipgo.Request, tx *sipgo.ServerTx) {
 		return
 	}
 	ep.admit(req, tx, in, who, sdp, release)
+}
+
+// acceptsSDP reports whether an answer with SDP is welcome. RFC 3261 §20.1: without Accept it is.
+func acceptsSDP(req *sipgo.Request) bool {
+	hs := req.GetHeaders("Accept")
+	for _, h := range hs {
+		for kind := range strings.SplitSeq(h.Value(), ",") {
+			kind, _, _ = strings.Cut(kind, ";")
+			switch strings.ToLower(strings.TrimSpace(kind)) {
+			case "application/sdp", "application/*", "*/*":
+				return true
+			}
+		}
+	}
+	return len(hs) == 0
 }
 
 func (ep *Endpoint) inviteOver(in *invite) {

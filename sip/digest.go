@@ -163,8 +163,8 @@ func (a *Authenticator) CheckWhy(c Credentials, lookup func(username string) (ha
 	if !sameURI(p.uri, c.RequestURI) {
 		return p.username, AuthMalformed, "the uri of the credentials is not the Request-URI"
 	}
-	if p.realm != a.realm {
-		return p.username, AuthWrong, "credentials are for another realm"
+	if p.realm != a.realm { // a phone that remembers an old realm must be told the new one, not refused
+		return p.username, AuthStale, "credentials are for another realm"
 	}
 	n, why := a.readNonce(p.nonce, c.Source, now)
 	if why != "" {

@@ -4,6 +4,8 @@ import (
 	"encoding/base64"
 	"fmt"
 	"strings"
+	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -168,6 +170,26 @@ func TestNcMustRise(t *testing.T) {
 	}
 }
 
+func TestOneAnswerIsTakenOnceHoweverManyBringIt(t *testing.T) {
+	b := newAuthBench()
+	h := answer(t, b.challenge(t, 0), "alice", "secret", testURI, 1).String()
+	c := Credentials{Method: "REGISTER", RequestURI: testURI, Header: h, Source: testSource}
+	lookup := func(u string) (string, string, bool) { return b.ha1[u][0], b.ha1[u][1], true }
+	var taken atomic.Int32
+	var wg sync.WaitGroup
+	for range 16 {
+		wg.Go(func() {
+			if _, v := b.Check(c, lookup, b.now); v == AuthOK {
+				taken.Add(1)
+			}
+		})
+	}
+	wg.Wait()
+	if taken.Load() != 1 {
+		t.Errorf("taken %d times", taken.Load())
+	}
+}
+
 func TestWrongPasswordsDoNotUseUpANonce(t *testing.T) {
 	b := newAuthBench()
 	c := b.challenge(t, 0)
@@ -223,7 +245,7 @@ func TestRefusalsAreNamed(t *testing.T) {
 		{"nc zero", func(c *digest.Credentials) { c.Nc = 0 }, AuthMalformed, "nc"},
 		{"userhash", func(c *digest.Credentials) { c.Userhash = true }, AuthMalformed, "userhash"},
 		{"no username", func(c *digest.Credentials) { c.Username = "" }, AuthMalformed, "username"},
-		{"another realm", func(c *digest.Credentials) { c.Realm = "asterisk" }, AuthWrong, "realm"},
+		{"another realm", func(c *digest.Credentials) { c.Realm = "asterisk" }, AuthStale, "realm"},
 		{"a changed nc", func(c *digest.Credentials) { c.Nc = 7 }, AuthWrong, "wrong password"},
 		{"a changed cnonce", func(c *digest.Credentials) { c.Cnonce = "x" }, AuthWrong, "wrong password"},
 		{"another user's name", func(c *digest.Credentials) { c.Username = "bob" }, AuthWrong, "no such user"},

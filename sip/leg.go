@@ -17,7 +17,7 @@ const (
 	offerWait   = 10 * time.Second       // for the owner to answer an offer
 	ringAgain   = time.Minute            // RFC 3261 §13.3.1.1: a provisional answer every minute
 	inviteLimit = 10 * time.Minute       // for a final answer to our INVITE, whatever the owner does
-	maxHeld     = 16                     // requests that wait for their predecessor
+	maxHeld     = maxMail                // requests that wait for their predecessor
 	maxMail     = 256                    // messages from the peer that wait for the leg
 )
 
@@ -301,6 +301,9 @@ func (l *Leg) leave() {
 	l.state = legGone
 	for t := range l.timers {
 		t.Stop()
+	}
+	if l.gap != nil {
+		l.gap.Stop()
 	}
 	l.ep.index.remove(l, l.d.remoteTag)
 	for _, r := range l.held {

@@ -33,8 +33,11 @@ func (l *Leg) receive(r inRequest) {
 	switch {
 	case l.d.remoteSeq != 0 && seq <= l.d.remoteSeq:
 		l.respond(r, 500, "Server Internal Error", nil, header("Retry-After", "1")) // RFC 3261 §12.2.2
-	case l.tooEarly(r) && len(l.held) < maxHeld:
+	case l.tooEarly(r):
 		l.hold(r)
+		if len(l.held) > maxHeld {
+			l.takeHeld(true)
+		}
 	default:
 		l.take(r)
 		l.takeHeld(false)
@@ -60,12 +63,16 @@ func (l *Leg) hold(r inRequest) {
 }
 
 func (l *Leg) startGap() {
-	l.gap = time.AfterFunc(gapWait, func() {
+	var t *time.Timer
+	t = time.AfterFunc(gapWait, func() {
 		l.post(func() {
-			l.gap = nil
-			l.takeHeld(true)
+			if l.gap == t { // else it was stopped while this waited in the mailbox
+				l.gap = nil
+				l.takeHeld(true)
+			}
 		})
 	})
+	l.gap = t
 }
 
 // takeHeld takes what need not wait any longer; force takes one more, because its predecessor did not come.
@@ -83,7 +90,11 @@ func (l *Leg) takeHeld(force bool) {
 		}
 		l.take(r)
 	}
-	if len(l.held) > 0 && l.gap == nil && l.state != legGone {
+	switch {
+	case len(l.held) == 0 && l.gap != nil:
+		l.gap.Stop()
+		l.gap = nil
+	case len(l.held) > 0 && l.gap == nil && l.state != legGone:
 		l.startGap()
 	}
 }

@@ -186,11 +186,11 @@ func (l *Leg) readAnswers(tx *sipgo.ClientTx) {
 func (l *Leg) onAnswer(res *sipgo.Response) {
 	o := l.out
 	switch {
+	case res.IsSuccess(): // even if a copy of it was quicker
+		l.on200(res)
 	case o.over:
 	case res.IsProvisional():
 		l.onProvisional(res)
-	case res.IsSuccess():
-		l.on200(res)
 	default: // sipgo has sent the ACK
 		o.over = true
 		l.finish(call.CauseRejected, res.StatusCode, plainText(res.Reason, 100))

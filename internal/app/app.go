@@ -20,6 +20,7 @@ import (
 	"ullim/internal/events"
 	"ullim/internal/identity"
 	"ullim/internal/jobs"
+	"ullim/internal/telemetry"
 	"ullim/ivr"
 	"ullim/media"
 	"ullim/prompts"
@@ -76,7 +77,8 @@ type App struct {
 	speaker  *prompts.Speaker
 	flows    *ivr.Service
 	engine   *ivr.Engine
-	metrics  *metrics
+	metrics  *telemetry.Metrics
+	auth     *identity.Authenticator
 	draining atomic.Bool
 
 	// Created is what the first start shows once; nil on later starts.
@@ -88,7 +90,7 @@ type App struct {
 // New wires an App: opens the database, brings it up to date, recovers what a process that died has left, and makes
 // the instance on the first start. On an error everything that was opened is closed again.
 func New(ctx context.Context, o Options) (*App, error) {
-	a := &App{o: o, log: o.Log, events: &events.Recorder{}, metrics: newMetrics()}
+	a := &App{o: o, log: o.Log, events: &events.Recorder{}, metrics: telemetry.New()}
 	if a.log == nil {
 		a.log = slog.New(slog.DiscardHandler)
 	}
@@ -129,7 +131,7 @@ func (a *App) openStorage(ctx context.Context) error {
 		return err
 	}
 	o := a.o.Database
-	o.Log, o.Observe = a.log, a.metrics.commit
+	o.Log, o.Observe = a.log, a.metrics.Commit
 	if o.Driver == "" && o.URL == "" {
 		o.URL = filepath.Join(a.o.DataDir, "ullim.db")
 	}
@@ -155,20 +157,32 @@ func (a *App) openStorage(ctx context.Context) error {
 
 // openIdentity makes the server's key and the instance.
 func (a *App) openIdentity(ctx context.Context) error {
+	if err := a.openSealer(); err != nil {
+		return err
+	}
+	var err error
+	a.flows = ivr.NewService(a.stores.flows)
+	if a.Instance, a.Created, err = a.ensureInstance(ctx, a.o.Instance); err != nil {
+		return err
+	}
+	a.auth, err = identity.NewAuthenticator(identity.AuthOptions{
+		Keys: a.db, Users: a.stores.users, Profiles: a.stores.profiles, Sealer: a.sealer, Log: a.log,
+	})
+	if err != nil {
+		return err
+	}
+	return a.dir.reload(ctx)
+}
+
+func (a *App) openSealer() error {
 	fresh := make([]byte, 32)
 	_, _ = rand.Read(fresh) // never fails: crypto/rand ends the program instead
 	key, err := a.serverKey(fresh)
 	if err != nil {
 		return err
 	}
-	if a.sealer, err = identity.NewSealer(key); err != nil {
-		return err
-	}
-	a.flows = ivr.NewService(a.stores.flows)
-	if a.Instance, a.Created, err = a.ensureInstance(ctx, a.o.Instance); err != nil {
-		return err
-	}
-	return a.dir.reload(ctx)
+	a.sealer, err = identity.NewSealer(key)
+	return err
 }
 
 // serverKey reads the key that seals secrets from the data folder, beside the database and not in it: a stolen copy of
@@ -196,7 +210,7 @@ func (a *App) openSpeech(context.Context) error {
 	a.speaker = prompts.NewSpeaker(synth, enc, prompts.SpeakerOptions{})
 	a.engine = &ivr.Engine{
 		Flows: a.flows, Directory: a.dir, Prompts: a.prompts, Speaker: a.speaker, Log: a.log, Events: a.events,
-		Observe: a.metrics.action,
+		Observe: a.metrics.FlowAction,
 	}
 	return nil
 }
@@ -213,8 +227,11 @@ func (a *App) openCalls(ctx context.Context) error {
 		Node: a.o.Node, Media: plane{a.plane}, Dialer: dialer{a},
 		Flows:  &flows{engine: a.engine, source: a.flows, dir: a.dir, log: a.log},
 		Queues: a.centers, Numbers: a.dir, Instances: a.dir.Instance, Store: a.db, Spill: a.spill, Events: a.events,
-		Closed: func(*contact.Record) { a.jobs.Wake() },
-		Log:    a.log, NewID: uuid.NewString, MaxCalls: a.o.MaxCalls,
+		Closed: func(r *contact.Record) {
+			a.metrics.ContactClosed(r.DisconnectReason)
+			a.jobs.Wake()
+		},
+		Log: a.log, NewID: uuid.NewString, MaxCalls: a.o.MaxCalls,
 	})
 	a.registry = sip.NewRegistrar(sip.RegistrarOptions{
 		Store: a.db, Log: a.log, OnChange: func(userID string, _ bool) { a.centers.deviceChanged(userID) },
@@ -265,7 +282,7 @@ func (a *App) openJobs(context.Context) error {
 		Store: a.db, Log: a.log, Workers: 4, Handlers: map[string]jobs.Handler{storage.JobUpload: a.uploads.handle},
 	})
 	a.life.onStopDo("jobs", a.jobs.Stop)
-	return nil
+	return a.observe()
 }
 
 // Start begins to serve.

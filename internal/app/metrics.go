@@ -1,10 +1,113 @@
 package app
 
-import "time"
+import (
+	"context"
+	"os"
+	"sync/atomic"
+	"time"
 
-type metrics struct{}
+	"ullim/acd"
+	"ullim/internal/telemetry"
+	"ullim/storage"
+)
 
-func newMetrics() *metrics { return &metrics{} }
+// observe lets Prometheus read what the parts count in atomics of their own.
+func (a *App) observe() error {
+	count := func(f func() uint64) func() float64 { return func() float64 { return float64(f()) } }
+	return a.metrics.Observe(telemetry.Sources{
+		ActiveCalls:   func() float64 { return float64(a.calls.Count()) },
+		SIPLegs:       func() float64 { return float64(a.sip.Stats().Legs) },
+		SIPStreams:    func() float64 { return float64(a.sip.Stats().Streams) },
+		Registrations: func() float64 { return float64(a.registry.Count()) },
+		MediaSessions: func() float64 { return float64(a.plane.Stats().Sessions) },
+		MediaPorts:    func() float64 { return float64(a.plane.Stats().PortsInUse) },
+		SpooledBytes:  a.spooledBytes,
+		QueueWaiting:  a.queueWaiting,
+		Agents:        a.agentsByType,
+		JobsAlive:     func() map[string]float64 { alive, _ := a.jobCounts(); return alive },
+		JobsBuried:    func() map[string]float64 { _, buried := a.jobCounts(); return buried },
 
-func (m *metrics) commit(time.Duration)          {}
-func (m *metrics) action(actionType, outcome string) {}
+		InvitesAdmitted:    count(func() uint64 { return a.sip.Stats().InvitesAdmitted }),
+		SIPDropped:         count(func() uint64 { return a.sip.Stats().Dropped }),
+		SIPRateLimited:     count(func() uint64 { return a.sip.Stats().RateLimited }),
+		RTPReceived:        count(func() uint64 { return a.plane.Stats().PacketsIn }),
+		RTPSent:            count(func() uint64 { return a.plane.Stats().PacketsOut }),
+		RTPLost:            count(func() uint64 { return a.plane.Stats().Lost }),
+		RTPForeign:         count(func() uint64 { return a.plane.Stats().Foreign }),
+		RecordingsUploaded: count(a.uploads.uploaded.Load),
+		UploadFailures:     count(a.uploads.failed.Load),
+		EventsDropped:      count(a.events.Dropped),
+		Offers:             a.offers,
+		Panics: func() map[string]float64 {
+			acds := 0.0
+			a.centers.each(func(_ string, c *acd.Center) { acds += float64(c.Counts().Panics.Load()) })
+			return map[string]float64{
+				"sip": float64(a.sip.Stats().Panics), "call": float64(a.calls.Stats().Panics.Load()), "acd": acds,
+				"job": float64(a.jobs.Stats().Panics),
+			}
+		},
+	})
+}
+
+// offers is how offers came out, of all instances.
+func (a *App) offers() map[string]float64 {
+	out := map[string]float64{}
+	a.centers.each(func(_ string, center *acd.Center) {
+		c := center.Counts()
+		for name, n := range map[string]*atomic.Uint64{
+			"answered": &c.Answered, "missed": &c.Missed, "rejected": &c.Rejected, "device_failed": &c.DeviceFailed,
+			"caller_left": &c.CallerLeft, "agent_left": &c.AgentLeft,
+		} {
+			out[name] += float64(n.Load())
+		}
+	})
+	return out
+}
+
+func (a *App) spooledBytes() float64 {
+	entries, err := os.ReadDir(a.spool)
+	if err != nil {
+		return 0
+	}
+	var sum int64
+	for _, e := range entries {
+		if info, err := e.Info(); err == nil {
+			sum += info.Size()
+		}
+	}
+	return float64(sum)
+}
+
+func (a *App) queueWaiting() map[telemetry.QueueKey]float64 {
+	out := map[telemetry.QueueKey]float64{}
+	a.centers.each(func(instanceID string, center *acd.Center) {
+		t, err := a.dir.tenant(instanceID)
+		if err != nil {
+			return
+		}
+		for _, q := range center.Metrics().Queues {
+			out[telemetry.QueueKey{Instance: t.instance.Name, Queue: q.QueueName}] = float64(q.ContactsInQueue)
+		}
+	})
+	return out
+}
+
+func (a *App) agentsByType() map[string]float64 {
+	out := map[string]float64{}
+	a.centers.each(func(_ string, center *acd.Center) {
+		for _, agent := range center.CurrentAgents() {
+			out[string(agent.StatusType)]++
+		}
+	})
+	return out
+}
+
+func (a *App) jobCounts() (alive, buried map[string]float64) {
+	ctx, cancel := context.WithTimeout(context.Background(), 2*time.Second)
+	defer cancel()
+	n, dead, err := a.db.Count(ctx, storage.JobUpload)
+	if err != nil {
+		return nil, nil
+	}
+	return map[string]float64{storage.JobUpload: float64(n)}, map[string]float64{storage.JobUpload: float64(dead)}
+}

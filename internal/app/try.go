@@ -38,7 +38,7 @@ func Try(ctx context.Context, o TryOptions) error {
 	if o.Log == nil {
 		o.Log = slog.New(slog.DiscardHandler)
 	}
-	t := &trial{o: o, start: time.Now(), labels: map[string]string{}}
+	t := newTrial(o)
 	if err := t.open(ctx); err != nil {
 		return err
 	}
@@ -63,7 +63,7 @@ func Try(ctx context.Context, o TryOptions) error {
 	return nil
 }
 
-// trial is one run of Try.
+// trial is one run of Try: on loopback for people, or on an in-memory network in virtual time for the tests.
 type trial struct {
 	o       TryOptions
 	start   time.Time
@@ -73,6 +73,9 @@ type trial struct {
 	carrier *siptest.Carrier
 	agents  map[string]*tryAgent
 	acts    []*act
+
+	listen func(addr string) (net.PacketConn, error) // nil: real sockets
+	phones siptest.PhoneOptions                      // what all phones have in common
 
 	mu     sync.Mutex
 	labels map[string]string // contact id -> label of the act
@@ -98,6 +101,10 @@ func (t *trial) print(format string, args ...any) {
 	fmt.Fprintf(t.o.Out, format, args...)
 }
 
+func newTrial(o TryOptions) *trial {
+	return &trial{o: o, start: time.Now(), labels: map[string]string{}, agents: map[string]*tryAgent{}, acts: acts()}
+}
+
 // open starts the engine on loopback, on ports of the kernel's choice.
 func (t *trial) open(ctx context.Context) error {
 	var lc net.ListenConfig
@@ -105,19 +112,25 @@ func (t *trial) open(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	loopback := netip.MustParseAddr("127.0.0.1")
-	t.app, err = New(ctx, Options{
-		DataDir:  t.o.Dir,
-		Instance: InstanceSpec{Alias: "try", Zone: localZone(), Language: t.o.Language, Region: "KR"},
-		Packets:  []net.PacketConn{conn}, Realm: "ullim", MaxCalls: 100, RTPBind: loopback, Log: t.o.Log,
-	})
+	err = t.serve(ctx, Options{Packets: []net.PacketConn{conn}, RTPBind: netip.MustParseAddr("127.0.0.1")})
 	if err != nil {
 		return err
 	}
-	t.server = conn.LocalAddr().String()
+	t.print("ullim try: the engine listens for SIP on %s, data folder %s\n\n", t.server, t.o.Dir)
+	return nil
+}
+
+// serve starts the engine with sockets that are given.
+func (t *trial) serve(ctx context.Context, o Options) (err error) {
+	o.DataDir, o.Log, o.Realm, o.MaxCalls = t.o.Dir, t.o.Log, "ullim", 1000
+	o.Instance = InstanceSpec{Alias: "try", Zone: localZone(), Language: t.o.Language, Region: "KR"}
+	if t.app, err = New(ctx, o); err != nil {
+		return err
+	}
+	t.server = o.Packets[0].LocalAddr().String()
+	t.phones.Server, t.phones.Log, t.phones.Listen = t.server, t.o.Log, t.listen
 	t.app.Start()
 	t.stage = stage{app: t.app, id: t.app.Instance.ID}
-	t.print("ullim try: the engine listens for SIP on %s, data folder %s\n\n", t.server, t.o.Dir)
 	return nil
 }
 
@@ -134,7 +147,9 @@ func (t *trial) close() {
 // setUp makes the contact centre of the five acts, and the phones that play them.
 func (t *trial) setUp(ctx context.Context) error {
 	var err error
-	t.carrier, err = siptest.NewCarrier(siptest.PhoneOptions{Name: "carrier", Server: t.server, Log: t.o.Log})
+	o := t.phones
+	o.Name = "carrier"
+	t.carrier, err = siptest.NewCarrier(o)
 	if err != nil {
 		return err
 	}
@@ -149,8 +164,6 @@ func (t *trial) setUp(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	t.agents = map[string]*tryAgent{}
-	t.acts = acts()
 	for _, a := range t.acts {
 		hours := open
 		if a.closed {
@@ -182,9 +195,9 @@ func (t *trial) addAgent(ctx context.Context, name, profile string) error {
 	if err != nil {
 		return err
 	}
-	phone, err := siptest.NewPhone(siptest.PhoneOptions{
-		Name: name, Password: password, Server: t.server, Domain: "ullim", Log: t.o.Log,
-	})
+	o := t.phones
+	o.Name, o.Password, o.Domain = name, password, "ullim"
+	phone, err := siptest.NewPhone(o)
 	if err != nil {
 		return err
 	}

@@ -158,7 +158,7 @@ func describe(e events.Event) string {
 		return "talks with " + e.Detail
 	case "DISCONNECTED":
 		return "over: " + e.Detail
-	case "flow":
+	case "flow", "status", "answered", "caller_left", "acw", "acw_end": // said already in other words
 		return ""
 	}
 	return e.Kind + ": " + e.Detail
@@ -276,7 +276,7 @@ func playSecondAgent(ctx context.Context, t *trial, a *act) error {
 	t.agents["park"].phone.SetAnswer(siptest.AnswerBehaviour{RingOnly: true})
 	t.agents["choi"].phone.SetAnswer(siptest.AnswerBehaviour{After: 500 * time.Millisecond})
 	for _, name := range []string{"park", "choi"} { // park has been available longer, and is asked first
-		if err := t.available(ctx, name); err != nil {
+		if err := errors.Join(t.available(ctx, name), pause(ctx, 10*time.Millisecond)); err != nil {
 			return err
 		}
 	}

@@ -8,6 +8,7 @@ import (
 	"encoding/hex"
 	"errors"
 	"io"
+	"maps"
 	"net/http"
 	"net/http/httptest"
 	"net/url"
@@ -242,9 +243,7 @@ func TestPresignedRequestsAreAccepted(t *testing.T) {
 		must(t, err)
 		r, err = http.NewRequestWithContext(t.Context(), http.MethodGet, uri, nil)
 		must(t, err)
-		for k, v := range headers {
-			r.Header[k] = v
-		}
+		maps.Copy(r.Header, headers)
 		p, err := w.auth.Authenticate(received(t, r), maxBody)
 		must(t, err)
 		if p.UserID != w.user.ID {

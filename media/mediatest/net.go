@@ -8,6 +8,7 @@ import (
 	"net"
 	"net/netip"
 	"os"
+	"slices"
 	"sync"
 	"syscall"
 	"time"
@@ -41,7 +42,7 @@ func (n *Net) Listen(addr netip.AddrPort) (net.PacketConn, error) {
 	if n.conns[addr] != nil {
 		return nil, &net.OpError{Op: "listen", Net: "udp", Err: os.NewSyscallError("bind", syscall.EADDRINUSE)}
 	}
-	c := &conn{net: n, addr: addr, queue: make(chan packet, 256), done: make(chan struct{})}
+	c := &conn{net: n, addr: addr, wake: make(chan struct{}, 1), done: make(chan struct{})}
 	n.conns[addr] = c
 	return c, nil
 }
@@ -53,27 +54,30 @@ func (n *Net) InUse() int {
 	return len(n.conns)
 }
 
-func (n *Net) deliver(p packet, to netip.AddrPort, after time.Duration) {
-	put := func() {
-		n.mu.Lock()
-		c := n.conns[to]
-		n.mu.Unlock()
-		if c == nil {
-			return
-		}
-		select {
-		case c.queue <- p:
-		default: // a full socket buffer
-		}
-	}
-	if after <= 0 {
-		put()
+// deliver puts a packet into the queue of its receiver, behind all that arrive no later.
+func (n *Net) deliver(p packet, to netip.AddrPort) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	c := n.conns[to]
+	if c == nil || len(c.queue) >= queueSize {
 		return
 	}
-	time.AfterFunc(after, put)
+	at := len(c.queue)
+	for at > 0 && c.queue[at-1].due.After(p.due) {
+		at--
+	}
+	c.queue = slices.Insert(c.queue, at, p)
+	select {
+	case c.wake <- struct{}{}:
+	default:
+	}
 }
 
+// queueSize is what is on its way to a conn and in its buffer.
+const queueSize = 4096
+
 type packet struct {
+	due   time.Time
 	bytes []byte
 	from  netip.AddrPort
 }
@@ -81,7 +85,8 @@ type packet struct {
 type conn struct {
 	net   *Net
 	addr  netip.AddrPort
-	queue chan packet
+	queue []packet // of the net's lock
+	wake  chan struct{}
 	once  sync.Once
 	done  chan struct{}
 }
@@ -89,17 +94,41 @@ type conn struct {
 var _ net.PacketConn = (*conn)(nil)
 
 func (c *conn) ReadFrom(b []byte) (int, net.Addr, error) {
-	select {
-	case <-c.done:
-		return 0, nil, net.ErrClosed
-	default:
+	for {
+		select {
+		case <-c.done:
+			return 0, nil, net.ErrClosed
+		default:
+		}
+		p, wait, ok := c.pop()
+		if ok {
+			return copy(b, p.bytes), net.UDPAddrFromAddrPort(p.from), nil
+		}
+		var arrives <-chan time.Time // never, if nothing is on its way
+		if wait > 0 {
+			arrives = time.After(wait)
+		}
+		select {
+		case <-c.done:
+		case <-c.wake:
+		case <-arrives:
+		}
 	}
-	select {
-	case <-c.done:
-		return 0, nil, net.ErrClosed
-	case p := <-c.queue:
-		return copy(b, p.bytes), net.UDPAddrFromAddrPort(p.from), nil
+}
+
+// pop takes the next packet that has arrived, or says when one will; 0: nothing is on its way.
+func (c *conn) pop() (p packet, wait time.Duration, ok bool) {
+	c.net.mu.Lock()
+	defer c.net.mu.Unlock()
+	if len(c.queue) == 0 {
+		return p, 0, false
 	}
+	p = c.queue[0]
+	if wait = time.Until(p.due); wait > 0 {
+		return p, wait, false
+	}
+	c.queue = slices.Delete(c.queue, 0, 1)
+	return p, 0, true
 }
 
 func (c *conn) WriteTo(b []byte, to net.Addr) (int, error) {
@@ -112,13 +141,15 @@ func (c *conn) WriteTo(b []byte, to net.Addr) (int, error) {
 	if err != nil {
 		return 0, err
 	}
-	p := packet{bytes: append([]byte(nil), b...), from: c.addr}
+	p := packet{due: time.Now().Add(c.net.Delay), bytes: append([]byte(nil), b...), from: c.addr}
 	if c.net.Fate == nil {
-		c.net.deliver(p, dest, c.net.Delay)
+		c.net.deliver(p, dest)
 		return len(b), nil
 	}
 	for _, extra := range c.net.Fate(p.bytes, c.addr, dest) {
-		c.net.deliver(p, dest, c.net.Delay+extra)
+		late := p
+		late.due = p.due.Add(extra)
+		c.net.deliver(late, dest)
 	}
 	return len(b), nil
 }

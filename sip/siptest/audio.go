@@ -3,6 +3,7 @@ package siptest
 import (
 	"hash/fnv"
 	"math"
+	"math/cmplx"
 	"math/rand/v2"
 	"time"
 
@@ -19,35 +20,27 @@ const (
 // Source is what a phone says: samples at 8 kHz, said again and again. Make one with Voice or Tone, or from a file.
 type Source []int16
 
-// voiceSamples is four seconds: whoever listens that long has heard all of a voice.
-const voiceSamples = 4 * sampleRate
+// voiceSamples is 4.1 seconds: whoever listens that long has heard all of a voice.
+const voiceSamples = 1 << 15
 
 // Voice makes a sound as wide as speech (300 to 3400 Hz, about -13 dBFS) that is always the same for the same name and
-// unlike that of any other: what somebody heard proves whom they heard. It is a noise of 4 s without a seam.
+// unlike that of any other: what somebody heard proves whom they heard. It is a noise of 4.1 s without a seam.
 func Voice(name string) Source {
 	h := fnv.New64a()
 	_, _ = h.Write([]byte(name)) // a hash does not fail
 	rng := rand.New(rand.NewPCG(h.Sum64(), 0x756c6c696d))
-	taps := bandPass(350, 3350)
-	noise := make([]float64, voiceSamples, voiceSamples+len(taps))
-	for i := range noise {
-		noise[i] = 2*rng.Float64() - 1
-	}
-	noise = append(noise, noise[:len(taps)]...) // filtered round the end, so that the sound has no seam
-	out, power := make([]float64, voiceSamples), 0.0
-	for i := range out {
-		var sum float64
-		for k, v := range noise[i : i+len(taps)] {
-			sum += taps[k] * v
-		}
-		out[i] = sum
-		power += sum * sum
-	}
+	// Every frequency of the band at the same level, each with a phase of its own.
+	const low, high = 300 * voiceSamples / sampleRate, 3400 * voiceSamples / sampleRate
 	const rms = 7300 // -13 dBFS: peaks of four times that are cut, there are next to none
-	scale := rms / math.Sqrt(power/voiceSamples)
+	level := rms * math.Sqrt(2/float64(high-low))
+	wave := make([]complex128, voiceSamples)
+	for k := low; k < high; k++ {
+		wave[k] = cmplx.Rect(level, 2*math.Pi*rng.Float64())
+	}
+	fft(wave, unity(voiceSamples))
 	pcm := make(Source, voiceSamples)
-	for i, v := range out {
-		pcm[i] = clip(v * scale)
+	for i, v := range wave {
+		pcm[i] = clip(real(v))
 	}
 	return pcm
 }
@@ -108,25 +101,6 @@ func codecByName(name string) (codec, bool) {
 		return codec{name: name, payload: 8, encode: g711.EncodeAlawFrame, decode: g711.DecodeAlawFrame}, true
 	}
 	return codec{}, false
-}
-
-// bandPass is a windowed-sinc filter for 8 kHz.
-func bandPass(low, high float64) []float64 {
-	const half = 100
-	taps := make([]float64, 2*half+1)
-	for i := range taps {
-		k := float64(i - half)
-		window := 0.54 + 0.46*math.Cos(math.Pi*k/half) // Hamming
-		taps[i] = window * (sinc(2*high/sampleRate, k) - sinc(2*low/sampleRate, k))
-	}
-	return taps
-}
-
-func sinc(width, k float64) float64 {
-	if k == 0 {
-		return width
-	}
-	return math.Sin(math.Pi*width*k) / (math.Pi * k)
 }
 
 func clip(v float64) int16 {

@@ -39,12 +39,13 @@ func TestAVoiceIsAlwaysTheSameAndAsWideAsSpeech(t *testing.T) {
 		t.Errorf("RMS %.0f", rms)
 	}
 	in, below, above := 0.0, 0.0, 0.0
-	for hz := 10.0; hz < 4000; hz += 10 {
+	for bin := 41; bin < voiceSamples/2; bin += 41 {
+		hz := float64(bin) * sampleRate / voiceSamples
 		a := Goertzel(v, hz)
 		switch {
-		case hz < 250:
+		case hz < 290:
 			below = max(below, a)
-		case hz > 3450:
+		case hz > 3410:
 			above = max(above, a)
 		default:
 			in = max(in, a)
@@ -53,12 +54,10 @@ func TestAVoiceIsAlwaysTheSameAndAsWideAsSpeech(t *testing.T) {
 	if in < 50*below || in < 50*above {
 		t.Errorf("in the band %.1f, below %.3f, above %.3f", in, below, above)
 	}
-	var jump float64
-	for i := range v {
-		jump = max(jump, math.Abs(float64(v[i])-float64(v[(i+1)%len(v)])))
-	}
-	if seam := math.Abs(float64(v[0]) - float64(v[len(v)-1])); seam >= jump && jump > 0 && seam > 30000 {
-		t.Errorf("the seam jumps by %.0f", seam)
+	// A seam would show as something above the band when the sound goes round.
+	round := said(v, voiceSamples/2, voiceSamples)
+	if a := Goertzel(round, 3600); a > 1 {
+		t.Errorf("the seam is heard with %.2f", a)
 	}
 }
 
@@ -70,14 +69,14 @@ func TestCorrelationTellsVoicesApart(t *testing.T) {
 		heard  []int16
 		offset time.Duration
 	}{
-		{"u-law", through(said(kim, 0, 48000), "PCMU", 0), 0},
-		{"A-law", through(said(kim, 0, 48000), "PCMA", 0), 0},
-		{"both laws", through(through(said(kim, 0, 48000), "PCMA", 0), "PCMU", 0), 0},
-		{"leading silence", append(silence[:1200:1200], through(said(kim, 0, 48000), "PCMU", 0)...), 150 * time.Millisecond},
-		{"a fifth lost", through(said(kim, 0, 48000), "PCMU", 5), 0},
-		{"after somebody else", append(said(lee, 0, 40000), through(said(kim, 0, 32000), "PCMU", 0)...), 5 * time.Second},
+		{"u-law", through(said(kim, 0, 32000), "PCMU", 0), 0},
+		{"A-law", through(said(kim, 0, 32000), "PCMA", 0), 0},
+		{"both laws", through(through(said(kim, 0, 32000), "PCMA", 0), "PCMU", 0), 0},
+		{"leading silence", append(silence[:1200:1200], through(said(kim, 0, 32000), "PCMU", 0)...), 150 * time.Millisecond},
+		{"a fifth lost", through(said(kim, 0, 32000), "PCMU", 5), 0},
+		{"after somebody else", append(said(lee, 0, 20000), through(said(kim, 0, 12000), "PCMU", 0)...), 2500 * time.Millisecond},
 		{"from the midst", through(said(kim, 8000, 24000), "PCMU", 0), -time.Second},
-		{"quiet", quieter(said(kim, 0, 40000), 30), 0},
+		{"quiet", quieter(said(kim, 0, 32000), 30), 0},
 		{"only a second of it", through(said(kim, 0, 8000), "PCMU", 0), 0},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
@@ -85,13 +84,13 @@ func TestCorrelationTellsVoicesApart(t *testing.T) {
 			if c < 0.95 || at != tc.offset {
 				t.Errorf("coefficient %.3f at %v, want %v", c, at, tc.offset)
 			}
-			if c, _ = Correlate(tc.heard, stranger); c > 0.2 {
+			if c, _ = Correlate(tc.heard[:min(len(tc.heard), 16000)], stranger); c > 0.2 {
 				t.Errorf("a stranger: %.3f", c)
 			}
-			if !Contains(tc.heard, kim) || Contains(tc.heard[:8000], stranger) {
-				t.Error("Contains does not agree")
-			}
 		})
+	}
+	if heard := through(said(kim, 0, 16000), "PCMU", 3); !Contains(heard, kim) || Contains(heard, lee) {
+		t.Error("Contains does not agree with Correlate")
 	}
 	for name, none := range map[string][]int16{"nothing": nil, "silence": silence, "hum": said(Tone(440), 0, 32000)} {
 		if c, _ := Correlate(none, kim); c > 0.2 {
@@ -101,7 +100,7 @@ func TestCorrelationTellsVoicesApart(t *testing.T) {
 }
 
 func TestStrangersStayBelowAThirdForManyVoices(t *testing.T) {
-	heard := through(said(Voice("caller"), 4000, 5*sampleRate), "PCMU", 7)
+	heard := through(said(Voice("caller"), 4000, 3*sampleRate), "PCMU", 7)
 	for i := range 6 {
 		if c, _ := Correlate(heard, Voice(string(rune('a'+i)))); c > 0.3 {
 			t.Errorf("voice %d: %.3f", i, c)
@@ -111,8 +110,8 @@ func TestStrangersStayBelowAThirdForManyVoices(t *testing.T) {
 
 func TestShareSaysHowMuchOfItWasWhom(t *testing.T) {
 	kim, lee := Voice("kim"), Voice("lee")
-	heard := append(make([]int16, 8000), through(said(kim, 777, 24000), "PCMA", 6)...)
-	heard = append(heard, said(lee, 0, 8000)...)
+	heard := append(make([]int16, 8000), through(said(kim, 777, 12000), "PCMA", 6)...)
+	heard = append(heard, said(lee, 0, 4000)...)
 	if s := Share(heard, kim); s != 0.75 {
 		t.Errorf("kim %.2f", s)
 	}
@@ -121,6 +120,12 @@ func TestShareSaysHowMuchOfItWasWhom(t *testing.T) {
 	}
 	if s := Share(heard, Voice("park")); s != 0 {
 		t.Errorf("park %.2f", s)
+	}
+	if s := Share(said(Tone(440), 0, 16000), Tone(440)); s != 1 {
+		t.Errorf("a tone of one second: %.2f", s)
+	}
+	if s := Share(heard, Voice("kim")[:30000]); s < 0.25 { // a round of another length, cut short
+		t.Errorf("part of kim: %.2f", s)
 	}
 	if s := Share(nil, kim); s != 0 {
 		t.Errorf("nothing: %.2f", s)

@@ -32,7 +32,10 @@ func Correlate(heard, reference []int16) (coefficient float64, offset time.Durat
 		y[i] = complex(f, f*f)
 		energy += f * f
 	}
-	crossCorrelate(x, y)
+	roots := unity(size)
+	fft(x, roots)
+	fft(y, roots)
+	correlateSpectra(x, y, roots)
 
 	// What was heard under the reference: its energy and how much of it was not silent, by running sums.
 	power, sounding := make([]float64, len(heard)+1), make([]float64, len(heard)+1)
@@ -80,17 +83,35 @@ func Contains(heard, reference []int16) bool {
 
 // Share is how much of what was heard, silence left aside, is the given voice: 1 if nothing else was heard. It looks
 // at half a second at a time and takes the voice as going round, so it bears gaps, jumps of a jitter buffer, and
-// several speakers one after the other.
+// several speakers one after the other; a half second that two of them share belongs to neither.
 func Share(heard []int16, voice Source) float64 {
+	const window = sampleRate / 2
+	if len(voice) == 0 {
+		return 0
+	}
+	y, roots := round(voice, window)
+	x := make([]complex128, len(y))
 	alike, all := 0, 0
-	for i := 0; i+sampleRate/2 <= len(heard); i += sampleRate / 2 {
-		part := heard[i : i+sampleRate/2]
+	for i := 0; i+window <= len(heard); i += window {
+		part := heard[i : i+window]
 		if RMS(part) < silenceLevel {
 			continue
 		}
 		all++
-		if c, _ := around(part, voice); c >= containsLevel {
-			alike++
+		var power float64
+		clear(x)
+		for k, m := range mask(part) {
+			x[k] = complex(float64(part[k]), m)
+			power += float64(part[k]) * float64(part[k])
+		}
+		fft(x, roots)
+		correlateSpectra(x, y, roots)
+		for lag := range min(len(voice), len(x)) {
+			at := x[(len(x)-lag)%len(x)]
+			if norm := power * imag(at); norm > 0 && real(at) >= containsLevel*math.Sqrt(norm) {
+				alike++
+				break
+			}
 		}
 	}
 	if all == 0 {
@@ -99,20 +120,30 @@ func Share(heard []int16, voice Source) float64 {
 	return float64(alike) / float64(all)
 }
 
-// around correlates a short part with a voice that goes round.
-func around(part []int16, voice Source) (coefficient float64, phase time.Duration) {
-	round := make([]int16, len(voice)+len(part))
-	for i := range round {
-		round[i] = voice[i%len(voice)]
+// round is the spectrum of a voice that goes round, for the search of a part of it.
+func round(voice Source, part int) (y, roots []complex128) {
+	n := len(voice)
+	size := n
+	if bits.OnesCount(uint(n)) != 1 || n < part { // else its spectrum goes round by itself
+		n += part
+		size = 1 << bits.Len(uint(n+part))
 	}
-	return Correlate(round, part)
+	y = make([]complex128, size)
+	for i := range n {
+		v := float64(voice[i%len(voice)])
+		y[i] = complex(v, v*v)
+	}
+	roots = unity(size)
+	fft(y, roots)
+	return y, roots
 }
 
-// mask is 1 for the samples of frames that are not silent.
+// mask is 1 where something was heard. It looks at 2.5 ms at a time, since a lost packet begins anywhere.
 func mask(pcm []int16) []float64 {
+	const window = 20
 	m := make([]float64, len(pcm))
-	for i := 0; i < len(pcm); i += frameSamples {
-		end := min(i+frameSamples, len(pcm))
+	for i := 0; i < len(pcm); i += window {
+		end := min(i+window, len(pcm))
 		if RMS(pcm[i:end]) < silenceLevel {
 			continue
 		}
@@ -123,23 +154,21 @@ func mask(pcm []int16) []float64 {
 	return m
 }
 
-// crossCorrelate works on two pairs of real signals at once: of x = a + ib and y = c + id it leaves a*c + i(b*d) in x,
-// at the index of the lag modulo the length. y is used up.
-func crossCorrelate(x, y []complex128) {
-	roots := unity(len(x))
-	fft(x, roots)
-	fft(y, roots)
+// correlateSpectra works on two pairs of real signals at once: from the spectra of x = a + ib and y = c + id it leaves
+// a*c + i(b*d) in x, at the index of the lag modulo the length.
+func correlateSpectra(x, y, roots []complex128) {
 	n := len(x)
-	spectrum := make([]complex128, n)
-	for k := range n {
+	for k := 0; k <= n/2; k++ {
 		j := (n - k) % n
 		a, b := parts(x[k], x[j])
 		c, d := parts(y[k], y[j])
-		// Conjugated, so that the forward transform serves as the inverse.
-		spectrum[k] = cmplx.Conj(a*cmplx.Conj(c) + 1i*b*cmplx.Conj(d))
+		ac, bd := a*cmplx.Conj(c), b*cmplx.Conj(d)
+		// Conjugated, so that the forward transform serves as the inverse; at -k both are conjugates of those at k.
+		x[k] = cmplx.Conj(ac + 1i*bd)
+		x[j] = cmplx.Conj(cmplx.Conj(ac) + 1i*cmplx.Conj(bd))
 	}
-	fft(spectrum, roots)
-	for k, v := range spectrum {
+	fft(x, roots)
+	for k, v := range x {
 		x[k] = complex(real(v)/float64(n), -imag(v)/float64(n))
 	}
 }

@@ -1,7 +1,6 @@
 package siptest
 
 import (
-	"strings"
 	"time"
 
 	"github.com/emiago/sipgo/sip"
@@ -147,13 +146,29 @@ func (c *Call) accept() {
 
 // phrase is the reason phrase of a status.
 func phrase(code int) string {
-	for _, known := range strings.Split("302 Moved Temporarily,400 Bad Request,403 Forbidden,404 Not Found,"+
-		"408 Request Timeout,480 Temporarily Unavailable,484 Address Incomplete,486 Busy Here,487 Request Terminated,"+
-		"488 Not Acceptable Here,500 Server Internal Error,503 Service Unavailable,504 Server Time-out,"+
-		"600 Busy Everywhere,603 Decline", ",") {
-		if number, text, _ := strings.Cut(known, " "); number == itoa(code) {
-			return text
-		}
+	switch code {
+	case 302:
+		return "Moved Temporarily"
+	case 403:
+		return "Forbidden"
+	case 404:
+		return "Not Found"
+	case 408:
+		return "Request Timeout"
+	case 480:
+		return "Temporarily Unavailable"
+	case 486:
+		return "Busy Here"
+	case 488:
+		return "Not Acceptable Here"
+	case 500:
+		return "Server Internal Error"
+	case 503:
+		return "Service Unavailable"
+	case 600:
+		return "Busy Everywhere"
+	case 603:
+		return "Decline"
 	}
 	return "Refused"
 }

@@ -16,6 +16,7 @@ import (
 
 // pair is a caller and a called phone on one network.
 type phones struct {
+	t    *testing.T
 	n    *Network
 	a, b *Phone
 }
@@ -30,14 +31,14 @@ func newPhone(t *testing.T, o PhoneOptions) *Phone {
 }
 
 // inBubble runs a test with two phones, and checks that nothing is left of them.
-func inBubble(t *testing.T, no NetworkOptions, a, b PhoneOptions, f func(t *testing.T, s phones)) {
+func inBubble(t *testing.T, no NetworkOptions, a, b PhoneOptions, f func(s phones)) {
 	t.Helper()
 	synctest.Test(t, func(t *testing.T) {
 		n := NewNetwork(no)
 		a.Name, a.Local, a.Listen, a.Server = "anna", "10.0.0.1:5060", n.Listen, "10.0.0.2:5060"
 		b.Name, b.Local, b.Listen = "bert", "10.0.0.2:5060", n.Listen
-		s := phones{n, newPhone(t, a), newPhone(t, b)}
-		f(t, s)
+		s := phones{t, n, newPhone(t, a), newPhone(t, b)}
+		f(s)
 		if err := errors.Join(s.a.Close(), s.b.Close(), s.a.Close()); err != nil {
 			t.Error(err)
 		}
@@ -98,7 +99,8 @@ func TestTwoPhonesTalkAndHearEachOther(t *testing.T) {
 	for _, codecs := range [][]string{{"PCMU"}, {"PCMA", "PCMU"}} {
 		t.Run(codecs[0], func(t *testing.T) {
 			inBubble(t, NetworkOptions{Delay: 10 * time.Millisecond}, PhoneOptions{Codecs: codecs},
-				PhoneOptions{Answer: AnswerBehaviour{After: 3 * time.Second}}, func(t *testing.T, s phones) {
+				PhoneOptions{Answer: AnswerBehaviour{After: 3 * time.Second}}, func(s phones) {
+					t := s.t
 					out, in := s.call(t, CallOptions{})
 					mustWait(t, "ringing", out.WaitRinging)
 					if st := out.Status(); st.State != Ringing || st.Times.Ringing.Sub(st.Times.Invite) != 20*time.Millisecond {
@@ -140,7 +142,8 @@ func TestCallsSurviveABadNetwork(t *testing.T) {
 				Seed: seed, Loss: 0.2, Duplicate: 0.1, Reorder: 0.1, Delay: 20 * time.Millisecond, Jitter: 10 * time.Millisecond,
 			}
 			inBubble(t, no, PhoneOptions{}, PhoneOptions{Answer: AnswerBehaviour{After: time.Second}},
-				func(t *testing.T, s phones) {
+				func(s phones) {
+					t := s.t
 					out, in := s.call(t, CallOptions{})
 					mustWait(t, "answer", out.WaitAnswered)
 					mustWait(t, "confirmation", in.WaitConfirmed)
@@ -169,7 +172,8 @@ func TestCallsSurviveABadNetwork(t *testing.T) {
 
 func TestALostACKIsRepeatedWithThe200(t *testing.T) {
 	inBubble(t, NetworkOptions{}, PhoneOptions{Misbehave: Misbehaviour{DropACK: 2}}, PhoneOptions{},
-		func(t *testing.T, s phones) {
+		func(s phones) {
+			t := s.t
 			_, in := s.call(t, CallOptions{})
 			mustWait(t, "confirmation", in.WaitConfirmed)
 			at := in.Times() // 200s at 0, 0.5 and 1.5 s
@@ -181,7 +185,8 @@ func TestALostACKIsRepeatedWithThe200(t *testing.T) {
 
 func TestACallThatIsNeverAcknowledgedEnds(t *testing.T) {
 	inBubble(t, NetworkOptions{}, PhoneOptions{Misbehave: Misbehaviour{NeverACK: true}}, PhoneOptions{},
-		func(t *testing.T, s phones) {
+		func(s phones) {
+			t := s.t
 			out, in := s.call(t, CallOptions{})
 			e := mustEnd(t, in)
 			if e.Kind != EndTimeout || e.At.Sub(in.Times().Answered) != 32*time.Second {
@@ -194,7 +199,8 @@ func TestACallThatIsNeverAcknowledgedEnds(t *testing.T) {
 }
 
 func TestAFilterLosesTheFirstACKOnTheWire(t *testing.T) {
-	inBubble(t, NetworkOptions{}, PhoneOptions{}, PhoneOptions{}, func(t *testing.T, s phones) {
+	inBubble(t, NetworkOptions{}, PhoneOptions{}, PhoneOptions{}, func(s phones) {
+		t := s.t
 		dropped := 0
 		s.n.SetFilter(func(_, _ net.Addr, b []byte) Verdict {
 			if bytes.HasPrefix(b, []byte("ACK ")) && dropped == 0 {
@@ -216,7 +222,8 @@ func TestACancelAtAnyOffsetAroundThe200EndsBothSides(t *testing.T) {
 		t.Run(fmt.Sprint(ms), func(t *testing.T) {
 			a := PhoneOptions{Misbehave: Misbehaviour{CancelOn: OnInvite, CancelAfter: time.Duration(ms) * time.Millisecond}}
 			b := PhoneOptions{Answer: AnswerBehaviour{After: time.Second}}
-			inBubble(t, NetworkOptions{Delay: 30 * time.Millisecond}, a, b, func(t *testing.T, s phones) {
+			inBubble(t, NetworkOptions{Delay: 30 * time.Millisecond}, a, b, func(s phones) {
+				t := s.t
 				out, in := s.call(t, CallOptions{})
 				if ms >= 1060 { // the 200 is there before
 					mustWait(t, "answer", out.WaitAnswered)
@@ -242,7 +249,8 @@ func TestACancelAtAnyOffsetAroundThe200EndsBothSides(t *testing.T) {
 func TestACancelWaitsForAProvisionalResponse(t *testing.T) {
 	for _, early := range []bool{false, true} {
 		inBubble(t, NetworkOptions{Delay: 50 * time.Millisecond}, PhoneOptions{Misbehave: Misbehaviour{EarlyCancel: early}},
-			PhoneOptions{Answer: AnswerBehaviour{RingOnly: true}}, func(t *testing.T, s phones) {
+			PhoneOptions{Answer: AnswerBehaviour{RingOnly: true}}, func(s phones) {
+				t := s.t
 				start := time.Now()
 				out, err := s.a.Invite(t.Context(), "bert", CallOptions{})
 				if err != nil {
@@ -273,7 +281,8 @@ func TestCallsThatAreNotAnswered(t *testing.T) {
 		{"switched off", AnswerBehaviour{NoAnswer: true}, 408, EndTimeout, 32 * time.Second},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
-			inBubble(t, NetworkOptions{}, PhoneOptions{}, PhoneOptions{Answer: tc.answer}, func(t *testing.T, s phones) {
+			inBubble(t, NetworkOptions{}, PhoneOptions{}, PhoneOptions{Answer: tc.answer}, func(s phones) {
+				t := s.t
 				out, err := s.a.Invite(t.Context(), "bert", CallOptions{})
 				if err != nil {
 					t.Fatal(err)
@@ -308,20 +317,23 @@ func TestMisbehaviourAtTheAnswer(t *testing.T) {
 		{"BYE unanswered", Misbehaviour{ByeOnAnswer: true}, Misbehaviour{IgnoreBye: true}, false, "INVITE 180 200 ACK BYE BYE"},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
+			var mu sync.Mutex // each phone traces under a lock of its own
 			var wire []string
 			trace := func(sent bool, _ net.Addr, b []byte) {
 				if sent {
 					first := strings.TrimPrefix(string(b[:bytes.IndexByte(b, '\r')]), "SIP/2.0 ")
+					mu.Lock()
+					defer mu.Unlock()
 					wire = append(wire, first[:strings.IndexByte(first, ' ')])
 				}
 			}
 			inBubble(t, NetworkOptions{Delay: time.Millisecond}, PhoneOptions{Misbehave: tc.a, Trace: trace},
-				PhoneOptions{Misbehave: tc.b, Trace: trace}, func(t *testing.T, s phones) {
-					out, in := s.call(t, CallOptions{})
-					mustWait(t, "answer", out.WaitAnswered)
+				PhoneOptions{Misbehave: tc.b, Trace: trace}, func(s phones) {
+					out, in := s.call(s.t, CallOptions{})
+					mustWait(s.t, "answer", out.WaitAnswered)
 					time.Sleep(5 * time.Second)
 					if over := in.Status().State == Over; over != tc.ended {
-						t.Errorf("over %v, %v", over, in.Status())
+						s.t.Errorf("over %v, %v", over, in.Status())
 					}
 				})
 			if got := strings.Join(wire, " "); !strings.HasPrefix(got, tc.messages) {
@@ -333,7 +345,8 @@ func TestMisbehaviourAtTheAnswer(t *testing.T) {
 
 func TestAudioCanBeLeftOut(t *testing.T) {
 	inBubble(t, NetworkOptions{}, PhoneOptions{Misbehave: Misbehaviour{NoRTP: true}},
-		PhoneOptions{Misbehave: Misbehaviour{StopRTPAfter: 2 * time.Second}}, func(t *testing.T, s phones) {
+		PhoneOptions{Misbehave: Misbehaviour{StopRTPAfter: 2 * time.Second}}, func(s phones) {
+			t := s.t
 			out, in := s.call(t, CallOptions{})
 			mustWait(t, "answer", out.WaitAnswered)
 			time.Sleep(5 * time.Second)
@@ -388,7 +401,8 @@ func TestOnRealSockets(t *testing.T) {
 
 func TestCloseEndsEverythingThatWaits(t *testing.T) {
 	inBubble(t, NetworkOptions{}, PhoneOptions{}, PhoneOptions{Answer: AnswerBehaviour{RingOnly: true}},
-		func(t *testing.T, s phones) {
+		func(s phones) {
+			t := s.t
 			out, in := s.call(t, CallOptions{})
 			s.n.SetFilter(func(_, _ net.Addr, b []byte) Verdict {
 				return Verdict{Drop: bytes.HasPrefix(b, []byte("REGISTER "))}

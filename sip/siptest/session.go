@@ -3,6 +3,7 @@ package siptest
 import (
 	"fmt"
 	"net/netip"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -116,11 +117,9 @@ func answerTo(offer session, local netip.AddrPort, names []string, direction str
 		direction: meet(direction, opposite(offer.direction)),
 	}
 	for _, c := range offer.codecs {
-		for _, name := range names {
-			if c.name == name {
-				s.codecs = []codec{c}
-				return s, true
-			}
+		if slices.Contains(names, c.name) {
+			s.codecs = []codec{c}
+			return s, true
 		}
 	}
 	return s, false

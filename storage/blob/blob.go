@@ -20,7 +20,9 @@ type Info struct {
 // us, never by a caller.
 type Store interface {
 	// Put stores size bytes of r under key, whole or not at all, and verifies what was stored against sha256
-	// (hexadecimal). Putting the same again is no error. A mismatch is an error and leaves nothing behind.
+	// (hexadecimal, lower case). Putting the same again is no error. A mismatch is errs.Invalid, leaves nothing behind
+	// and what was there before in place. Of several that put different objects under one key at once, one stays, and
+	// the others may get errs.Conflict. errs.Unavailable: try again later.
 	Put(ctx context.Context, key string, r io.Reader, size int64, sha256 string) error
 	// Get opens an object. errs.NotFound.
 	Get(ctx context.Context, key string) (io.ReadCloser, Info, error)

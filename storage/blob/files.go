@@ -76,10 +76,7 @@ func (s *Files) Close() error { return s.root.Close() }
 
 // Put implements Store.
 func (s *Files) Put(ctx context.Context, key string, r io.Reader, size int64, sum string) (err error) {
-	if err = checkKey(key); err != nil {
-		return err
-	}
-	if err = checkSum(sum); err != nil {
+	if err = checkPut(key, size, sum); err != nil {
 		return err
 	}
 	temporary := partial + "/" + uuid.NewString()
@@ -199,7 +196,9 @@ func (s *Files) Delete(_ context.Context, key string) error {
 }
 
 // missing tells that no object has the key: also if a part of the path is a file.
-func missing(err error) bool { return errors.Is(err, fs.ErrNotExist) || errors.Is(err, syscall.ENOTDIR) }
+func missing(err error) bool {
+	return errors.Is(err, fs.ErrNotExist) || errors.Is(err, syscall.ENOTDIR)
+}
 
 func notFound(key string) error { return errs.New(errs.NotFound, "there is no object %q", key) }
 

@@ -2,9 +2,13 @@ package blob_test
 
 import (
 	"bytes"
+	"context"
+	"errors"
+	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
+	"sync"
 	"testing"
 	"time"
 
@@ -36,6 +40,31 @@ func TestFilesKeepTheSuite(t *testing.T) {
 	}
 	if len(list) != 0 {
 		t.Errorf("%d unfinished files are left", len(list))
+	}
+}
+
+func TestWritersOfOneFileAtOnceLeaveOneOfTheirObjects(t *testing.T) {
+	s := files(t, t.TempDir())
+	var wg sync.WaitGroup
+	for i := range 8 {
+		wg.Go(func() {
+			b := bytes.Repeat([]byte{byte(i)}, 100_000)
+			if err := s.Put(context.Background(), "contended", bytes.NewReader(b), 100_000, sum(b)); err != nil {
+				t.Error(err)
+			}
+		})
+	}
+	wg.Wait()
+	r, _, err := s.Get(t.Context(), "contended")
+	if err != nil {
+		t.Fatal(err)
+	}
+	b, err := io.ReadAll(r)
+	if err = errors.Join(err, r.Close()); err != nil {
+		t.Fatal(err)
+	}
+	if !bytes.Equal(b, bytes.Repeat(b[:1], 100_000)) {
+		t.Error("the object is a mixture")
 	}
 }
 

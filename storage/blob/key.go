@@ -31,15 +31,23 @@ func checkKey(key string) error {
 	}
 	for _, c := range []byte(key) {
 		// '.', '-' and '_' of course, ':' in the time of a recording, '/' between parts, '=' and '+' in base64.
-		if !('a' <= c && c <= 'z' || 'A' <= c && c <= 'Z' || '0' <= c && c <= '9' || strings.IndexByte("._-:/=+@", c) >= 0) {
+		switch {
+		case 'a' <= c && c <= 'z', 'A' <= c && c <= 'Z', '0' <= c && c <= '9', strings.IndexByte("._-:/=+@", c) >= 0:
+		default:
 			return errs.New(errs.Invalid, "blob: key %q has the byte %#x", key, c)
 		}
 	}
 	return nil
 }
 
-// checkSum makes sure that a checksum can be one: 64 hexadecimal digits in lower case.
-func checkSum(sum string) error {
+// checkPut makes sure that an object can be what it is said to be: the checksum is 64 hexadecimal digits in lower case.
+func checkPut(key string, size int64, sum string) error {
+	if err := checkKey(key); err != nil {
+		return err
+	}
+	if size < 0 {
+		return errs.New(errs.Invalid, "blob: %s: a size of %d bytes", key, size)
+	}
 	if len(sum) != 64 || strings.Trim(sum, "0123456789abcdef") != "" {
 		return errs.New(errs.Invalid, "blob: SHA-256 must be 64 hexadecimal digits; is %q", sum)
 	}

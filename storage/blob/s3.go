@@ -135,14 +135,8 @@ func (s *S3) name(key string) string {
 
 // Put implements Store.
 func (s *S3) Put(ctx context.Context, key string, r io.Reader, size int64, sum string) error {
-	if err := checkKey(key); err != nil {
+	if err := checkPut(key, size, sum); err != nil {
 		return err
-	}
-	if err := checkSum(sum); err != nil {
-		return err
-	}
-	if size < 0 {
-		return errs.New(errs.Invalid, "blob: %s: a size of %d bytes", key, size)
 	}
 	source := newVerifier(ctx, r, key, size, sum)
 	if size == 0 {
@@ -163,8 +157,8 @@ func (s *S3) Put(ctx context.Context, key string, r io.Reader, size int64, sum s
 	if err = s.verify(ctx, key, size, sum); err == nil {
 		return nil
 	}
-	if ctx.Err() != nil || errs.Is(err, errs.Unavailable) {
-		return err // unknown; the object may be good, and putting it again is no error
+	if ctx.Err() != nil || errs.Is(err, errs.Unavailable) || errs.Is(err, errs.Conflict) {
+		return err // unknown, or not ours; putting it again is no error
 	}
 	return errors.Join(err, s.Delete(ctx, key))
 }
@@ -174,6 +168,9 @@ func (s *S3) verify(ctx context.Context, key string, size int64, sum string) err
 	info, err := s.Stat(ctx, key)
 	if err != nil {
 		return err
+	}
+	if len(info.SHA256) == len(sum) && info.SHA256 != sum {
+		return errs.New(errs.Conflict, "blob: %s was replaced by another object meanwhile", key)
 	}
 	if info.Size != size || info.SHA256 != sum {
 		return fmt.Errorf("blob: %s: the server has %d bytes with SHA-256 %q, not %d with %s", key, info.Size, info.SHA256, size, sum)
@@ -262,6 +259,8 @@ func (s *S3) wrap(ctx context.Context, err error, key string) error {
 	switch {
 	case r.Code == minio.NoSuchKey && key != "":
 		return notFound(key)
+	case r.StatusCode == http.StatusPreconditionFailed:
+		return errs.Wrap(err, errs.Conflict, "blob: %s was replaced by another object meanwhile", key)
 	case r.Code == minio.NoSuchBucket:
 		return errs.Wrap(err, errs.Unavailable, "there is no bucket %q at %s", s.o.Bucket, s.o.Endpoint)
 	case r.StatusCode == http.StatusForbidden, r.StatusCode == http.StatusUnauthorized:

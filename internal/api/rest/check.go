@@ -61,7 +61,7 @@ func (c checker) fields(path string, v reflect.Value) error {
 			at = path + "." + name
 		}
 		field := v.Field(i)
-		if u, ok := field.Interface().(Unsupported); ok {
+		if u, ok := reflect.TypeAssert[Unsupported](field); ok {
 			if u.set {
 				return errs.Field(at, "is not supported")
 			}

@@ -17,7 +17,7 @@ type node struct {
 // insert adds an operation under prefix + its path.
 func (n *node) insert(prefix string, o *Operation) error {
 	at := n
-	for _, seg := range strings.Split(prefix + o.Path, "/")[1:] {
+	for _, seg := range strings.Split(prefix+o.Path, "/")[1:] {
 		if _, ok := labelOf(seg); ok {
 			if at.label == nil {
 				at.label = &node{}

@@ -290,3 +290,14 @@ func (w *recorder) code() int {
 	}
 	return w.status
 }
+
+// Refuse answers with an error outside any operation.
+func (s *Server) Refuse(w http.ResponseWriter, err error) {
+	f := FaultOf(err)
+	if f.Status == http.StatusInternalServerError {
+		s.o.Log.Error("request failed", "error", err)
+	}
+	if werr := f.write(w); werr != nil {
+		s.o.Log.Debug("answer not delivered", "error", werr)
+	}
+}

@@ -48,6 +48,9 @@ type Option func(*Operation)
 // ReadOnly marks an operation that changes nothing in spite of its method.
 func ReadOnly(o *Operation) { o.ReadOnly = true }
 
+// Audited marks a read that is audited as a change is: what people said to each other.
+func Audited(o *Operation) { o.ReadOnly = false }
+
 // Body sets the largest body of an operation.
 func Body(most int64) Option { return func(o *Operation) { o.MaxBody = most } }
 

@@ -1,0 +1,118 @@
+// Package admin is our own face, /admin/v1: what Amazon Connect has no operation for, in the same style. Trunks, SIP
+// devices, recordings, access keys, instance settings, prompt audio, the system.
+//
+// It differs from the Connect face in two ways: the instance is never named, it is always the caller's; and members
+// that are not known are refused, because here nobody's older client has to be kept alive. Secrets are shown once, in
+// the answer that makes them, and never again.
+package admin
+
+import (
+	"context"
+	"errors"
+	"io"
+	"time"
+
+	"ullim/internal/api/connect"
+	"ullim/internal/api/rest"
+	"ullim/internal/call"
+	"ullim/internal/contact"
+	"ullim/internal/errs"
+	"ullim/internal/identity"
+	"ullim/internal/resource"
+	"ullim/prompts"
+	"ullim/sip"
+)
+
+// Recordings opens the audio of a recording, wherever it lies: spool folder or blob store. The size is in bytes.
+// errs.NotFound.
+type Recordings interface {
+	OpenRecording(ctx context.Context, r contact.Recording) (io.ReadCloser, int64, error)
+}
+
+// Registrations knows where devices can be reached. sip.RegistrationStore is one.
+type Registrations interface {
+	Registrations(ctx context.Context) ([]sip.Registration, error)
+}
+
+// Contacts looks contact records up.
+type Contacts interface {
+	Contact(ctx context.Context, instanceID, id string) (*contact.Record, error)
+}
+
+// System is what the process says of itself.
+type System struct {
+	Version string    `json:"Version"`
+	Node    string    `json:"Node"`
+	Started rest.Time `json:"Started,omitzero"`
+	Ready   bool      `json:"Ready"`
+	Calls   int       `json:"Calls"` // contacts in progress on this node
+}
+
+// Options are what the face works on. All but NameFree are required.
+type Options struct {
+	Instances        resource.Store[*identity.Instance]
+	Users            resource.Store[*identity.User]
+	SecurityProfiles resource.Store[*identity.SecurityProfile]
+	AccessKeys       resource.Store[*identity.AccessKey]
+	Trunks           resource.Store[*sip.Trunk]
+	Devices          resource.Store[*sip.Device]
+	Numbers          resource.Store[*call.Number]
+	Prompts          resource.Store[*prompts.Prompt]
+
+	Sealer        *identity.Sealer
+	Realm         string // of SIP digest
+	Registrations Registrations
+	Contacts      Contacts
+	Recordings    Recordings
+	PromptAudio   connect.PromptAudio
+	System        func(ctx context.Context) System
+	// NameFree refuses (errs.Duplicate) a device name that another instance of the realm has.
+	NameFree func(ctx context.Context, name string) error
+}
+
+func (o *Options) complete() bool {
+	return o.Instances != nil && o.Users != nil && o.SecurityProfiles != nil && o.AccessKeys != nil && o.Trunks != nil &&
+		o.Devices != nil && o.Numbers != nil && o.Prompts != nil && o.Sealer != nil && o.Realm != "" &&
+		o.Registrations != nil && o.Contacts != nil && o.Recordings != nil && o.PromptAudio != nil && o.System != nil
+}
+
+type service struct{ Options }
+
+// transferTime is how long an upload or a download may take, whatever the server's usual limits are.
+const transferTime = 10 * time.Minute
+
+// Table registers the operations.
+func Table(o Options) (*rest.Table, error) {
+	if !o.complete() {
+		return nil, errors.New("admin: every store and service is required")
+	}
+	s := &service{o}
+	t := &rest.Table{Strict: true}
+	s.trunks(t)
+	s.devices(t)
+	s.accessKeys(t)
+	s.recordings(t)
+	s.settings(t)
+	s.audio(t)
+	return t, nil
+}
+
+// listInput is the request of a list.
+type listInput struct {
+	MaxResults int    `json:"-" query:"maxResults"`
+	NextToken  string `json:"-" query:"nextToken"`
+}
+
+func (in *listInput) page() (resource.Page, error) {
+	if in.MaxResults < 0 || in.MaxResults > 1000 {
+		return resource.Page{}, errs.Field("maxResults", "must be 1 to 1000; is %d", in.MaxResults)
+	}
+	return resource.Page{Max: in.MaxResults, Token: in.NextToken}, nil
+}
+
+func done(err error) (*rest.Empty, error) {
+	if err != nil {
+		return nil, err
+	}
+	return &rest.Empty{}, nil
+}

@@ -1,0 +1,168 @@
+package admin
+
+import (
+	"context"
+
+	"ullim/internal/api/rest"
+	"ullim/internal/identity"
+	"ullim/internal/resource"
+	"ullim/sip"
+)
+
+func (s *service) devices(t *rest.Table) {
+	const one = "/devices/{DeviceId}"
+	rest.Op(t, "CreateDevice", "POST", "/devices", identity.DevicesEdit, s.createDevice)
+	rest.Op(t, "ListDevices", "GET", "/devices", identity.DevicesView, s.listDevices)
+	rest.Op(t, "DescribeDevice", "GET", one, identity.DevicesView, s.describeDevice)
+	rest.Op(t, "UpdateDevice", "PUT", one, identity.DevicesEdit, s.updateDevice)
+	rest.Op(t, "ResetDevicePassword", "POST", one+"/password", identity.DevicesEdit, s.resetDevicePassword)
+	rest.Op(t, "DeleteDevice", "DELETE", one, identity.DevicesEdit, s.deleteDevice)
+}
+
+type createDeviceInput struct {
+	Name   string `json:"Name"`
+	UserID string `json:"UserId" ref:"agent"`
+}
+
+// deviceSecret is shown once: what the phone is set up with.
+type deviceSecret struct {
+	DeviceID string `json:"DeviceId"`
+	Username string `json:"Username"`
+	Realm    string `json:"Realm"`
+	Password string `json:"Password"`
+}
+
+func (s *service) createDevice(ctx context.Context, c *rest.Call, in *createDeviceInput) (*deviceSecret, error) {
+	if s.NameFree != nil {
+		if err := s.NameFree(ctx, in.Name); err != nil {
+			return nil, err
+		}
+	}
+	password, err := identity.NewPassword()
+	if err != nil {
+		return nil, err
+	}
+	d := &sip.Device{Meta: resource.Meta{InstanceID: c.Instance(), Name: in.Name}, UserID: in.UserID}
+	d.HA1MD5, d.HA1SHA256 = sip.HA1(d.Name, s.Realm, password)
+	if err = s.Devices.Create(ctx, d); err != nil {
+		return nil, err
+	}
+	c.Note("device_id", d.ID)
+	c.Note("device_name", d.Name)
+	return &deviceSecret{DeviceID: d.ID, Username: d.Name, Realm: s.Realm, Password: password}, nil
+}
+
+type registration struct {
+	Contact    string    `json:"Contact"`
+	Source     string    `json:"Source"`
+	Transport  string    `json:"Transport"`
+	UserAgent  string    `json:"UserAgent,omitempty"`
+	Registered rest.Time `json:"Registered,omitzero"`
+	Expires    rest.Time `json:"Expires,omitzero"`
+}
+
+type device struct {
+	DeviceID         string            `json:"DeviceId"`
+	Name             string            `json:"Name"`
+	UserID           string            `json:"UserId"`
+	Disabled         bool              `json:"Disabled"`
+	Tags             map[string]string `json:"Tags,omitempty"`
+	LastModifiedTime rest.Time         `json:"LastModifiedTime,omitzero"`
+	Registrations    []registration    `json:"Registrations,omitempty"`
+}
+
+func deviceOf(d *sip.Device) device {
+	return device{
+		DeviceID: d.ID, Name: d.Name, UserID: d.UserID, Disabled: d.Disabled, Tags: d.Tags,
+		LastModifiedTime: rest.At(d.ModifiedAt),
+	}
+}
+
+type listDevicesOutput struct {
+	Devices   []device `json:"Devices"`
+	NextToken string   `json:"NextToken,omitempty"`
+}
+
+func (s *service) listDevices(ctx context.Context, c *rest.Call, in *listInput) (*listDevicesOutput, error) {
+	p, err := in.page()
+	if err != nil {
+		return nil, err
+	}
+	ds, next, err := s.Devices.List(ctx, c.Instance(), p)
+	if err != nil {
+		return nil, err
+	}
+	out := &listDevicesOutput{Devices: make([]device, 0, len(ds)), NextToken: next}
+	for _, d := range ds {
+		out.Devices = append(out.Devices, deviceOf(d))
+	}
+	return out, nil
+}
+
+type deviceInput struct {
+	DeviceID string `json:"-" path:"DeviceId" ref:"device"`
+}
+
+type describeDeviceOutput struct {
+	Device device `json:"Device"`
+}
+
+func (s *service) describeDevice(ctx context.Context, c *rest.Call, in *deviceInput) (*describeDeviceOutput, error) {
+	d, err := s.Devices.Get(ctx, c.Instance(), in.DeviceID)
+	if err != nil {
+		return nil, err
+	}
+	out := deviceOf(d)
+	rs, err := s.Registrations.Registrations(ctx)
+	if err != nil {
+		return nil, err
+	}
+	for i := range rs {
+		if r := &rs[i]; r.DeviceID == d.ID && r.InstanceID == c.Instance() {
+			out.Registrations = append(out.Registrations, registration{
+				Contact: r.Contact, Source: r.Source, Transport: r.Transport, UserAgent: r.UserAgent,
+				Registered: rest.At(r.Registered), Expires: rest.At(r.Expires),
+			})
+		}
+	}
+	return &describeDeviceOutput{Device: out}, nil
+}
+
+type updateDeviceInput struct {
+	DeviceID string  `json:"-" path:"DeviceId" ref:"device"`
+	UserID   *string `json:"UserId,omitempty" ref:"agent"`
+	Disabled *bool   `json:"Disabled,omitempty"`
+}
+
+// updateDevice changes owner and state. The name is part of the password's hash, so it stays.
+func (s *service) updateDevice(ctx context.Context, c *rest.Call, in *updateDeviceInput) (*rest.Empty, error) {
+	_, err := resource.Edit(ctx, s.Devices, c.Instance(), in.DeviceID, func(d *sip.Device) error {
+		if in.UserID != nil {
+			d.UserID = *in.UserID
+		}
+		if in.Disabled != nil {
+			d.Disabled = *in.Disabled
+		}
+		return nil
+	})
+	return done(err)
+}
+
+func (s *service) resetDevicePassword(ctx context.Context, c *rest.Call, in *deviceInput) (*deviceSecret, error) {
+	password, err := identity.NewPassword()
+	if err != nil {
+		return nil, err
+	}
+	d, err := resource.Edit(ctx, s.Devices, c.Instance(), in.DeviceID, func(d *sip.Device) error {
+		d.HA1MD5, d.HA1SHA256 = sip.HA1(d.Name, s.Realm, password)
+		return nil
+	})
+	if err != nil {
+		return nil, err
+	}
+	return &deviceSecret{DeviceID: d.ID, Username: d.Name, Realm: s.Realm, Password: password}, nil
+}
+
+func (s *service) deleteDevice(ctx context.Context, c *rest.Call, in *deviceInput) (*rest.Empty, error) {
+	return done(s.Devices.Delete(ctx, c.Instance(), in.DeviceID))
+}

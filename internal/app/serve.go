@@ -1,0 +1,296 @@
+package app
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net"
+	"net/http"
+	"net/netip"
+	"os"
+	"path/filepath"
+	"runtime/debug"
+	"strings"
+	"time"
+
+	"ullim/internal/config"
+	"ullim/internal/telemetry"
+	"ullim/prompts"
+	"ullim/storage"
+	"ullim/storage/blob"
+)
+
+// Server is an App with its HTTP side, as `ullim serve` runs it.
+type Server struct {
+	app    *App
+	http   *http.Server
+	failed chan error
+	log    *slog.Logger
+}
+
+// Serve starts the engine of a configuration. What the first start makes (the administrator's password and keys) is
+// printed to out, once. Logs go to logs.
+func Serve(ctx context.Context, cfg *config.Config, out, logs io.Writer) (*Server, error) {
+	log, err := telemetry.NewLogger(logs, cfg.Log.Level, cfg.Log.Format)
+	if err != nil {
+		return nil, err
+	}
+	o, err := optionsOf(ctx, cfg, log)
+	if err != nil {
+		return nil, err
+	}
+	a, err := New(ctx, o)
+	if err != nil {
+		closeSockets(o)
+		return nil, err
+	}
+	var lc net.ListenConfig
+	listener, err := lc.Listen(ctx, "tcp", cfg.HTTP.Listen)
+	if err != nil {
+		return nil, errors.Join(fmt.Errorf("http.listen: %w", err), a.Close())
+	}
+	handler, err := a.handler()
+	if err != nil {
+		return nil, errors.Join(err, listener.Close(), a.Close())
+	}
+	s := &Server{app: a, log: log, failed: make(chan error, 1), http: &http.Server{
+		Handler: handler, ReadHeaderTimeout: 10 * time.Second, ReadTimeout: 2 * time.Minute, WriteTimeout: 5 * time.Minute,
+		IdleTimeout: 2 * time.Minute, MaxHeaderBytes: 64 << 10, ErrorLog: slog.NewLogLogger(log.Handler(), slog.LevelDebug),
+	}}
+	go func() {
+		if err := s.http.Serve(listener); !errors.Is(err, http.ErrServerClosed) {
+			s.failed <- fmt.Errorf("http: %w", err)
+		}
+	}()
+	a.Start()
+	s.announce(out, o, listener.Addr())
+	return s, nil
+}
+
+// Failed gives the error of a part that ended by itself.
+func (s *Server) Failed() <-chan error { return s.failed }
+
+// announce says where everything is, and what is shown only once.
+func (s *Server) announce(out io.Writer, o Options, addr net.Addr) {
+	fmt.Fprintf(out, "ullim %s is up: HTTP on http://%s", Version(), addr)
+	for _, c := range o.Packets {
+		fmt.Fprintf(out, ", SIP on udp %s", c.LocalAddr())
+	}
+	for _, l := range o.Listeners {
+		fmt.Fprintf(out, ", SIP on tcp %s", l.Addr())
+	}
+	fmt.Fprintf(out, ", data in %s\n", o.DataDir)
+	c := s.app.Created
+	if c == nil {
+		return
+	}
+	fmt.Fprintf(out, `
+First start: instance %q (%s) was made. This is shown once and stored nowhere:
+
+  administrator      %s
+  one-time password  %s
+  access key id      %s
+  secret access key  %s
+  bearer token       %s
+
+`, c.InstanceName, c.InstanceID, c.Username, c.Password, c.AccessKeyID, c.SecretKey, c.Token)
+}
+
+// Shutdown drains and stops: readiness fails at once, new calls get 503, live ones go on until ctx ends. When it
+// returns every contact record and every recording file is final.
+func (s *Server) Shutdown(ctx context.Context) error {
+	s.app.Drain(ctx)
+	bounded, cancel := context.WithTimeout(context.Background(), 2*time.Second)
+	defer cancel()
+	herr := s.http.Shutdown(bounded)
+	if errors.Is(herr, context.DeadlineExceeded) {
+		herr = s.http.Close()
+	}
+	return errors.Join(herr, s.app.Close())
+}
+
+// optionsOf opens the sockets that a configuration names.
+func optionsOf(ctx context.Context, cfg *config.Config, log *slog.Logger) (o Options, err error) {
+	o = Options{
+		Node: cfg.Node.Name, DataDir: cfg.Data.Folder, Log: log,
+		Instance:  InstanceSpec{Alias: "ullim", Zone: localZone(), Language: localLanguage()},
+		Database:  databaseOf(cfg),
+		Advertise: cfg.SIP.Advertise, Realm: cfg.SIP.Realm, RequestRate: cfg.SIP.RequestsPerSource, MaxCalls: cfg.SIP.MaxCalls,
+		RTPFirst: uint16(cfg.RTP.Ports.Low), RTPLast: uint16(cfg.RTP.Ports.High), //nolint:gosec // config checks the range
+		Synthesizer: &prompts.Espeak{Command: cfg.Speech.Command, Timeout: cfg.Speech.Timeout},
+	}
+	if err = os.MkdirAll(cfg.Data.Folder, 0o750); err != nil {
+		return o, err
+	}
+	if o.RTPBind, err = netip.ParseAddr(cfg.RTP.Bind); err != nil {
+		return o, fmt.Errorf("rtp.bind: %w", err)
+	}
+	if o.RTPAdvertise, err = advertisedAddr(ctx, cfg, o.RTPBind); err != nil {
+		return o, err
+	}
+	if o.Blobs, err = blobsOf(cfg); err != nil {
+		return o, err
+	}
+	defer func() {
+		if err != nil {
+			closeSockets(o)
+		}
+	}()
+	var lc net.ListenConfig
+	for _, addr := range cfg.SIP.UDP {
+		c, err := lc.ListenPacket(ctx, "udp", addr)
+		if err != nil {
+			return o, fmt.Errorf("sip.udp: %w", err)
+		}
+		o.Packets = append(o.Packets, c)
+	}
+	for _, addr := range cfg.SIP.TCP {
+		l, err := lc.Listen(ctx, "tcp", addr)
+		if err != nil {
+			return o, fmt.Errorf("sip.tcp: %w", err)
+		}
+		o.Listeners = append(o.Listeners, l)
+	}
+	return o, nil
+}
+
+func closeSockets(o Options) {
+	for _, c := range o.Packets {
+		_ = c.Close()
+	}
+	for _, l := range o.Listeners {
+		_ = l.Close()
+	}
+}
+
+func databaseOf(cfg *config.Config) storage.Options {
+	o := storage.Options{Driver: cfg.Database.Driver, URL: cfg.Database.URL.Reveal(), MaxConns: cfg.Database.MaxConnections}
+	if o.Driver == storage.SQLite {
+		o.URL = cfg.DatabasePath()
+	}
+	return o
+}
+
+// blobsOf opens the place of recordings.
+func blobsOf(cfg *config.Config) (blob.Store, error) {
+	if cfg.Recordings.Store == "s3" {
+		s := cfg.Recordings.S3
+		scheme := "https://"
+		if !s.TLS {
+			scheme = "http://"
+		}
+		return blob.NewS3(blob.S3Options{
+			Endpoint: scheme + s.Endpoint, Bucket: s.Bucket, AccessKey: s.AccessKey.Reveal(), SecretKey: s.SecretKey.Reveal(),
+			Region: s.Region, PathStyle: !strings.HasSuffix(s.Endpoint, ".amazonaws.com"),
+		})
+	}
+	return blob.NewFiles(cfg.RecordingsFolder())
+}
+
+// advertisedAddr is the address for SDP: as configured, else the bound one, else that of the first interface that is up
+// and not loopback.
+func advertisedAddr(ctx context.Context, cfg *config.Config, bind netip.Addr) (netip.Addr, error) {
+	if host := cfg.RTPAdvertise(); host != "" {
+		if a, err := netip.ParseAddr(host); err == nil {
+			return a, nil
+		}
+		found, err := net.DefaultResolver.LookupNetIP(ctx, "ip", host)
+		if err != nil {
+			return netip.Addr{}, fmt.Errorf("rtp.advertise: %w", err)
+		}
+		return found[0].Unmap(), nil
+	}
+	if !bind.IsUnspecified() {
+		return bind, nil
+	}
+	addrs, err := net.InterfaceAddrs()
+	if err != nil {
+		return netip.Addr{}, err
+	}
+	for _, a := range addrs {
+		if n, ok := a.(*net.IPNet); ok && !n.IP.IsLoopback() && n.IP.To4() != nil && n.IP.IsGlobalUnicast() {
+			if ip, ok := netip.AddrFromSlice(n.IP.To4()); ok {
+				return ip, nil
+			}
+		}
+	}
+	return netip.MustParseAddr("127.0.0.1"), nil
+}
+
+// localLanguage is Korean where the machine's locale is, else English.
+func localLanguage() string {
+	for _, name := range []string{"LC_ALL", "LC_MESSAGES", "LANG"} {
+		if v := os.Getenv(name); len(v) >= 2 {
+			if v[:2] == "ko" {
+				return "ko-KR"
+			}
+			return "en-US"
+		}
+	}
+	return "en-US"
+}
+
+// Version is the version of the build.
+func Version() string {
+	if b, ok := debug.ReadBuildInfo(); ok && b.Main.Version != "" {
+		return b.Main.Version
+	}
+	return "(devel)"
+}
+
+// VerboseLog is a logger for commands that are silent unless asked.
+func VerboseLog(w io.Writer, verbose bool) *slog.Logger {
+	if verbose {
+		return slog.New(slog.NewTextHandler(w, nil))
+	}
+	return slog.New(slog.DiscardHandler)
+}
+
+// Migrate brings the database of a configuration up to date.
+func Migrate(ctx context.Context, cfg *config.Config, out io.Writer) error {
+	if err := os.MkdirAll(filepath.Dir(cfg.DatabasePath()), 0o750); err != nil {
+		return err
+	}
+	db, err := storage.Open(ctx, databaseOf(cfg))
+	if err != nil {
+		return err
+	}
+	fmt.Fprintf(out, "the database is at version %d\n", storage.SchemaVersion())
+	return db.Close()
+}
+
+// NewUserKey makes a new access key of a user, for an administrator who has lost theirs.
+func NewUserKey(ctx context.Context, cfg *config.Config, alias, username string, out io.Writer) error {
+	a := &App{o: Options{DataDir: cfg.Data.Folder, Database: databaseOf(cfg)}, log: slog.New(slog.DiscardHandler), metrics: telemetry.New()}
+	a.life.log = a.log
+	if err := a.openStorage(ctx); err != nil {
+		return err
+	}
+	err := a.printNewKey(ctx, alias, username, out)
+	return errors.Join(err, a.life.stop())
+}
+
+func (a *App) printNewKey(ctx context.Context, alias, username string, out io.Writer) error {
+	if err := a.openSealer(); err != nil {
+		return err
+	}
+	inst, err := a.findInstance(ctx, alias)
+	if err != nil {
+		return err
+	}
+	if inst == nil {
+		return fmt.Errorf("there is no instance %q in this database", alias)
+	}
+	user, err := a.stores.users.GetByName(ctx, inst.ID, username)
+	if err != nil {
+		return err
+	}
+	key, err := a.newKey(ctx, inst.ID, user.ID)
+	if err != nil {
+		return err
+	}
+	fmt.Fprintf(out, "access key id      %s\nsecret access key  %s\nbearer token       %s\n", key.ID, key.Secret, key.Token)
+	return nil
+}

@@ -1,0 +1,157 @@
+package telemetry
+
+import (
+	"cmp"
+	"errors"
+	"maps"
+	"slices"
+
+	"github.com/prometheus/client_golang/prometheus"
+)
+
+// Sources are read whenever Prometheus asks. They must be quick and safe to call at any time. A nil one is left out.
+type Sources struct {
+	// Gauges.
+	ActiveCalls   func() float64
+	SIPLegs       func() float64 // dialogs and attempts
+	SIPStreams    func() float64 // open TCP connections
+	Registrations func() float64
+	MediaSessions func() float64
+	MediaPorts    func() float64 // in use
+	SpooledBytes  func() float64 // recordings waiting on the local disk
+	QueueWaiting  func() map[QueueKey]float64
+	Agents        func() map[string]float64 // by status type: ROUTABLE, CUSTOM, OFFLINE
+	JobsAlive     func() map[string]float64 // by kind
+	JobsBuried    func() map[string]float64
+
+	// Counters: they grow only.
+	InvitesAdmitted    func() float64
+	SIPDropped         func() float64 // messages that got no answer
+	SIPRateLimited     func() float64
+	RTPReceived        func() float64 // packets
+	RTPSent            func() float64
+	RTPLost            func() float64
+	RTPForeign         func() float64 // from an address that was not negotiated
+	RecordingsUploaded func() float64
+	UploadFailures     func() float64
+	EventsDropped      func() float64
+	Offers             func() map[string]float64 // by result: answered, missed, rejected, device_failed, caller_left, agent_left
+	Panics             func() map[string]float64 // by the part that contained them: sip, media, call, flow, acd, job, http
+}
+
+// QueueKey names a queue: the alias of its instance and its own name.
+type QueueKey struct{ Instance, Queue string }
+
+// maxSeries bounds what one source may give; the rest is added up as "other".
+const maxSeries = 2000
+
+// Observe registers the sources that are set. It is called once: a source that is there already is an error.
+func (m *Metrics) Observe(s Sources) error {
+	const gauge, counter = prometheus.GaugeValue, prometheus.CounterValue
+	return errors.Join(
+		m.GaugeFunc("ullim_calls_active", "Calls now.", s.ActiveCalls),
+		m.GaugeFunc("ullim_sip_legs", "SIP dialogs and attempts now.", s.SIPLegs),
+		m.GaugeFunc("ullim_sip_streams", "SIP connections over TCP now.", s.SIPStreams),
+		m.GaugeFunc("ullim_sip_registrations", "Contacts registered now.", s.Registrations),
+		m.CounterFunc("ullim_sip_invites_admitted_total", "Calls that were admitted.", s.InvitesAdmitted),
+		m.CounterFunc("ullim_sip_messages_dropped_total", "SIP messages that got no answer.", s.SIPDropped),
+		m.CounterFunc("ullim_sip_requests_limited_total", "SIP requests above the rate of their source.", s.SIPRateLimited),
+		m.GaugeFunc("ullim_media_sessions", "Media sessions now.", s.MediaSessions),
+		m.GaugeFunc("ullim_media_ports_used", "RTP ports in use.", s.MediaPorts),
+		m.CounterFunc("ullim_rtp_packets_received_total", "RTP packets received.", s.RTPReceived),
+		m.CounterFunc("ullim_rtp_packets_sent_total", "RTP packets sent.", s.RTPSent),
+		m.CounterFunc("ullim_rtp_packets_lost_total", "RTP packets that never came.", s.RTPLost),
+		m.CounterFunc("ullim_rtp_packets_foreign_total", "Packets on RTP ports from an address that was not negotiated.", s.RTPForeign),
+		m.CounterFunc("ullim_recordings_uploaded_total", "Recordings uploaded and verified.", s.RecordingsUploaded),
+		m.CounterFunc("ullim_recording_upload_failures_total", "Uploads of recordings that failed and are tried again.", s.UploadFailures),
+		m.GaugeFunc("ullim_recordings_spooled_bytes", "Recordings on the local disk that wait for their upload.", s.SpooledBytes),
+		m.CounterFunc("ullim_events_dropped_total", "Events that a slow subscriber did not get.", s.EventsDropped),
+		m.queues(s.QueueWaiting),
+		m.byName("ullim_agents", "Agents, by type of their status.", "status", gauge, s.Agents),
+		m.byName("ullim_offers_total", "Contacts offered to agents, by what came of it.", "result", counter, s.Offers),
+		m.byName("ullim_jobs_alive", "Jobs to be done, by kind.", "kind", gauge, s.JobsAlive),
+		m.byName("ullim_jobs_buried", "Jobs that can never be done, by kind.", "kind", gauge, s.JobsBuried),
+		m.byName("ullim_panics_recovered_total", "Panics that were contained, by the part they happened in.", "part", counter, s.Panics),
+	)
+}
+
+// GaugeFunc registers a gauge that is read by f; nothing if f is nil.
+func (m *Metrics) GaugeFunc(name, help string, f func() float64) error {
+	if f == nil {
+		return nil
+	}
+	return m.registry.Register(prometheus.NewGaugeFunc(prometheus.GaugeOpts{Name: name, Help: help}, f))
+}
+
+// CounterFunc registers a counter that is read by f, which must not fall; nothing if f is nil.
+func (m *Metrics) CounterFunc(name, help string, f func() float64) error {
+	if f == nil {
+		return nil
+	}
+	return m.registry.Register(prometheus.NewCounterFunc(prometheus.CounterOpts{Name: name, Help: help}, f))
+}
+
+func (m *Metrics) queues(f func() map[QueueKey]float64) error {
+	if f == nil {
+		return nil
+	}
+	return m.registry.Register(&readings[QueueKey]{
+		kind: prometheus.GaugeValue,
+		desc: prometheus.NewDesc("ullim_queue_waiting", "Contacts waiting, by queue.", []string{"instance", "queue"}, nil),
+		read: f, labels: func(k QueueKey) []string { return []string{label(k.Instance), label(k.Queue)} },
+		order: func(a, b QueueKey) int {
+			return cmp.Or(cmp.Compare(a.Instance, b.Instance), cmp.Compare(a.Queue, b.Queue))
+		},
+		other: QueueKey{Instance: "other", Queue: "other"},
+	})
+}
+
+func (m *Metrics) byName(name, help, labelName string, kind prometheus.ValueType, f func() map[string]float64) error {
+	if f == nil {
+		return nil
+	}
+	return m.registry.Register(&readings[string]{
+		kind: kind,
+		desc: prometheus.NewDesc(name, help, []string{labelName}, nil),
+		read: f, labels: func(k string) []string { return []string{label(k)} }, order: cmp.Compare[string], other: "other",
+	})
+}
+
+// readings is a collector of values that exist only while they are read: a queue that was deleted is gone at once.
+type readings[K comparable] struct {
+	kind   prometheus.ValueType
+	desc   *prometheus.Desc
+	read   func() map[K]float64
+	labels func(K) []string
+	order  func(a, b K) int
+	other  K
+}
+
+var _ prometheus.Collector = (*readings[string])(nil)
+
+// Describe gives the description.
+func (r *readings[K]) Describe(ch chan<- *prometheus.Desc) { ch <- r.desc }
+
+// Collect reads the values. Keys that are the same as labels, or above the bound, are added up.
+func (r *readings[K]) Collect(ch chan<- prometheus.Metric) {
+	values := r.read()
+	sums := make(map[string]float64, len(values))
+	texts := make(map[string][]string, len(values))
+	for _, k := range slices.SortedFunc(maps.Keys(values), r.order) {
+		labels := r.labels(k)
+		id := labels[0] + "\x00" + labels[len(labels)-1]
+		if _, there := sums[id]; !there && len(sums) >= maxSeries {
+			labels = r.labels(r.other)
+			id = labels[0] + "\x00" + labels[len(labels)-1]
+		}
+		sums[id] += values[k]
+		texts[id] = labels
+	}
+	for id, v := range sums {
+		m, err := prometheus.NewConstMetric(r.desc, r.kind, v, texts[id]...)
+		if err != nil {
+			m = prometheus.NewInvalidMetric(r.desc, err)
+		}
+		ch <- m
+	}
+}
