@@ -14,10 +14,19 @@ import (
 	"ullim/internal/events"
 )
 
-// How often hints are not relied on: devices and configuration are looked at again.
+// The times that routing works with.
 const (
-	devicePoll = 15 * time.Second
-	configPoll = time.Minute
+	ringGrace         = 10 * time.Second // after the ring time, until an offer without a result is given up
+	deviceBackoff     = 5 * time.Second  // after a device failed, doubling
+	maxDeviceBackoff  = time.Minute
+	storeBackoff      = 200 * time.Millisecond // after a store operation failed, doubling
+	maxStoreBackoff   = 5 * time.Second
+	statusPatience    = 5 * time.Second  // how long SetStatus waits for the store
+	devicePoll        = 15 * time.Second // hints are not relied on: devices and configuration are looked at again
+	configPoll        = time.Minute
+	publishPause      = 100 * time.Millisecond // between two snapshots of a large center
+	publishAtOnceSize = 256                    // agents and contacts up to which every change is published at once
+	storeConcurrency  = 16                     // operations at once; SQLite groups them into one commit
 )
 
 // agent is an agent in the actor's hands.
@@ -251,9 +260,9 @@ func (a *actor) newAgent(who Agent, now time.Time) *agent {
 	if s, ok := a.states[who.UserID]; ok {
 		delete(a.states, who.UserID)
 		g.version = s.Version
-		g.view = AgentView{
-			StatusID: s.StatusID, StatusSince: s.StatusSince, NextStatusID: s.NextStatusID,
-			LastActivity: s.LastActivity, LastInbound: s.LastInbound,
+		g.view.LastActivity, g.view.LastInbound = s.LastActivity, s.LastInbound
+		if s.StatusID != "" { // never chosen: the row was made by a reservation
+			g.view.StatusID, g.view.StatusSince, g.view.NextStatusID = s.StatusID, s.StatusSince, s.NextStatusID
 		}
 		if s.NextStatusID != "" { // nothing is left to wait for
 			a.step(g, Event{Kind: EventStatusChosen, StatusID: s.NextStatusID, At: now})

@@ -2,7 +2,6 @@ package acd
 
 import (
 	"context"
-	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -34,10 +33,10 @@ func TestACallIsOfferedJoinedAndWrappedUp(t *testing.T) {
 		start := time.Now()
 		w.agent("a", "available: 1 ACW")
 		w.enqueue("2", "q")
-		time.Sleep(10*time.Second - 1)
+		time.Sleep(10*time.Second - time.Nanosecond)
 		synctest.Wait()
 		w.offered()
-		time.Sleep(1)
+		time.Sleep(time.Nanosecond)
 		synctest.Wait()
 		w.offered("2-a")
 		if got := w.store.work["1"]; !got.start.Equal(start) || !got.end.Equal(start.Add(10*time.Second)) {
@@ -166,10 +165,10 @@ func TestADeviceThatFailsPausesLongerEachTime(t *testing.T) {
 		o := w.offered("1-a")[0]
 		for _, pause := range []time.Duration{5, 10, 20, 40, 60, 60} {
 			w.result(o, DeviceFailed)
-			time.Sleep(pause*time.Second - 1)
+			time.Sleep(pause*time.Second - time.Nanosecond)
 			synctest.Wait()
 			w.offered()
-			time.Sleep(1)
+			time.Sleep(time.Nanosecond)
 			synctest.Wait()
 			o = w.offered("1-a")[0]
 		}
@@ -239,10 +238,10 @@ func TestAnOfferWithoutResultIsGivenUp(t *testing.T) {
 		w.status("a", "available")
 		w.enqueue("1", "q")
 		o := w.offered("1-a")[0]
-		time.Sleep(o.RingTime + ringGrace - 1)
+		time.Sleep(o.RingTime + ringGrace - time.Nanosecond)
 		synctest.Wait()
 		w.agent("a", "available: 1 OFFERED")
-		time.Sleep(1)
+		time.Sleep(time.Nanosecond)
 		synctest.Wait()
 		w.agent("a", "available: 1 MISSED")
 		if w.c.Counts().Overdue.Load() != 1 {
@@ -380,161 +379,6 @@ func TestStatusChoicesAreChecked(t *testing.T) {
 	})
 }
 
-func TestAStatusIsChosenOnceItIsStored(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		w := newWorld(t, 1, 0)
-		w.start()
-		w.enqueue("1", "q")
-		w.store.set(func(s *fakeStore) { s.down = true })
-		if err := w.c.SetStatus(t.Context(), "a", "available", time.Now()); !errs.Is(err, errs.Unavailable) {
-			t.Fatalf("with the database away: %v", err)
-		}
-		w.agent("a", "available:")
-		w.offered() // not before it is durable
-		w.store.set(func(s *fakeStore) { s.down = false })
-		time.Sleep(maxStoreBackoff)
-		synctest.Wait()
-		w.offered("1-a")
-		if w.store.states["a"].StatusID != "available" {
-			t.Fatal("not stored")
-		}
-	})
-}
-
-func TestALostReservationKeepsTheContactInLine(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		w := newWorld(t, 1, 0)
-		w.start()
-		w.status("a", "available")
-		// Another node changes the agent behind our back: our version is old.
-		w.store.set(func(s *fakeStore) {
-			v := s.states["a"]
-			v.Version += 5
-			s.states["a"] = v
-		})
-		w.enqueue("1", "q")
-		w.offered()
-		w.line("1")
-		w.agent("a", "available:")
-		time.Sleep(storeBackoff)
-		synctest.Wait()
-		w.offered("1-a")
-		if got := w.c.Counts().Lost.Load(); got != 1 {
-			t.Errorf("lost %d", got)
-		}
-	})
-}
-
-func TestAForgottenReservationOfOursIsRemoved(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		w := newWorld(t, 1, 0)
-		w.start()
-		w.status("a", "available")
-		w.store.set(func(s *fakeStore) {
-			s.rows["ghost"] = Reservation{OfferID: "ghost", UserID: "a", ContactID: "g", Channel: contact.Voice, State: SlotConnected, Node: "n"}
-		})
-		w.enqueue("1", "q")
-		time.Sleep(storeBackoff)
-		synctest.Wait()
-		w.offered("1-a")
-	})
-}
-
-func TestARestartFreesEverybodyAndKeepsTheStatus(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		w := newWorld(t, 3, 0)
-		w.start()
-		for _, id := range []string{"a", "b", "c"} {
-			w.status(id, "available")
-		}
-		w.enqueue("1", "q")
-		w.enqueue("2", "q")
-		os := w.offered("1-a", "2-b")
-		w.talk(os[0])
-		w.status("a", "lunch")
-		w.status("c", "offline")
-		w.c.Stop()
-		if w.store.count() != 2 {
-			t.Fatalf("%d reservations", w.store.count())
-		}
-		w.store.set(func(s *fakeStore) {
-			s.rows["other"] = Reservation{OfferID: "other", UserID: "z", ContactID: "z", Node: "another node"}
-			s.down = true
-		})
-		w.c = w.center()
-		w.start()
-		if len(w.c.CurrentAgents()) != 0 {
-			t.Fatal("started without its store")
-		}
-		// What is asked while it starts waits.
-		asked := make(chan error, 1)
-		go func() { asked <- w.c.Enqueue(context.Background(), Waiting{ContactID: "3", QueueID: "q"}) }()
-		time.Sleep(10 * time.Second)
-		w.store.set(func(s *fakeStore) { s.down = false })
-		<-w.c.Ready()
-		if err := <-asked; err != nil {
-			t.Fatal(err)
-		}
-		synctest.Wait()
-		w.agent("a", "lunch:") // the next status, as nothing is left to wait for
-		w.agent("c", "offline:")
-		w.offered("3-b")
-		if _, ok := w.store.row("other"); !ok || w.store.count() != 2 {
-			t.Error("the other node's reservation was touched, or one of ours is left")
-		}
-	})
-}
-
-func TestConfigurationChangesTakeEffect(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		w := newWorld(t, 1, 0)
-		w.start()
-		w.status("a", "available")
-		// A failed read keeps the old configuration.
-		w.mu.Lock()
-		w.cfgErr = errStore
-		w.mu.Unlock()
-		w.c.ConfigChanged()
-		synctest.Wait()
-		w.agent("a", "available:")
-		w.mu.Lock()
-		w.cfgErr = nil
-		w.mu.Unlock()
-		w.edit(func(c *Config) {
-			q := &Queue{HoursID: "h", Status: QueueEnabled, RingSeconds: 7}
-			q.ID, q.Name = "new", "new"
-			c.Queues["new"] = q
-			c.Profiles["p2"] = profileOf(contact.Voice, "new 1 3")
-			c.Agents["n"] = Agent{UserID: "n", RoutingProfileID: "p2"}
-		})
-		w.c.ConfigChanged()
-		synctest.Wait()
-		w.status("n", "available")
-		w.enqueue("1", "new")
-		w.offered()
-		time.Sleep(3 * time.Second) // the delay of the profile's line
-		synctest.Wait()
-		o := w.offered("1-n")[0]
-		if o.RingTime != 7*time.Second {
-			t.Errorf("rings for %v", o.RingTime)
-		}
-		// The user is deleted while the phone rings.
-		w.edit(func(c *Config) { delete(c.Agents, "n") })
-		w.c.ConfigChanged()
-		synctest.Wait()
-		w.talk(o)
-		w.done(o)
-		time.Sleep(configPoll)
-		synctest.Wait()
-		if _, err := w.c.CurrentAgent("n"); !errs.Is(err, errs.NotFound) {
-			t.Errorf("a deleted user is still there: %v", err)
-		}
-		if w.store.count() != 0 {
-			t.Error("and reserved")
-		}
-	})
-}
-
 func TestChatsAreOfferedOneAfterTheOtherUpToTheLimit(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t, 1, 0)
@@ -557,23 +401,39 @@ func TestChatsAreOfferedOneAfterTheOtherUpToTheLimit(t *testing.T) {
 	})
 }
 
-// A Ringer that asks the Center while the Center rings must not hold up either.
-func TestARingerMayCallBack(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		w := newWorld(t, 1, 0)
-		w.onRing = func(o Offer) {
-			if err := w.c.Enqueue(context.Background(), Waiting{ContactID: "from ring", QueueID: "q"}); err != nil {
-				t.Error(err)
+func TestLongestAvailableCountsFromTheTimerOfTheProfile(t *testing.T) {
+	for timer, want := range map[AvailabilityTimer]string{"": "9-a", SinceLastActivity: "9-a", SinceLastInbound: "9-b"} {
+		synctest.Test(t, func(t *testing.T) {
+			w := newWorld(t, 2, time.Second)
+			w.edit(func(c *Config) { c.Profiles["p"].AvailabilityTimer = timer })
+			w.start()
+			w.status("a", "available")
+			time.Sleep(time.Second)
+			w.status("b", "available")
+			w.enqueue("1", "q")
+			o := w.offered("1-a")[0] // inbound
+			w.talk(o)
+			w.done(o)
+			time.Sleep(2 * time.Second)
+			// A callback is an activity, but not an inbound contact.
+			w.status("a", "lunch")
+			callback := Waiting{ContactID: "2", QueueID: "q", Method: contact.Callback}
+			if err := w.c.Enqueue(t.Context(), callback); err != nil {
+				t.Fatal(err)
 			}
-			w.c.OfferResult(o.ID, Answered)
-			w.c.Joined(o.ID)
-		}
-		w.start()
-		w.status("a", "available")
-		w.enqueue("1", "q")
-		w.agent("a", "available: 1 CONNECTED")
-		w.line("from ring")
-	})
+			synctest.Wait()
+			o = w.offered("2-b")[0]
+			w.status("a", "available")
+			// The status began after the inbound contact: both timers of a count from there, which is before the end of
+			// the callback, and after the moment when b became available.
+			time.Sleep(time.Second)
+			w.talk(o)
+			w.done(o)
+			time.Sleep(2 * time.Second)
+			w.enqueue("9", "q")
+			w.offered(want)
+		})
+	}
 }
 
 func TestMetricsCountWhatIsThere(t *testing.T) {
@@ -625,128 +485,4 @@ func TestMetricsCountWhatIsThere(t *testing.T) {
 			t.Errorf("unknown hours: %v", err)
 		}
 	})
-}
-
-func TestStopIsSafeAtAnyTime(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		never := newWorld(t, 1, 0)
-		never.c.Stop()
-		never.c.Stop()
-		never.c.Start()
-		if err := never.c.Enqueue(t.Context(), Waiting{ContactID: "1", QueueID: "q"}); !errs.Is(err, errs.Unavailable) {
-			t.Errorf("never started: %v", err)
-		}
-		w := newWorld(t, 1, 0)
-		w.store.set(func(s *fakeStore) { s.down = true })
-		w.c.Start()
-		w.c.Start()
-		time.Sleep(time.Second)
-		w.c.Stop() // while it cannot load
-		w.c.Stop()
-		if err := w.c.SetStatus(t.Context(), "a", "available", time.Now()); !errs.Is(err, errs.Unavailable) {
-			t.Errorf("after the end: %v", err)
-		}
-		w.c.Leave("1")
-		slow := newWorld(t, 1, 0)
-		slow.start()
-		slow.store.set(func(s *fakeStore) { s.delay = time.Hour })
-		go func() { _ = slow.c.SetStatus(context.Background(), "a", "available", time.Now()) }()
-		synctest.Wait()
-		slow.c.Stop() // while the store hangs
-	})
-}
-
-func TestAPanicInAPartEndsNothingElse(t *testing.T) {
-	synctest.Test(t, func(t *testing.T) {
-		w := newWorld(t, 2, 0)
-		w.onRing = func(o Offer) {
-			if o.Agent.UserID == "a" {
-				panic("a fault in the ringer")
-			}
-		}
-		w.start()
-		w.status("a", "available")
-		time.Sleep(time.Second)
-		w.status("b", "available")
-		w.enqueue("1", "q")
-		w.offered("1-a")
-		w.c.mail.put(func(*actor, time.Time) { panic("a fault in the actor") })
-		w.enqueue("2", "q")
-		w.offered("2-b")
-		if got := w.c.Counts().Panics.Load(); got != 2 {
-			t.Errorf("counted %d", got)
-		}
-	})
-}
-
-func TestValidateNamesFields(t *testing.T) {
-	long := strings.Repeat("가", 251)
-	pair := func(n int) *RoutingProfile {
-		p := profileOf(contact.Voice)
-		for i := range n {
-			p.Queues = append(p.Queues, ProfileQueue{QueueID: strings.Repeat("q", i+1), Channel: contact.Voice, Priority: 1})
-		}
-		return p
-	}
-	profile := func(f func(*RoutingProfile)) *RoutingProfile {
-		p := profileOf(contact.Voice, "q 1 0")
-		f(p)
-		return p
-	}
-	queue := func(f func(*Queue)) *Queue {
-		q := &Queue{HoursID: "h", Status: QueueEnabled}
-		q.Name = "q"
-		f(q)
-		return q
-	}
-	status := func(f func(*AgentStatus)) *AgentStatus {
-		s := &AgentStatus{Type: Custom, DisplayOrder: 50}
-		s.Name = "s"
-		f(s)
-		return s
-	}
-	tests := []struct {
-		field string
-		v     interface{ Validate() error }
-	}{
-		{"", queue(func(q *Queue) { q.Name = strings.Repeat("가", 127); q.Description = long[:750] })},
-		{"Name", queue(func(q *Queue) { q.Name = strings.Repeat("가", 128) })},
-		{"Name", queue(func(q *Queue) { q.Name = "" })},
-		{"Description", queue(func(q *Queue) { q.Description = long })},
-		{"HoursOfOperationId", queue(func(q *Queue) { q.HoursID = "" })},
-		{"MaxContacts", queue(func(q *Queue) { q.MaxContacts = -1 })},
-		{"Status", queue(func(q *Queue) { q.Status = "" })},
-		{"OutboundCallerConfig.OutboundCallerIdName", queue(func(q *Queue) { q.OutboundCallerIDName = long + long })},
-		{"RingSeconds", queue(func(q *Queue) { q.RingSeconds = 301 })},
-		{"Tags", queue(func(q *Queue) { q.Tags = map[string]string{"": "v"} })},
-		{"TimeZone", func() *Hours { h := &Hours{}; h.Name = "h"; return h }()},
-		{"Name", &Hours{}},
-		{"", pair(50)},
-		{"QueueConfigs", pair(51)},
-		{"DefaultOutboundQueueId", profile(func(p *RoutingProfile) { p.DefaultOutboundQueueID = "" })},
-		{"AgentAvailabilityTimer", profile(func(p *RoutingProfile) { p.AvailabilityTimer = "X" })},
-		{"MediaConcurrencies", profile(func(p *RoutingProfile) { p.Concurrencies = nil })},
-		{"MediaConcurrencies[0].Concurrency", profile(func(p *RoutingProfile) { p.Concurrencies[0].Limit = 2 })},
-		{"MediaConcurrencies[1].Concurrency", profile(func(p *RoutingProfile) { p.Concurrencies[1].Limit = 11 })},
-		{"MediaConcurrencies[1].Concurrency", profile(func(p *RoutingProfile) { p.Concurrencies[1].Limit = 0 })},
-		{"MediaConcurrencies[1].Channel", profile(func(p *RoutingProfile) { p.Concurrencies[1].Channel = contact.Voice })},
-		{"MediaConcurrencies[1].Channel", profile(func(p *RoutingProfile) { p.Concurrencies[1].Channel = "FAX" })},
-		{"MediaConcurrencies[0].CrossChannelBehavior.BehaviorType", profile(func(p *RoutingProfile) { p.Concurrencies[0].CrossChannel = "X" })},
-		{"QueueConfigs[0].Priority", profile(func(p *RoutingProfile) { p.Queues[0].Priority = 100 })},
-		{"QueueConfigs[0].Priority", profile(func(p *RoutingProfile) { p.Queues[0].Priority = 0 })},
-		{"QueueConfigs[0].Delay", profile(func(p *RoutingProfile) { p.Queues[0].Delay = 10000 })},
-		{"QueueConfigs[1].QueueReference", profile(func(p *RoutingProfile) { p.Queues = append(p.Queues, p.Queues[0]) })},
-		{"QueueConfigs[0].QueueReference.QueueId", profile(func(p *RoutingProfile) { p.Queues[0].QueueID = "" })},
-		{"QueueConfigs[0].QueueReference.Channel", profile(func(p *RoutingProfile) { p.Queues[0].Channel = contact.Task })},
-		{"", status(func(*AgentStatus) {})},
-		{"Type", status(func(s *AgentStatus) { s.Type = "" })},
-		{"DisplayOrder", status(func(s *AgentStatus) { s.DisplayOrder = 51 })},
-		{"State", status(func(s *AgentStatus) { s.Type = Routable; s.Disabled = true })},
-	}
-	for _, tt := range tests {
-		err := tt.v.Validate()
-		if tt.field == "" && err != nil || tt.field != "" && (!errs.Is(err, errs.Invalid) || !strings.HasPrefix(err.Error(), tt.field+": ")) {
-			t.Errorf("%T: %v, want %q", tt.v, err, tt.field)
-		}
-	}
 }

@@ -5,6 +5,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
+	"math/rand/v2"
 	"slices"
 	"sync"
 	"testing"
@@ -19,13 +21,16 @@ import (
 // acw is what was written of a contact's after-contact work.
 type acw struct{ start, end time.Time }
 
-// fakeStore is a Store in memory. Every n-th operation fails, half of them after they have done their work. Reserve
-// checks the rules that the database would.
+// fakeStore is a Store in memory. One operation in n fails, half of them after they have done their work. (Not exactly
+// every n-th: with a small n the ones that are repeated would fall into step with it and never succeed.) Reserve checks
+// the rules that the database would.
 type fakeStore struct {
 	mu     sync.Mutex
-	n, ops int
+	n      int
+	r      *rand.Rand
 	down   bool
 	delay  time.Duration
+	stuck  string // saving this user's state takes forever
 	states map[string]AgentState
 	rows   map[string]Reservation
 	work   map[string]acw
@@ -35,7 +40,7 @@ type fakeStore struct {
 var errStore = errors.New("the database is away")
 
 func newFakeStore() *fakeStore {
-	return &fakeStore{states: map[string]AgentState{}, rows: map[string]Reservation{}, work: map[string]acw{}}
+	return &fakeStore{r: rand.New(rand.NewPCG(7, 7)), states: map[string]AgentState{}, rows: map[string]Reservation{}, work: map[string]acw{}}
 }
 
 // do runs one operation, or not.
@@ -52,9 +57,8 @@ func (s *fakeStore) do(ctx context.Context, f func() error) error {
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.ops++
-	fail := s.down || s.n > 0 && s.ops%s.n == 0
-	if fail && (s.down || s.ops%(2*s.n) == 0) {
+	fail := s.down || s.n > 0 && s.r.IntN(s.n) == 0
+	if fail && (s.down || s.r.IntN(2) == 0) {
 		return errStore
 	}
 	err := f()
@@ -75,6 +79,13 @@ func (s *fakeStore) AgentStates(ctx context.Context, _ string) (out []AgentState
 }
 
 func (s *fakeStore) PutAgentState(ctx context.Context, v AgentState) (version int64, err error) {
+	s.mu.Lock()
+	stuck := s.stuck == v.UserID
+	s.mu.Unlock()
+	if stuck {
+		<-ctx.Done()
+		return 0, ctx.Err()
+	}
 	err = s.do(ctx, func() error {
 		if s.states[v.UserID].Version != v.Version {
 			return errs.New(errs.Conflict, "version %d is not %d", v.Version, s.states[v.UserID].Version)
@@ -229,18 +240,10 @@ func (w *world) edit(f func(*Config)) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	w.cfg = Config{
-		Queues: clone(w.cfg.Queues), Hours: clone(w.cfg.Hours), Profiles: clone(w.cfg.Profiles),
-		Statuses: clone(w.cfg.Statuses), Agents: clone(w.cfg.Agents),
+		Queues: maps.Clone(w.cfg.Queues), Hours: maps.Clone(w.cfg.Hours), Profiles: maps.Clone(w.cfg.Profiles),
+		Statuses: maps.Clone(w.cfg.Statuses), Agents: maps.Clone(w.cfg.Agents),
 	}
 	f(&w.cfg)
-}
-
-func clone[V any](m map[string]V) map[string]V {
-	out := make(map[string]V, len(m))
-	for k, v := range m {
-		out[k] = v
-	}
-	return out
 }
 
 // newWorld has queues q and vip, agents a, b, c ... with the given after-contact work limit, all offline.

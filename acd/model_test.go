@@ -24,6 +24,7 @@ type model struct {
 	stored  map[string]*atomic.Bool // whether that choice was confirmed
 	offers  []Offer
 	handled map[string]bool // contacts that reached after-contact work
+	left    []string        // contacts that left while they waited, and may come again
 	gone    string          // the contact that the last event may have taken out
 	log     []string
 }
@@ -98,6 +99,9 @@ func (m *model) event() {
 		for id := range m.here { // any one: the order does not matter to the rules
 			m.gone = id
 			m.note("leave %s", id)
+			if slices.ContainsFunc(m.c.Waiting(), func(w WaitingSnapshot) bool { return w.ContactID == id }) {
+				m.left = append(m.left, id)
+			}
 			m.c.Leave(id)
 			break
 		}
@@ -130,13 +134,16 @@ func (m *model) event() {
 }
 
 func (m *model) enqueueRandom() {
-	if len(m.here) > 60 {
+	if len(m.here) > 20 {
 		return
 	}
 	m.next++
 	w := Waiting{
 		ContactID: fmt.Sprint("c", m.next), QueueID: []string{"q", "vip"}[m.r.IntN(2)], Since: time.Now(),
 		Priority: int64(m.r.IntN(3)),
+	}
+	if len(m.left) > 0 && m.r.IntN(3) == 0 {
+		w.ContactID, m.left = m.left[0], m.left[1:]
 	}
 	if m.r.IntN(3) == 0 {
 		w.Channel = contact.Chat
@@ -295,7 +302,6 @@ func (m *model) calm() {
 	m.gone = ""
 	m.check()
 	s := m.c.snapshot.Load()
-	agents := make([]Candidate, 0, len(s.agents))
 	slots := make(map[string]SlotState)
 	for _, g := range s.agents {
 		if g.candidate.Settling {
@@ -304,7 +310,6 @@ func (m *model) calm() {
 		for _, sl := range g.view.Slots {
 			slots[sl.OfferID] = sl.State
 		}
-		agents = append(agents, g.candidate)
 	}
 	m.store.mu.Lock()
 	defer m.store.mu.Unlock()
@@ -361,7 +366,7 @@ func TestAHundredThousandRandomEventsKeepTheInvariants(t *testing.T) {
 	t.Run("seeds", func(t *testing.T) {
 		for seed := range uint64(20) {
 			failEvery := []int{0, 2, 3, 7, 50}[seed%5]
-			t.Run(fmt.Sprintf("seed %d, every %d fails", seed, failEvery), func(t *testing.T) {
+			t.Run(fmt.Sprintf("seed %d, 1 in %d fails", seed, failEvery), func(t *testing.T) {
 				t.Parallel()
 				synctest.Test(t, func(t *testing.T) {
 					m := newModel(t, seed, failEvery)
@@ -393,7 +398,7 @@ func TestAHundredThousandRandomEventsKeepTheInvariants(t *testing.T) {
 		}
 	})
 	t.Logf("%d joined, %d missed, %d reservations lost", joined.Load(), missed.Load(), lost.Load())
-	if joined.Load() < 3000 || lost.Load() < 300 || missed.Load() < 500 {
+	if joined.Load() < 2000 || lost.Load() < 300 || missed.Load() < 500 {
 		t.Error("too little happened to prove anything")
 	}
 }

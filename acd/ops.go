@@ -111,14 +111,20 @@ func (a *actor) ended(p *op, err error, now time.Time) {
 	a.alarms.set(now.Add(wait), func(time.Time) { a.ops.ready = append(a.ops.ready, p) })
 }
 
-// until is an operation that is repeated until it succeeds, or until what it is about does not exist.
+// until is an operation that is repeated until it succeeds, or fails in a way that no repetition mends: what it is about
+// does not exist any more, or the store will never have it. Going on is better then than an agent who waits forever.
 func (a *actor) until(what string, keys []string, work func(context.Context) error) {
 	a.ops.add(&op{
 		what:  what,
 		keys:  keys,
 		begin: func() func(context.Context) error { return work },
 		end: func(err error, _ time.Time) bool {
-			return err != nil && !errs.Is(err, errs.NotFound)
+			switch errs.KindOf(err) {
+			case errs.NotFound, errs.Conflict, errs.Invalid:
+				return false
+			default:
+				return err != nil
+			}
 		},
 	})
 }

@@ -8,6 +8,9 @@ import (
 	"ullim/internal/contact"
 )
 
+// defaultPriority is the priority of a contact that has none of its own (A2.1).
+const defaultPriority = 5
+
 // Waiting is a contact in line.
 type Waiting struct {
 	ContactID     string

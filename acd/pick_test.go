@@ -96,43 +96,57 @@ func TestPickFollowsTheRulesOfRouting(t *testing.T) {
 		{
 			"better class before older contact",
 			[]Waiting{call("1", "q", 900), call("2", "vip", 1)},
-			[]Candidate{idle("a", voiceProfile("q 2 0", "vip 1 0"), 1)}, "2-a",
+			[]Candidate{idle("a", voiceProfile("q 2 0", "vip 1 0"), 1)},
+			"2-a",
 		},
 		{
 			"equal class: oldest across queues",
 			[]Waiting{call("1", "q", 5), call("2", "vip", 9)},
-			[]Candidate{idle("a", voiceProfile("q 1 0", "vip 1 0"), 1)}, "2-a",
+			[]Candidate{idle("a", voiceProfile("q 1 0", "vip 1 0"), 1)},
+			"2-a",
 		},
 		{
 			"a better class whose contact is too young does not block",
 			[]Waiting{call("1", "q", 5), call("2", "vip", 9)},
-			[]Candidate{idle("a", voiceProfile("q 2 0", "vip 1 10"), 1)}, "1-a",
+			[]Candidate{idle("a", voiceProfile("q 2 0", "vip 1 10"), 1)},
+			"1-a",
 		},
 		{
 			"delay is reached to the second",
-			[]Waiting{call("1", "q", 10)}, []Candidate{idle("a", voiceProfile("q 1 10"), 1)}, "1-a",
+			[]Waiting{call("1", "q", 10)},
+			[]Candidate{idle("a", voiceProfile("q 1 10"), 1)},
+			"1-a",
 		},
 		{"and not before", []Waiting{call("1", "q", 9)}, []Candidate{idle("a", voiceProfile("q 1 10"), 1)}, ""},
 		{
 			"contact priority before age",
-			[]Waiting{call("1", "q", 900), urgent(call("2", "q", 1), 4)}, []Candidate{idle("a", one, 1)}, "2-a",
+			[]Waiting{call("1", "q", 900), urgent(call("2", "q", 1), 4)},
+			[]Candidate{idle("a", one, 1)},
+			"2-a",
 		},
 		{
 			"the default contact priority is 5",
-			[]Waiting{urgent(call("1", "q", 900), 6), call("2", "q", 1)}, []Candidate{idle("a", one, 1)}, "2-a",
+			[]Waiting{urgent(call("1", "q", 900), 6), call("2", "q", 1)},
+			[]Candidate{idle("a", one, 1)},
+			"2-a",
 		},
 		{
 			"age adjustment moves a contact",
-			[]Waiting{call("1", "q", 60), aged(call("2", "q", 1), time.Minute)}, []Candidate{idle("a", one, 1)}, "2-a",
+			[]Waiting{call("1", "q", 60), aged(call("2", "q", 1), time.Minute)},
+			[]Candidate{idle("a", one, 1)},
+			"2-a",
 		},
 		{
 			"but does not shorten the delay",
-			[]Waiting{aged(call("2", "q", 1), time.Minute)}, []Candidate{idle("a", voiceProfile("q 1 10"), 1)}, "",
+			[]Waiting{aged(call("2", "q", 1), time.Minute)},
+			[]Candidate{idle("a", voiceProfile("q 1 10"), 1)},
+			"",
 		},
 		{
 			"an adjusted young contact does not hide an eligible old one",
 			[]Waiting{aged(call("2", "q", 1), time.Minute), call("1", "q", 30)},
-			[]Candidate{idle("a", voiceProfile("q 1 10"), 1)}, "1-a",
+			[]Candidate{idle("a", voiceProfile("q 1 10"), 1)},
+			"1-a",
 		},
 		{"another queue", []Waiting{call("1", "x", 9)}, []Candidate{idle("a", one, 1)}, ""},
 		{"another channel", []Waiting{chat("1", "q", 9)}, []Candidate{idle("a", one, 1)}, ""},
@@ -148,33 +162,43 @@ func TestPickFollowsTheRulesOfRouting(t *testing.T) {
 		{"chat in hand allows a call", []Waiting{call("1", "q", 9)}, []Candidate{holding(idle("a", both, 1), Slot{Channel: contact.Chat, State: SlotConnected})}, "1-a"},
 		{"one chat in hand leaves one", []Waiting{chat("1", "q", 9)}, []Candidate{holding(idle("a", both, 1), Slot{Channel: contact.Chat, State: SlotConnected})}, "1-a"},
 		{
-			"two chats are the limit", []Waiting{chat("1", "q", 9)},
-			[]Candidate{holding(idle("a", both, 1), Slot{Channel: contact.Chat, State: SlotConnected}, Slot{Channel: contact.Chat, State: SlotACW})}, "",
+			"two chats are the limit",
+			[]Waiting{chat("1", "q", 9)},
+			[]Candidate{holding(idle("a", both, 1), Slot{Channel: contact.Chat, State: SlotConnected}, Slot{Channel: contact.Chat, State: SlotACW})},
+			"",
 		},
 		{
-			"every contact in hand must allow it", []Waiting{chat("1", "q", 9)},
-			[]Candidate{holding(idle("a", both, 1), Slot{Channel: contact.Chat, State: SlotConnected}, Slot{Channel: contact.Voice, State: SlotConnected})}, "",
+			"every contact in hand must allow it",
+			[]Waiting{chat("1", "q", 9)},
+			[]Candidate{holding(idle("a", both, 1), Slot{Channel: contact.Chat, State: SlotConnected}, Slot{Channel: contact.Voice, State: SlotConnected})},
+			"",
 		},
 		{"a missed contact blocks all channels", []Waiting{call("1", "q", 9)}, []Candidate{holding(idle("a", both, 1), Slot{Channel: contact.Chat, State: SlotMissed})}, ""},
 		{"one offer at a time", []Waiting{call("1", "q", 9)}, []Candidate{holding(idle("a", both, 1), Slot{Channel: contact.Chat, State: SlotOffered})}, ""},
 		{
-			"whoever refused comes after the others", []Waiting{refused(call("1", "q", 9), "a")},
-			[]Candidate{idle("a", one, 9), idle("b", one, 1)}, "1-b",
+			"whoever refused comes after the others",
+			[]Waiting{refused(call("1", "q", 9), "a")},
+			[]Candidate{idle("a", one, 9), idle("b", one, 1)},
+			"1-b",
 		},
 		{"unless nobody else is free", []Waiting{refused(call("1", "q", 9), "a")}, []Candidate{idle("a", one, 9)}, "1-a"},
 		{
-			"or all have refused", []Waiting{refused(call("1", "q", 9), "a", "b")},
-			[]Candidate{idle("a", one, 9), idle("b", one, 1)}, "1-a",
+			"or all have refused",
+			[]Waiting{refused(call("1", "q", 9), "a", "b")},
+			[]Candidate{idle("a", one, 9), idle("b", one, 1)},
+			"1-a",
 		},
 		{
 			"a refusing agent takes the next contact, the other the refused one",
 			[]Waiting{refused(call("1", "q", 9), "a"), call("2", "q", 5)},
-			[]Candidate{idle("a", one, 9), idle("b", one, 1)}, "1-b 2-a",
+			[]Candidate{idle("a", one, 9), idle("b", one, 1)},
+			"1-b 2-a",
 		},
 		{
 			"if the other prefers somebody else, the refusing agent is asked again",
 			[]Waiting{refused(call("1", "q", 9), "a"), call("2", "vip", 5)},
-			[]Candidate{idle("a", one, 9), idle("b", voiceProfile("vip 1 0", "q 2 0"), 1)}, "1-a 2-b",
+			[]Candidate{idle("a", one, 9), idle("b", voiceProfile("vip 1 0", "q 2 0"), 1)},
+			"1-a 2-b",
 		},
 	}
 	for _, tt := range tests {
@@ -197,7 +221,8 @@ func slowPick(waiting []Waiting, agents []Candidate, now time.Time) []Match {
 	could := func(w *Waiting, a *Candidate) bool {
 		return !done[w.ContactID] && !done[a.UserID] && w.busy(now) == "" && against(w, a, now) == ""
 	}
-	for range len(waiting) + 1 {
+	for before := -1; before < len(out); {
+		before = len(out)
 		for i := range agents {
 			a := &agents[i]
 			var best *Waiting

@@ -2,7 +2,6 @@ package acd
 
 import (
 	"fmt"
-	"time"
 
 	"ullim/internal/contact"
 	"ullim/internal/errs"
@@ -10,27 +9,17 @@ import (
 
 // Limits of A2.1 to A2.4.
 const (
-	MaxProfileQueues  = 50   // queue-channel pairs of a routing profile
-	MaxPriority       = 99   // of a routing profile's line
-	MaxDelay          = 9999 // seconds
-	MaxConcurrency    = 10   // contacts at once of a channel other than voice
-	MaxDisplayOrder   = 50
-	MaxRingSeconds    = 300 // ours
-	maxDescription    = 250
-	maxCallerIDName   = 255
-	maxTags           = 50
-	maxTagKey         = 128
-	maxTagValue       = 256
-	defaultPriority   = 5 // of a contact
-	ringGrace         = 10 * time.Second
-	deviceBackoff     = 5 * time.Second
-	maxDeviceBackoff  = time.Minute
-	storeBackoff      = 200 * time.Millisecond
-	maxStoreBackoff   = 5 * time.Second
-	statusPatience    = 5 * time.Second // how long SetStatus waits for the store
-	publishPause      = 100 * time.Millisecond
-	publishAtOnceSize = 256 // agents and contacts up to which every change is published at once
-	storeConcurrency  = 16  // operations at once; SQLite groups them into one commit
+	MaxProfileQueues = 50   // queue-channel pairs of a routing profile
+	MaxPriority      = 99   // of a routing profile's line
+	MaxDelay         = 9999 // seconds
+	MaxConcurrency   = 10   // contacts at once of a channel other than voice
+	MaxDisplayOrder  = 50
+	MaxRingSeconds   = 300 // ours
+	maxDescription   = 250
+	maxCallerIDName  = 255
+	maxTags          = 50
+	maxTagKey        = 128
+	maxTagValue      = 256
 )
 
 // Validate checks a queue.

@@ -29,6 +29,7 @@ type action interface {
 type rules struct {
 	flows      []FlowType    // where it may be used; nil is everywhere
 	last       bool          // ends the flow: no transitions
+	pauses     bool          // takes the participant's time, or counts: a way round through it does not spin
 	next       bool          // NextAction is needed
 	errors     []string      // error branches that are needed (A1.7)
 	conditions func(*wiring) // checks the conditions; nil: there must be none

@@ -42,7 +42,7 @@ func (a *loop) read(p *params) {
 }
 
 func (a *loop) rules() rules {
-	return rules{conditions: func(w *wiring) { w.exactly(continueLooping, doneLooping) }}
+	return rules{pauses: true, conditions: func(w *wiring) { w.exactly(continueLooping, doneLooping) }}
 }
 
 func (a *loop) run(ctx context.Context, s *session) step {
@@ -99,7 +99,7 @@ func (a *wait) read(p *params) {
 
 func (a *wait) rules() rules {
 	return rules{
-		errors:     []string{errNoMatch},
+		errors: []string{errNoMatch}, pauses: true,
 		conditions: func(w *wiring) { w.exactly(append([]string{waitCompleted}, a.events...)...) },
 	}
 }

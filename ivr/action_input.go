@@ -87,7 +87,7 @@ func (a *getInput) readValidation(p *params) {
 }
 
 func (a *getInput) rules() rules {
-	r := rules{flows: inboundTransferQueue(), errors: []string{errNoMatch}}
+	r := rules{flows: inboundTransferQueue(), errors: []string{errNoMatch}, pauses: true}
 	switch {
 	case a.store:
 		r.next = true

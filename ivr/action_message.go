@@ -14,7 +14,7 @@ type messageParticipant struct{ message message }
 func (a *messageParticipant) read(p *params) { a.message = readMessage(p, true) }
 
 func (a *messageParticipant) rules() rules {
-	return rules{flows: append(inboundTransferQueue(), whispers()...), next: true}
+	return rules{flows: append(inboundTransferQueue(), whispers()...), next: true, pauses: true}
 }
 
 func (a *messageParticipant) run(ctx context.Context, s *session) step {
@@ -52,7 +52,7 @@ func (a *messageIteratively) read(p *params) {
 
 func (a *messageIteratively) rules() rules {
 	return rules{
-		flows: append(holds(), TypeCustomerQueue),
+		flows: append(holds(), TypeCustomerQueue), pauses: true,
 		conditions: func(w *wiring) {
 			if a.every.given() {
 				w.exactly(messagesInterrupted)

@@ -77,7 +77,7 @@ func Validate(d *Document, t FlowType) []Problem {
 }
 
 // Warnings lists what does not stop publishing but is probably not meant: actions that this version cannot run (they
-// take their error branch), and actions that nothing leads to.
+// take their error branch), actions that nothing leads to, and ways round that never wait for the participant.
 func Warnings(d *Document) []Problem {
 	var out []Problem
 	reached := d.reachable()
@@ -90,6 +90,47 @@ func Warnings(d *Document) []Problem {
 		if !reached[n.ID] {
 			out = append(out, Problem{n.ID, "Identifier", "nothing leads to this action"})
 		}
+		if reached[n.ID] && d.goesRound(n) {
+			out = append(out, Problem{
+				n.ID, "Transitions", "can come back to itself without ever waiting for the participant: put a Loop in the way",
+			})
+		}
+	}
+	return out
+}
+
+// goesRound tells whether an action can be reached from itself only by actions that take no time and do not count.
+func (d *Document) goesRound(from *Node) bool {
+	seen := make(map[string]bool)
+	todo := []*Node{from}
+	for len(todo) > 0 {
+		n := todo[len(todo)-1]
+		todo = todo[:len(todo)-1]
+		if n.act.rules().pauses {
+			continue
+		}
+		for _, id := range n.targets() {
+			to := d.byID[id]
+			switch {
+			case to == from:
+				return true
+			case to != nil && !seen[id]:
+				seen[id] = true
+				todo = append(todo, to)
+			}
+		}
+	}
+	return false
+}
+
+// targets are all actions that may follow.
+func (n *Node) targets() []string {
+	out := []string{n.next}
+	for _, c := range n.conditions {
+		out = append(out, c.next)
+	}
+	for _, e := range n.errors {
+		out = append(out, e.next)
 	}
 	return out
 }
@@ -105,13 +146,7 @@ func (d *Document) reachable() map[string]bool {
 			continue
 		}
 		reached[id] = true
-		todo = append(todo, n.next)
-		for _, c := range n.conditions {
-			todo = append(todo, c.next)
-		}
-		for _, e := range n.errors {
-			todo = append(todo, e.next)
-		}
+		todo = append(todo, n.targets()...)
 	}
 	return reached
 }

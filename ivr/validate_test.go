@@ -1,6 +1,7 @@
 package ivr
 
 import (
+	"slices"
 	"strings"
 	"testing"
 
@@ -188,6 +189,38 @@ func TestWarningsDoNotStopPublishing(t *testing.T) {
 		`action "a": Type: InvokeLambdaFunction is not supported by this version: it will take its NoMatchingError branch`,
 		`action "lost": Identifier: nothing leads to this action`,
 	}, got)
+}
+
+func TestWaysRoundThatNeverWaitAreToldOf(t *testing.T) {
+	set := func(id string, transitions ...string) string {
+		return act(id, "UpdateContactAttributes", `"Attributes":{"x":"y"}`, transitions...)
+	}
+	for _, tt := range []struct {
+		name    string
+		actions []string
+		want    []string
+	}{
+		{"straight on", []string{set("a", "b", "!NoMatchingError>b"), set("b", "end", "!NoMatchingError>end")}, nil},
+		{"round", []string{set("a", "b", "!NoMatchingError>end"), set("b", "end", "!NoMatchingError>a")}, []string{"a", "b"}},
+		{"to itself", []string{set("a", "a", "!NoMatchingError>end")}, []string{"a"}},
+		{"past a round", []string{set("a", "b", "!NoMatchingError>b"), set("b", "b", "!NoMatchingError>end")}, []string{"b"}},
+		{"by a message", []string{set("a", "b", "!NoMatchingError>end"), mark("b", "a")}, nil},
+		{"by a loop", []string{set("a", "b", "!NoMatchingError>end"), act("b", "Loop", `"LoopCount":"3"`, "=ContinueLooping>a", "=DoneLooping>end")}, nil},
+	} {
+		d, err := Parse(doc(append(tt.actions, ends()...)...))
+		if err != nil {
+			t.Fatal(err)
+		}
+		var got []string
+		for _, w := range Warnings(d) {
+			if w.Field == "Transitions" {
+				got = append(got, w.ActionID)
+			}
+		}
+		if !slices.Equal(got, tt.want) {
+			t.Errorf("%s: %v", tt.name, got)
+		}
+	}
 }
 
 func FuzzParse(f *testing.F) {

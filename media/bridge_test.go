@@ -55,7 +55,8 @@ func talk(p *mediatest.Phone, to netip.AddrPort, payload uint8, first byte, n, s
 }
 
 func TestJoinedSessionsHearEachOther(t *testing.T) {
-	inBubble(t, nil, func(t *testing.T, r *rig) {
+	inBubble(t, nil, func(r *rig) {
+		t := r.t
 		p := r.pair("0", "", "0", "")
 		defer p.close()
 		var other sync.WaitGroup
@@ -93,7 +94,8 @@ func TestJoinedSessionsHearEachOther(t *testing.T) {
 }
 
 func TestTheStreamGoesOnAcrossSilencePromptAndJoin(t *testing.T) {
-	inBubble(t, nil, func(t *testing.T, r *rig) {
+	inBubble(t, nil, func(r *rig) {
+		t := r.t
 		p := r.pair("0", "", "0", "")
 		defer p.close()
 		talk(p.one, p.toOne, 0, 0x10, 5, 160)
@@ -118,7 +120,8 @@ func TestTheStreamGoesOnAcrossSilencePromptAndJoin(t *testing.T) {
 }
 
 func TestJoinEndsWhatIsPlayedAndRefusesNonsense(t *testing.T) {
-	inBubble(t, nil, func(t *testing.T, r *rig) {
+	inBubble(t, nil, func(r *rig) {
+		t := r.t
 		a, one, _ := r.call(4000, "0", "")
 		b, two, _ := r.call(4002, "0", "")
 		c, three, _ := r.call(4004, "0", "")
@@ -158,7 +161,8 @@ func TestJoinEndsWhatIsPlayedAndRefusesNonsense(t *testing.T) {
 }
 
 func TestCodecsAreTranslatedBetweenTheSides(t *testing.T) {
-	inBubble(t, nil, func(t *testing.T, r *rig) {
+	inBubble(t, nil, func(r *rig) {
+		t := r.t
 		p := r.pair("0", "", "97", "a=rtpmap:97 PCMA/8000\r\n")
 		defer p.close()
 		ulaw := make([]byte, 160)
@@ -194,7 +198,8 @@ func TestPacketsAreCutAgainWhenTheSidesWantOtherTimes(t *testing.T) { // O7
 		{"a=maxptime:20\r\n", 480, 160, 60},
 		{"", 480, 480, 20}, // no wish: as it comes
 	} {
-		inBubble(t, nil, func(t *testing.T, r *rig) {
+		inBubble(t, nil, func(r *rig) {
+			t := r.t
 			p := r.pair("0", "", "0", c.wish)
 			defer p.close()
 			talk(p.one, p.toOne, 0, 0x10, 9600/c.in, c.in)
@@ -223,7 +228,8 @@ func TestPacketsAreCutAgainWhenTheSidesWantOtherTimes(t *testing.T) { // O7
 }
 
 func TestKeysAreRelayedWithTheirNumbersAndReported(t *testing.T) {
-	inBubble(t, nil, func(t *testing.T, r *rig) {
+	inBubble(t, nil, func(r *rig) {
+		t := r.t
 		p := r.pair("0 96", "a=rtpmap:96 telephone-event/8000\r\n", "0 101", event)
 		defer p.close()
 		talk(p.one, p.toOne, 0, 0x10, 3, 160)
@@ -253,7 +259,8 @@ func TestKeysAreRelayedWithTheirNumbersAndReported(t *testing.T) {
 }
 
 func TestKeysAreNotRelayedToWhomTheyMeanNothing(t *testing.T) {
-	inBubble(t, nil, func(t *testing.T, r *rig) {
+	inBubble(t, nil, func(r *rig) {
+		t := r.t
 		p := r.pair("0 101", event, "0", "")
 		defer p.close()
 		talk(p.one, p.toOne, 0, 0x10, 3, 160)
@@ -270,7 +277,8 @@ func TestKeysAreNotRelayedToWhomTheyMeanNothing(t *testing.T) {
 }
 
 func TestSilenceIsSentWhileTheOtherSideSaysNothing(t *testing.T) { // R31
-	inBubble(t, nil, func(t *testing.T, r *rig) {
+	inBubble(t, nil, func(r *rig) {
+		t := r.t
 		p := r.pair("0", "", "8", "")
 		defer p.close()
 		time.Sleep(time.Second)
@@ -296,7 +304,8 @@ func TestSilenceIsSentWhileTheOtherSideSaysNothing(t *testing.T) { // R31
 }
 
 func TestTheHeldSideIsSentNothingAndTheOtherSilence(t *testing.T) { // O3
-	inBubble(t, nil, func(t *testing.T, r *rig) {
+	inBubble(t, nil, func(r *rig) {
+		t := r.t
 		p := r.pair("0", "", "0", "")
 		defer p.close()
 		talk(p.one, p.toOne, 0, 0x10, 10, 160)
@@ -328,7 +337,8 @@ func TestAJumpUpstreamIsHeardAtOnce(t *testing.T) { // M2
 		"timestamps ahead": func(p *mediatest.Phone) { p.Stamp += 1 << 30 },
 		"timestamps back":  func(p *mediatest.Phone) { p.Stamp -= 1 << 30 },
 	} {
-		inBubble(t, nil, func(t *testing.T, r *rig) {
+		inBubble(t, nil, func(r *rig) {
+			t := r.t
 			p := r.pair("0", "", "0", "")
 			defer p.close()
 			talk(p.one, p.toOne, 0, 0x10, 10, 160)
@@ -349,7 +359,8 @@ func TestAJumpUpstreamIsHeardAtOnce(t *testing.T) { // M2
 
 func TestLossOrderAndLatenessPassAsTheyAre(t *testing.T) { // M3
 	random := rand.New(rand.NewPCG(1, 2))
-	inBubble(t, nil, func(t *testing.T, r *rig) {
+	inBubble(t, nil, func(r *rig) {
+		t := r.t
 		r.net.Fate = func(_ []byte, from, _ netip.AddrPort) []time.Duration {
 			if from.Addr() != phoneAddr {
 				return []time.Duration{0}
@@ -387,7 +398,8 @@ func TestLossOrderAndLatenessPassAsTheyAre(t *testing.T) { // M3
 }
 
 func TestAHiccupAddsNoDelay(t *testing.T) { // M3: a spike is silence for a moment, and then all is as before
-	inBubble(t, nil, func(t *testing.T, r *rig) {
+	inBubble(t, nil, func(r *rig) {
+		t := r.t
 		p := r.pair("0", "", "0", "")
 		defer p.close()
 		talk(p.one, p.toOne, 0, 0x10, 50, 160)
@@ -413,7 +425,8 @@ func TestAHiccupAddsNoDelay(t *testing.T) { // M3: a spike is silence for a mome
 }
 
 func TestAStreamThatBecameSlowerForGoodIsHeardAgain(t *testing.T) {
-	inBubble(t, nil, func(t *testing.T, r *rig) {
+	inBubble(t, nil, func(r *rig) {
+		t := r.t
 		p := r.pair("0", "", "0", "")
 		defer p.close()
 		talk(p.one, p.toOne, 0, 0x10, 20, 160)
@@ -427,7 +440,8 @@ func TestAStreamThatBecameSlowerForGoodIsHeardAgain(t *testing.T) {
 }
 
 func TestClosingOneSideFreesTheOther(t *testing.T) {
-	inBubble(t, nil, func(t *testing.T, r *rig) {
+	inBubble(t, nil, func(r *rig) {
+		t := r.t
 		p := r.pair("0", "", "0", "")
 		defer p.close()
 		go talk(p.one, p.toOne, 0, 0x10, 50, 160)

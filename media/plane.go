@@ -191,7 +191,7 @@ func identity() random {
 }
 
 // Record spools what left and right say from now on, in stereo, until Stop. key is the blob key under which the file will
-// be uploaded. errs.Conflict: one of them is being recorded already. A session that closes is silent from then on.
+// be uploaded. errs.Conflict: one of them is being recorded already, or was closed. A session that closes is silent from then on.
 func (p *Plane) Record(contactID, key string, left, right *Session) (*Recording, error) {
 	if p.o.SpoolDir == "" {
 		return nil, errs.New(errs.Unavailable, "no spool folder for recordings")
@@ -210,12 +210,12 @@ func (p *Plane) Record(contactID, key string, left, right *Session) (*Recording,
 	p.stats.recordings.Add(1)
 	if !left.attach(rec.Left()) {
 		rec.Discard()
-		return nil, errs.New(errs.Conflict, "%s is being recorded already", left.o.Peer)
+		return nil, errs.New(errs.Conflict, "%s is recorded already or has left", left.o.Peer)
 	}
 	if !right.attach(rec.Right()) {
 		left.detach(rec.Left())
 		rec.Discard()
-		return nil, errs.New(errs.Conflict, "%s is being recorded already", right.o.Peer)
+		return nil, errs.New(errs.Conflict, "%s is recorded already or has left", right.o.Peer)
 	}
 	return r, nil
 }

@@ -50,7 +50,7 @@ func TestHeadersAreReadAsAnotherLibraryWritesThem(t *testing.T) {
 	if err := p.SetExtension(1, []byte{1, 2, 3}); err != nil {
 		t.Fatal(err)
 	}
-	p.Header.Padding, p.PaddingSize = true, 4
+	p.Padding, p.PaddingSize = true, 4
 	b, err := p.Marshal()
 	if err != nil {
 		t.Fatal(err)

@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"net/netip"
 	"strings"
-	"sync"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -15,185 +14,9 @@ import (
 	"ullim/media/mediatest"
 )
 
-const (
-	ms    = time.Millisecond
-	event = "a=rtpmap:101 telephone-event/8000\r\n"
-)
-
-var (
-	engineAddr = netip.MustParseAddr("192.0.2.1")
-	phoneAddr  = netip.MustParseAddr("192.0.2.50")
-)
-
-// bench is a plane on a network in memory.
-type rig struct {
-	t     *testing.T
-	net   *mediatest.Net
-	plane *media.Plane
-	mu    sync.Mutex
-	keys  string
-	dead  []string
-}
-
-// inBubble runs a test in virtual time on a plane; at the end everything must be closed and every port free.
-func inBubble(t *testing.T, change func(*media.Options), f func(*testing.T, *rig)) {
-	t.Helper()
-	synctest.Test(t, func(t *testing.T) {
-		r := &rig{t: t, net: &mediatest.Net{Delay: 5 * ms}}
-		o := media.Options{Listen: r.net.Listen, Bind: engineAddr, PortMin: 20000, PortMax: 20100}
-		if change != nil {
-			change(&o)
-		}
-		p, err := media.New(o)
-		if err != nil {
-			t.Fatal(err)
-		}
-		r.plane = p
-		f(t, r)
-		if err := p.Close(); err != nil {
-			t.Errorf("close: %v", err)
-		}
-		if s := p.Stats(); s.Sessions != 0 || s.PortsInUse != 0 || s.Recordings != 0 {
-			t.Errorf("left over: %+v", s)
-		}
-		if n := r.net.InUse(); n != 0 {
-			t.Errorf("%d sockets are still open", n)
-		}
-	})
-}
-
-func (r *rig) open(o media.SessionOptions) *media.Session {
-	r.t.Helper()
-	o.OnDigit = func(d byte) {
-		r.mu.Lock()
-		defer r.mu.Unlock()
-		r.keys += string(d)
-	}
-	o.OnDead = func(why string) {
-		r.mu.Lock()
-		defer r.mu.Unlock()
-		r.dead = append(r.dead, why)
-	}
-	s, err := r.plane.Open(o)
-	if err != nil {
-		r.t.Fatal(err)
-	}
-	return s
-}
-
-func (r *rig) pressed() string {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	return r.keys
-}
-
-func (r *rig) died() []string {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	return r.dead
-}
-
-// phone listens at an address of the phones' network; it is closed with the test.
-func (r *rig) phone(port uint16) *mediatest.Phone {
-	r.t.Helper()
-	c, err := r.net.Listen(netip.AddrPortFrom(phoneAddr, port))
-	if err != nil {
-		r.t.Fatal(err)
-	}
-	return mediatest.NewPhone(c)
-}
-
-// call is a session that has answered a phone's offer.
-func (r *rig) call(port uint16, formats, more string) (*media.Session, *mediatest.Phone, netip.AddrPort) {
-	r.t.Helper()
-	p := r.phone(port)
-	s := r.open(media.SessionOptions{Peer: "customer"})
-	to := answer(r.t, s, p.SDP(formats, more))
-	return s, p, to
-}
-
-// answer answers an offer and gives where the answer says that we listen.
-func answer(t *testing.T, s *media.Session, offer []byte) netip.AddrPort {
-	t.Helper()
-	b, err := s.Answer(offer)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return addressIn(t, b)
-}
-
-func addressIn(t *testing.T, sdp []byte) netip.AddrPort {
-	t.Helper()
-	_, rest, _ := strings.Cut(string(sdp), "m=audio ")
-	port, _, _ := strings.Cut(rest, " ")
-	a, err := netip.ParseAddrPort(engineAddr.String() + ":" + port)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return a
-}
-
-// sound is n frames of one byte; in A-law of the byte plus one.
-type sound struct {
-	b byte
-	n int
-}
-
-func (s sound) Frames(codec string) [][]byte {
-	b := s.b
-	if codec == "PCMA" {
-		b++
-	}
-	out := make([][]byte, s.n)
-	for i := range out {
-		out[i] = bytes.Repeat([]byte{b}, 160)
-	}
-	return out
-}
-
-// runs tells what was heard as "0xff*10 0x11*3": the first byte of each packet, runs counted.
-func runs(heard []mediatest.Heard) string {
-	var b strings.Builder
-	for i := 0; i < len(heard); {
-		n := i
-		for n < len(heard) && heard[n].Data[0] == heard[i].Data[0] {
-			n++
-		}
-		if i > 0 {
-			b.WriteByte(' ')
-		}
-		b.WriteString(strings.TrimSuffix(hex(heard[i].Data[0])+"*"+itoa(n-i), "*1"))
-		i = n
-	}
-	return b.String()
-}
-
-func hex(b byte) string { return string("0123456789abcdef"[b>>4]) + string("0123456789abcdef"[b&15]) }
-
-func itoa(n int) string {
-	if n < 10 {
-		return string(rune('0' + n))
-	}
-	return itoa(n/10) + itoa(n%10)
-}
-
-// continuous checks that a stream has one SSRC, no hole in its sequence numbers, timestamps that follow the payload, and
-// the marker at its beginning.
-func continuous(t *testing.T, heard []mediatest.Heard) {
-	t.Helper()
-	if len(heard) == 0 {
-		t.Fatal("nothing was heard")
-	}
-	for i, h := range heard[1:] {
-		before := heard[i]
-		if h.SSRC != before.SSRC || h.Sequence != before.Sequence+1 || h.Stamp != before.Stamp+uint32(len(before.Data)) {
-			t.Fatalf("packet %d: sequence %d after %d, timestamp %d after %d", i+1, h.Sequence, before.Sequence, h.Stamp, before.Stamp)
-		}
-	}
-}
-
 func TestSilenceIsSentFromTheAnswerOn(t *testing.T) {
-	inBubble(t, nil, func(t *testing.T, r *rig) {
+	inBubble(t, nil, func(r *rig) {
+		t := r.t
 		p := r.phone(4000)
 		defer p.Close()
 		s := r.open(media.SessionOptions{Peer: "customer"})
@@ -230,31 +53,9 @@ func TestSilenceIsSentFromTheAnswerOn(t *testing.T) {
 	})
 }
 
-// result notes how something that was played ended, and when.
-type result struct {
-	mu  sync.Mutex
-	got []bool
-	at  []time.Time
-}
-
-func (d *result) done(finished bool) {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	d.got, d.at = append(d.got, finished), append(d.at, time.Now())
-}
-
-func (d *result) is(t *testing.T, what string, want ...bool) {
-	t.Helper()
-	synctest.Wait()
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	if len(d.got) != len(want) || len(want) == 1 && d.got[0] != want[0] {
-		t.Errorf("%s: done %v, want %v", what, d.got, want)
-	}
-}
-
 func TestAListIsPlayedOnceAndThenSilence(t *testing.T) {
-	inBubble(t, nil, func(t *testing.T, r *rig) {
+	inBubble(t, nil, func(r *rig) {
+		t := r.t
 		s, p, _ := r.call(4000, "0", "")
 		defer p.Close()
 		var end result
@@ -278,7 +79,8 @@ func TestAListIsPlayedOnceAndThenSilence(t *testing.T) {
 }
 
 func TestALoopGoesOnUntilSomethingTakesItsPlace(t *testing.T) {
-	inBubble(t, nil, func(t *testing.T, r *rig) {
+	inBubble(t, nil, func(r *rig) {
+		t := r.t
 		s, p, _ := r.call(4000, "0", "")
 		defer p.Close()
 		var music, prompt, nothing, last result
@@ -315,7 +117,8 @@ func TestALoopGoesOnUntilSomethingTakesItsPlace(t *testing.T) {
 }
 
 func TestAPromptBegunBeforeTheAnswerWaitsForIt(t *testing.T) {
-	inBubble(t, nil, func(t *testing.T, r *rig) {
+	inBubble(t, nil, func(r *rig) {
+		t := r.t
 		p := r.phone(4000)
 		defer p.Close()
 		s := r.open(media.SessionOptions{})
@@ -339,7 +142,8 @@ func TestAPromptBegunBeforeTheAnswerWaitsForIt(t *testing.T) {
 }
 
 func TestACodecChangeIsHeardInTheMiddleOfAPrompt(t *testing.T) { // O4, R3
-	inBubble(t, nil, func(t *testing.T, r *rig) {
+	inBubble(t, nil, func(r *rig) {
+		t := r.t
 		s, p, _ := r.call(4000, "0 8", "")
 		defer p.Close()
 		s.Play([]media.Source{sound{0x11, 10}}, false, nil)
@@ -359,7 +163,8 @@ func TestACodecChangeIsHeardInTheMiddleOfAPrompt(t *testing.T) { // O4, R3
 
 func TestWhatIsSentIsCutAsTheyWish(t *testing.T) { // O7
 	for ptime, bytes := range map[string]int{"10": 80, "30": 240, "40": 320, "60": 480} {
-		inBubble(t, nil, func(t *testing.T, r *rig) {
+		inBubble(t, nil, func(r *rig) {
+			t := r.t
 			s, p, _ := r.call(4000, "0", "a=ptime:"+ptime+"\r\n")
 			defer p.Close()
 			s.Play([]media.Source{sound{0x11, 50}}, false, nil)
@@ -380,7 +185,8 @@ func TestWhatIsSentIsCutAsTheyWish(t *testing.T) { // O7
 
 func TestNothingIsSentToWhoeverHoldsUs(t *testing.T) { // O3
 	for _, hold := range []string{"a=sendonly\r\n", "a=inactive\r\n", "c=IN IP4 0.0.0.0\r\n"} {
-		inBubble(t, nil, func(t *testing.T, r *rig) {
+		inBubble(t, nil, func(r *rig) {
+			t := r.t
 			s, p, to := r.call(4000, "0", "")
 			defer p.Close()
 			time.Sleep(110 * ms)
@@ -408,7 +214,8 @@ func TestNothingIsSentToWhoeverHoldsUs(t *testing.T) { // O3
 }
 
 func TestTheVersionGoesUpWhenSomethingChanges(t *testing.T) {
-	inBubble(t, nil, func(t *testing.T, r *rig) {
+	inBubble(t, nil, func(r *rig) {
+		t := r.t
 		p := r.phone(4000)
 		defer p.Close()
 		s := r.open(media.SessionOptions{})
@@ -472,11 +279,12 @@ func TestDeadMediaIsReportedOnce(t *testing.T) { // R31, M7
 		}, "audio stopped", 60 * time.Second},
 		"hold is no death": {func(r *rig, s *media.Session, p *mediatest.Phone, _ netip.AddrPort) {
 			answer(r.t, s, p.SDP("0", "a=inactive\r\n"))
-			time.Sleep(time.Hour)
+			time.Sleep(10 * time.Minute)
 			answer(r.t, s, p.SDP("0", ""))
-		}, "no audio ever came", time.Hour + 30*time.Second},
+		}, "no audio ever came", 10*time.Minute + 30*time.Second},
 	} {
-		inBubble(t, short, func(t *testing.T, r *rig) {
+		inBubble(t, short, func(r *rig) {
+			t := r.t
 			start := time.Now()
 			s, p, to := r.call(4000, "0", "")
 			defer p.Close()
@@ -489,7 +297,7 @@ func TestDeadMediaIsReportedOnce(t *testing.T) { // R31, M7
 			if got := r.died(); len(got) != 1 || !strings.Contains(got[0], c.want) {
 				t.Errorf("%s: %v", name, got)
 			}
-			time.Sleep(10 * time.Minute)
+			time.Sleep(2 * time.Minute)
 			if got := r.died(); len(got) != 1 {
 				t.Errorf("%s: reported %d times", name, len(got))
 			}
@@ -499,7 +307,8 @@ func TestDeadMediaIsReportedOnce(t *testing.T) { // R31, M7
 
 func TestKeysAreReportedOnce(t *testing.T) { // R8
 	for _, payload := range []string{"96", "100", "101", "127"} {
-		inBubble(t, nil, func(t *testing.T, r *rig) {
+		inBubble(t, nil, func(r *rig) {
+			t := r.t
 			_, p, to := r.call(4000, "0 "+payload, "a=rtpmap:"+payload+" telephone-event/8000\r\n")
 			defer p.Close()
 			var number uint8
@@ -519,7 +328,8 @@ func TestKeysAreReportedOnce(t *testing.T) { // R8
 }
 
 func TestStrangersAreNeitherHeardNorAnswered(t *testing.T) { // R4, M1
-	inBubble(t, nil, func(t *testing.T, r *rig) {
+	inBubble(t, nil, func(r *rig) {
+		t := r.t
 		s, p, to := r.call(4000, "0 101", event)
 		defer p.Close()
 		p.Send(to, 0, make([]byte, 160))
@@ -550,7 +360,8 @@ func TestStrangersAreNeitherHeardNorAnswered(t *testing.T) { // R4, M1
 }
 
 func TestAPhoneBehindNATIsAnsweredWhereItIs(t *testing.T) { // R4
-	inBubble(t, nil, func(t *testing.T, r *rig) {
+	inBubble(t, nil, func(r *rig) {
+		t := r.t
 		p := r.phone(4000)
 		defer p.Close()
 		s := r.open(media.SessionOptions{SignallingSource: phoneAddr})
@@ -572,7 +383,8 @@ func TestAPhoneBehindNATIsAnsweredWhereItIs(t *testing.T) { // R4
 }
 
 func TestJunkIsCountedAndChangesNothing(t *testing.T) { // threats row 11
-	inBubble(t, nil, func(t *testing.T, r *rig) {
+	inBubble(t, nil, func(r *rig) {
+		t := r.t
 		s, p, to := r.call(4000, "0", "")
 		defer p.Close()
 		c, err := r.net.Listen(netip.MustParseAddrPort("198.51.100.66:666"))
@@ -599,7 +411,8 @@ func TestJunkIsCountedAndChangesNothing(t *testing.T) { // threats row 11
 }
 
 func TestQualityCountsLossAndGaps(t *testing.T) {
-	inBubble(t, nil, func(t *testing.T, r *rig) {
+	inBubble(t, nil, func(r *rig) {
+		t := r.t
 		s, p, to := r.call(4000, "0", "")
 		defer p.Close()
 		for i := range 100 {
@@ -628,7 +441,8 @@ func TestQualityCountsLossAndGaps(t *testing.T) {
 
 func TestAFullRangeIsAnErrorAndLeavesNothingBehind(t *testing.T) { // M4, M5
 	few := func(o *media.Options) { o.PortMin, o.PortMax = 20000, 20003 }
-	inBubble(t, few, func(t *testing.T, r *rig) {
+	inBubble(t, few, func(r *rig) {
+		t := r.t
 		a, b := r.open(media.SessionOptions{}), r.open(media.SessionOptions{})
 		if _, err := r.plane.Open(media.SessionOptions{}); !errs.Is(err, errs.Unavailable) {
 			t.Errorf("a third: %v", err)
@@ -660,7 +474,7 @@ func TestNewRefusesWhatCannotWork(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := p.Open(media.SessionOptions{Codecs: []string{"G729"}}); !errs.Is(err, errs.Invalid) {
+	if _, err = p.Open(media.SessionOptions{Codecs: []string{"G729"}}); !errs.Is(err, errs.Invalid) {
 		t.Errorf("unknown codec: %v", err)
 	}
 	s, err := p.Open(media.SessionOptions{})

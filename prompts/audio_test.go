@@ -68,10 +68,10 @@ func TestTheMusicIsCalmLoopsWithoutASeamAndHasNoClicks(t *testing.T) {
 		}
 		peak = max(peak, abs(s))
 	}
-	if worst > 6000 {
+	if worst > 4500 {
 		t.Errorf("a step of %.0f at sample %d", worst, where)
 	}
-	if seam := math.Abs(float64(music[0]) - float64(music[len(music)-1])); seam > 2000 {
+	if seam := math.Abs(float64(music[0]) - float64(music[len(music)-1])); seam > 1000 {
 		t.Errorf("a step of %.0f at the seam", seam)
 	}
 	if peak > 24000 {

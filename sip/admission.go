@@ -45,10 +45,7 @@ func (ep *Endpoint) refuseInvite(req *sipgo.Request, tx *sipgo.ServerTx, code in
 }
 
 // full reports that no more legs may be made.
-func (ep *Endpoint) full() bool {
-	legs, _ := ep.index.sizes()
-	return legs >= ep.opt.MaxCalls
-}
+func (ep *Endpoint) full() bool { return ep.index.size() >= ep.opt.MaxCalls }
 
 // onInvite is a new call. The rules are asked in this order, and the first that fails is the one in the log.
 func (ep *Endpoint) onInvite(req *sipgo.Request, tx *sipgo.ServerTx) {

@@ -1,10 +1,12 @@
 package sip
 
 import (
+	"context"
 	"errors"
 	"net"
 	"net/netip"
 	"strconv"
+	"strings"
 	"sync"
 	"time"
 
@@ -18,6 +20,9 @@ const (
 	sourceLinger  = 5 * time.Second
 	packetRoom    = 32 << 10 // what sipgo reads at once
 	readErrorWait = 100 * time.Millisecond
+
+	// maxTransactions is how many requests of half a minute may be remembered before strangers are shed: some 200 MB.
+	maxTransactions = 20000
 )
 
 // arrival is where a message came from.
@@ -82,14 +87,37 @@ func (ep *Endpoint) judge(data []byte, in arrival) (v verdict) {
 	if req, isRequest := msg.(*sipgo.Request); isRequest {
 		return ep.intercept(m, req, out, in)
 	}
+	if res, ok := msg.(*sipgo.Response); ok && ep.refusedAgain(res) {
+		return verdict{}
+	}
 	return verdict{pass: out}
 }
 
-// shed refuses a request from a source that sends too many, before anything is done for it. Trunks known by their
-// address have limits of their own.
+// refusedAgain answers copies of a refusal of an INVITE of ours with a copy of its ACK. RFC 3261 §17.1.1.2. The library
+// would do so after four seconds only, during which it holds the transaction's lock.
+func (ep *Endpoint) refusedAgain(res *sipgo.Response) bool {
+	if res.StatusCode < 300 || res.CSeq().MethodName != sipgo.INVITE {
+		return false
+	}
+	branch, _ := res.Via().Params.Get("branch")
+	ack, again := ep.index.refusal(branch)
+	if ack != nil {
+		if err := ep.transports.WriteMsg(ack.Clone()); err != nil {
+			ep.log.LogAttrs(context.Background(), slogInfo, "ack not sent", callIDAttr(ack), errAttr(err))
+		}
+	}
+	return again
+}
+
+// shed refuses a request from a source that sends too many, or from any stranger when there are too many transactions
+// in all, before anything is done for it. Trunks known by their address have limits of their own.
 func (ep *Endpoint) shed(m *rawMessage, in arrival) *refusal {
 	now := time.Now()
 	ok, wait := ep.opt.Limits.AllowRequest(in.source.Addr(), now)
+	if ep.count.transactions.Load() > int64(maxTransactions) {
+		to, _ := m.get("to")
+		ok = ok && strings.Contains(to, "tag=") // what is in a dialog goes on
+	}
 	if ok {
 		return nil
 	}

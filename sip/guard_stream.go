@@ -267,7 +267,8 @@ func (c *streamConn) Write(p []byte) (int, error) {
 		return len(p), nil
 	default:
 		c.ep.count.reaped.Add(1)
-		_ = c.Close()
+		_ = c.Conn.Close()
+		c.stop()
 		return 0, errors.New("sip: peer does not read")
 	}
 }
@@ -310,8 +311,8 @@ func (c *streamConn) writeOne(p []byte) bool {
 // stop lets the writer finish what is queued and close.
 func (c *streamConn) stop() { c.once.Do(func() { close(c.closing) }) }
 
-// Close ends the connection now.
+// Close ends the connection when what is queued is written, or cannot be.
 func (c *streamConn) Close() error {
 	c.stop()
-	return c.Conn.Close()
+	return nil
 }

@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"net"
 	"net/netip"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -92,10 +93,10 @@ func (c *wireConn) Close() error {
 	c.once.Do(func() { close(c.closed) })
 	return nil
 }
-func (c *wireConn) LocalAddr() net.Addr              { return c.addr }
-func (*wireConn) SetDeadline(time.Time) error        { return nil }
-func (*wireConn) SetReadDeadline(time.Time) error    { return nil }
-func (*wireConn) SetWriteDeadline(time.Time) error   { return nil }
+func (c *wireConn) LocalAddr() net.Addr            { return c.addr }
+func (*wireConn) SetDeadline(time.Time) error      { return nil }
+func (*wireConn) SetReadDeadline(time.Time) error  { return nil }
+func (*wireConn) SetWriteDeadline(time.Time) error { return nil }
 
 // owner is the Admitter of the tests.
 type owner struct {
@@ -399,8 +400,8 @@ func (p *farEnd) response(cseq string, code int) *sipgo.Response {
 	p.s.t.Helper()
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	for i := len(p.got) - 1; i >= 0; i-- {
-		if res, ok := p.got[i].msg.(*sipgo.Response); ok && res.CSeq().Value() == cseq && res.StatusCode == code {
+	for _, r := range slices.Backward(p.got) {
+		if res, ok := r.msg.(*sipgo.Response); ok && res.CSeq().Value() == cseq && res.StatusCode == code {
 			return res
 		}
 	}

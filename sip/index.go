@@ -14,6 +14,7 @@ const (
 	goneLife    = 32 * time.Second
 	invitesLife = 32 * time.Second // an INVITE that sipgo never handed over
 	maxStrays   = 4096
+	maxRefusals = 1 << 14
 	maxGone     = 1 << 16
 )
 
@@ -27,8 +28,9 @@ type index struct {
 	merge   map[mergeKey]string // to the transaction that came first
 	unborn  []*invite           // not yet handed over by sipgo, oldest first
 
-	strays expiring[string, struct{}]
-	gone   expiring[dialogKey, string] // to the remote tag
+	strays   expiring[string, struct{}]
+	refusals expiring[string, *sipgo.Request] // branch of an INVITE of ours to the ACK of its refusal; nil: not yet made
+	gone     expiring[dialogKey, string]      // to the remote tag
 }
 
 // dialogKey is our half of a dialog's identity: the tag is random, so the other half only needs to be compared.
@@ -215,13 +217,31 @@ func (x *index) legs() []*Leg {
 	return list
 }
 
-func (x *index) sizes() (legs, invites int) {
+func (x *index) size() int {
 	x.mu.Lock()
 	defer x.mu.Unlock()
-	return len(x.all), len(x.invites)
+	return len(x.all)
 }
 
 // expiring is a small table whose entries live for a fixed time; it needs no goroutine, because every use looks at the
+// refusal notes that a final refusal of an INVITE of ours came; again is set if it had come before, with its ACK.
+func (x *index) refusal(branch string) (ack *sipgo.Request, again bool) {
+	now := time.Now()
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	if ack, again = x.refusals.get(branch, now); !again {
+		x.refusals.put(branch, nil, now, goneLife, maxRefusals)
+	}
+	return ack, again
+}
+
+// keepAck keeps the ACK of a refusal for copies of it.
+func (x *index) keepAck(branch string, ack *sipgo.Request) {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	x.refusals.put(branch, ack, time.Now(), goneLife, maxRefusals)
+}
+
 // oldest entries first.
 type expiring[K comparable, V any] struct {
 	m     map[K]expiringEntry[V]

@@ -199,16 +199,32 @@ func (l *Leg) loop() {
 	}
 }
 
-// contained runs one step; a panic ends this leg and not the process.
+// contained runs one step; a panic ends this leg and not the process. The peer is told, as far as that still works.
 func (l *Leg) contained(f func()) {
+	if l.guarded(f) {
+		return
+	}
+	l.guarded(func() { l.finish(call.CauseProtocol, 500, "internal error") })
+	told := l.guarded(func() {
+		if l.first != nil && !l.first.final {
+			l.respondFirst(500, "Server Internal Error")
+		}
+		l.sayBye("SIP;cause=500")
+	})
+	if !told || !l.guarded(l.settle) {
+		l.leave()
+	}
+}
+
+// guarded runs f and reports whether it came to its end.
+func (l *Leg) guarded(f func()) (ok bool) {
 	defer func() {
 		if p := recover(); p != nil {
 			l.ep.panicked("leg "+l.callID, p)
-			l.finish(call.CauseProtocol, 500, "internal error")
-			l.leave()
 		}
 	}()
 	f()
+	return true
 }
 
 // after runs f in the leg's goroutine after d, unless the leg is gone or stop was called.
@@ -276,10 +292,10 @@ func (l *Leg) finish(cause call.LegCause, code int, text string) {
 	if l.state < legEnding {
 		l.state = legEnding
 	}
-	l.emit(call.LegEvent{Kind: call.LegEnded, Cause: cause, Code: code, Text: text})
 	if l.release != nil {
 		l.release()
 	}
+	l.emit(call.LegEvent{Kind: call.LegEnded, Cause: cause, Code: code, Text: text})
 }
 
 // settle leaves if nothing is owed any more.
@@ -298,6 +314,10 @@ func (l *Leg) leave() {
 	if l.state == legGone {
 		return
 	}
+	if l.first != nil && !l.first.final { // a transaction without an answer would stay for ever
+		l.respondFirst(500, "Server Internal Error")
+	}
+	l.refusePending(500, "Server Internal Error")
 	l.state = legGone
 	for t := range l.timers {
 		t.Stop()

@@ -235,7 +235,7 @@ func (l *Leg) hangup(cause string) {
 
 // sayBye sends BYE, or owes it until the ACK of our 200 comes. RFC 3261 §15: the callee must not send it before.
 func (l *Leg) sayBye(cause string) {
-	if l.d.remoteTag == "" && l.out != nil || l.first != nil && !l.first.final {
+	if l.d.remoteTag == "" && l.out != nil || l.first != nil && l.first.ok == nil { // there is no dialog
 		return
 	}
 	l.refusePending(487, "Request Terminated")
@@ -272,8 +272,7 @@ func (ep *Endpoint) ask(req *sipgo.Request, done func(status int)) {
 			case res := <-tx.Responses():
 				if !res.IsProvisional() {
 					done(res.StatusCode)
-					drainTx(tx)
-					return
+					return // after a final answer the transaction passes nothing up
 				}
 			case <-tx.Done():
 				done(408)
@@ -284,17 +283,6 @@ func (ep *Endpoint) ask(req *sipgo.Request, done func(status int)) {
 	if !ok {
 		tx.Terminate()
 		done(503)
-	}
-}
-
-// drainTx reads what may still come, so that the transaction is not blocked by it.
-func drainTx(tx *sipgo.ClientTx) {
-	for {
-		select {
-		case <-tx.Responses():
-		case <-tx.Done():
-			return
-		}
 	}
 }
 

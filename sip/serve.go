@@ -31,6 +31,11 @@ func (ep *Endpoint) onRequest(req *sipgo.Request, tx *sipgo.ServerTx) {
 		tx.Terminate()
 		return
 	}
+	ep.count.transactions.Add(1)
+	if !tx.OnTerminate(func(string, error) { ep.count.transactions.Add(-1) }) {
+		ep.count.transactions.Add(-1)
+		return
+	}
 	toTag := tagOf(req.To().Params)
 	switch {
 	case req.Method == sipgo.REGISTER:

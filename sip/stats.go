@@ -17,7 +17,7 @@ type Stats struct {
 	Retransmits     uint64 // 200 sent again because no ACK came
 
 	Legs         int // dialogs and attempts that are not gone
-	Transactions int // server INVITE transactions that are not gone
+	Transactions int // of requests of others; one lives for half a minute
 	Streams      int // open stream connections
 	Draining     bool
 }
@@ -26,18 +26,18 @@ type counters struct {
 	received, dropped, malformed, rateLimited, panics atomic.Uint64
 	admitted, refused, dialed, overflows, reaped      atomic.Uint64
 	retransmits                                       atomic.Uint64
-	streams                                           atomic.Int64
+	streams, transactions                             atomic.Int64
 }
 
 // Stats reads the counters.
 func (ep *Endpoint) Stats() Stats {
 	c := &ep.count
-	legs, invites := ep.index.sizes()
 	return Stats{
 		Received: c.received.Load(), Dropped: c.dropped.Load(), Malformed: c.malformed.Load(),
 		RateLimited: c.rateLimited.Load(), Panics: c.panics.Load(), InvitesAdmitted: c.admitted.Load(),
 		InvitesRefused: c.refused.Load(), Dialed: c.dialed.Load(), Overflows: c.overflows.Load(),
-		Reaped: c.reaped.Load(), Retransmits: c.retransmits.Load(), Legs: legs, Transactions: invites,
-		Streams: int(c.streams.Load()), Draining: ep.draining.Load(),
+		Reaped: c.reaped.Load(), Retransmits: c.retransmits.Load(), Legs: ep.index.size(),
+		Transactions: int(c.transactions.Load()),
+		Streams:      int(c.streams.Load()), Draining: ep.draining.Load(),
 	}
 }

@@ -174,6 +174,9 @@ func (m *rawMessage) answer(r *refusal, toTag, agent string, src netip.AddrPort)
 		v := h.value
 		switch h.name {
 		case "via":
+			if hasControl(v) {
+				return nil
+			}
 			if !written["via"] {
 				v = answerVia(v, src)
 			}

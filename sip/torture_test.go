@@ -80,6 +80,7 @@ func tortured(s *stage, data []byte) []int {
 	s.owner.onCall = func(c *ownedCall) { c.leg.Answer([]byte(sdpAnswer)) }
 	_, _ = s.trunk.conn.WriteTo(data, net.UDPAddrFromAddrPort(netip.MustParseAddrPort(ourAddr)))
 	time.Sleep(400 * time.Millisecond)
+	synctest.Wait()
 	return codes
 }
 
@@ -109,4 +110,39 @@ func tortureOK(codes []int, rules []any) bool {
 		allowed = allowed || !negative && match
 	}
 	return allowed
+}
+
+// The same over a stream: whatever comes, the connection is answered or closed, and the next one is served.
+func TestTortureMessagesOverAStream(t *testing.T) {
+	files, err := filepath.Glob(filepath.Join(tortureFolder, "messages", "*.sip"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(files) == 0 {
+		t.Skip("SKIPPED: the RFC 4475 messages are not here (" + tortureFolder + ")")
+	}
+	for _, file := range files {
+		t.Run(filepath.Base(file), func(t *testing.T) {
+			data, err := os.ReadFile(file)
+			if err != nil {
+				t.Fatal(err)
+			}
+			runTCP(t, func(s *stage, p *pipes) {
+				t := s.t
+				s.owner.onCall = func(c *ownedCall) { c.leg.Reject(486, "Busy Here", 0) }
+				c := p.dial(t, "192.0.2.10:1000")
+				c.put(t, string(data))
+				time.Sleep(streamMessage + time.Second)
+				if c.bytes.Load() == 0 && !c.over() && !strings.HasPrefix(string(data), "SIP/2.0") {
+					t.Error("neither answered nor closed")
+				}
+				_ = c.Close()
+				c = p.dial(t, "192.0.2.10:1001")
+				c.put(t, ping(1))
+				same(t, "next connection", c.codes(), []int{200})
+				same(t, "panics", s.ep.Stats().Panics, 0)
+				_ = c.Close()
+			})
+		})
+	}
 }

@@ -110,11 +110,11 @@ func (db *DB) CreateContact(ctx context.Context, r *contact.Record) error {
 		return err
 	}
 	_, err = write(ctx, db, func(ctx context.Context, t tx) (struct{}, error) {
-		n, err := t.exec(ctx, insertContact+` ON CONFLICT DO NOTHING`, append(row.args(), true)...)
-		if err == nil && n == 0 {
-			err = errs.New(errs.Duplicate, "there is a contact %q already", row.id)
+		n, execErr := t.exec(ctx, insertContact+` ON CONFLICT DO NOTHING`, append(row.args(), true)...)
+		if execErr == nil && n == 0 {
+			execErr = errs.New(errs.Duplicate, "there is a contact %q already", row.id)
 		}
-		return struct{}{}, err
+		return struct{}{}, execErr
 	})
 	return err
 }
@@ -127,22 +127,26 @@ func (db *DB) UpdateContact(ctx context.Context, r *contact.Record) error {
 		return err
 	}
 	_, err = write(ctx, db, func(ctx context.Context, t tx) (struct{}, error) {
-		n, err := t.exec(ctx, `UPDATE contact SET node = $3, channel = $4, queue_id = $5, agent_id = $6, call_id = $7,
-			initiated_us = $8, disconnected_us = $9, body = $10 WHERE id = $1 AND instance_id = $2 AND open`, row.args()...)
-		if err != nil || n == 1 {
-			return struct{}{}, err
-		}
-		var open bool
-		err = t.row(ctx, `SELECT open FROM contact WHERE id = $1 AND instance_id = $2`, row.id, row.instanceID).Scan(&open)
-		if errors.Is(err, sql.ErrNoRows) {
-			return struct{}{}, noContact(row.id)
-		}
-		if err != nil {
-			return struct{}{}, err
-		}
-		return struct{}{}, errs.New(errs.InvalidRequest, "contact %q is closed", row.id)
+		return struct{}{}, updateContact(ctx, t, row)
 	})
 	return err
+}
+
+func updateContact(ctx context.Context, t tx, row contactRow) error {
+	n, err := t.exec(ctx, `UPDATE contact SET node = $3, channel = $4, queue_id = $5, agent_id = $6, call_id = $7,
+		initiated_us = $8, disconnected_us = $9, body = $10 WHERE id = $1 AND instance_id = $2 AND open`, row.args()...)
+	if err != nil || n == 1 {
+		return err
+	}
+	var open bool
+	err = t.row(ctx, `SELECT open FROM contact WHERE id = $1 AND instance_id = $2`, row.id, row.instanceID).Scan(&open)
+	if errors.Is(err, sql.ErrNoRows) {
+		return noContact(row.id)
+	}
+	if err != nil {
+		return err
+	}
+	return errs.New(errs.InvalidRequest, "contact %q is closed", row.id)
 }
 
 func noContact(id string) error { return errs.New(errs.NotFound, "there is no contact %q", id) }
@@ -161,30 +165,34 @@ func (db *DB) CloseContact(ctx context.Context, r *contact.Record) error {
 	if err != nil {
 		return err
 	}
+	_, err = write(ctx, db, func(ctx context.Context, t tx) (struct{}, error) {
+		return struct{}{}, closeContact(ctx, t, row, uploads)
+	})
+	return err
+}
+
+func closeContact(ctx context.Context, t tx, row contactRow, uploads []jobs.Job) error {
+	n, err := t.exec(ctx, insertContact+` ON CONFLICT (id) DO UPDATE SET node = $3, channel = $4, queue_id = $5,
+		agent_id = $6, call_id = $7, initiated_us = $8, disconnected_us = $9, body = $10, open = $11
+		WHERE contact.open AND contact.instance_id = $2`, append(row.args(), false)...)
+	if err != nil || n == 0 {
+		return err // n == 0: closed before
+	}
+	for _, j := range uploads {
+		if err = enqueue(ctx, t, j); err != nil {
+			return err
+		}
+	}
+	_, err = t.exec(ctx, `DELETE FROM reservation WHERE contact_id = $1 AND state = $2`, row.id, string(acd.SlotOffered))
+	if err != nil {
+		return err
+	}
 	at := row.disconnected
 	if at == 0 {
 		at = micros(now())
 	}
-	_, err = write(ctx, db, func(ctx context.Context, t tx) (struct{}, error) {
-		n, err := t.exec(ctx, insertContact+` ON CONFLICT (id) DO UPDATE SET node = $3, channel = $4, queue_id = $5,
-			agent_id = $6, call_id = $7, initiated_us = $8, disconnected_us = $9, body = $10, open = $11
-			WHERE contact.open AND contact.instance_id = $2`, append(row.args(), false)...)
-		if err != nil || n == 0 {
-			return struct{}{}, err // n == 0: closed before
-		}
-		for _, j := range uploads {
-			if err = enqueue(ctx, t, j); err != nil {
-				return struct{}{}, err
-			}
-		}
-		if _, err = t.exec(ctx, `DELETE FROM reservation WHERE contact_id = $1 AND state = $2`,
-			row.id, string(acd.SlotOffered)); err != nil {
-			return struct{}{}, err
-		}
-		_, err = t.exec(ctx, `UPDATE reservation SET state = $3, since_us = $4 WHERE contact_id = $1 AND state = $2`,
-			row.id, string(acd.SlotConnected), string(acd.SlotACW), at)
-		return struct{}{}, err
-	})
+	_, err = t.exec(ctx, `UPDATE reservation SET state = $3, since_us = $4 WHERE contact_id = $1 AND state = $2`,
+		row.id, string(acd.SlotConnected), string(acd.SlotACW), at)
 	return err
 }
 

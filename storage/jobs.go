@@ -133,9 +133,9 @@ func (db *DB) Count(ctx context.Context, kind string) (alive, buried int, err er
 	}
 	n, err := read(ctx, db, func(ctx context.Context, t tx) ([2]int, error) {
 		var n [2]int
-		err := t.row(ctx, `SELECT COUNT(CASE WHEN NOT buried THEN 1 END), COUNT(CASE WHEN buried THEN 1 END)
+		scanErr := t.row(ctx, `SELECT COUNT(CASE WHEN NOT buried THEN 1 END), COUNT(CASE WHEN buried THEN 1 END)
 			FROM job WHERE kind = $1`, kind).Scan(&n[0], &n[1])
-		return n, err
+		return n, scanErr
 	})
 	return n[0], n[1], err
 }

@@ -156,22 +156,25 @@ func (s *resources[T]) Create(ctx context.Context, v T) (err error) {
 	}
 	refs, instanceID := refsOf(v), m.InstanceID
 	_, err = writeThen(ctx, s.db, func(ctx context.Context, t tx) (struct{}, error) {
-		if err := checkRefs(ctx, t, instanceID, refs); err != nil {
-			return struct{}{}, err
-		}
-		n, err := t.exec(ctx, `INSERT INTO resource
-			(id, kind, instance_id, name, lookup, version, created_us, modified_us, body)
-			VALUES ($1, $2, $3, $4, $5, 1, $6, $7, $8) ON CONFLICT DO NOTHING`,
-			r.id, string(s.kind), r.instanceID, r.name, r.lookup, r.created, r.modified, r.body)
-		if err != nil {
-			return struct{}{}, err
-		}
-		if n == 0 {
-			return struct{}{}, s.taken(r.name)
-		}
-		return struct{}{}, putRefs(ctx, t, r.id, refs)
+		return struct{}{}, s.insert(ctx, t, r, instanceID, refs)
 	}, s.hint(instanceID, r.id))
 	return err
+}
+
+func (s *resources[T]) insert(ctx context.Context, t tx, r row, instanceID string, refs []resource.Ref) error {
+	if err := checkRefs(ctx, t, instanceID, refs); err != nil {
+		return err
+	}
+	n, err := t.exec(ctx, `INSERT INTO resource (id, kind, instance_id, name, lookup, version, created_us, modified_us, body)
+		VALUES ($1, $2, $3, $4, $5, 1, $6, $7, $8) ON CONFLICT DO NOTHING`,
+		r.id, string(s.kind), r.instanceID, r.name, r.lookup, r.created, r.modified, r.body)
+	if err != nil {
+		return err
+	}
+	if n == 0 {
+		return s.taken(r.name)
+	}
+	return putRefs(ctx, t, r.id, refs)
 }
 
 // taken says that a name is not free. An id or a token that is not free, which only chance or a mistake of ours can
@@ -250,29 +253,34 @@ func (s *resources[T]) Update(ctx context.Context, v T) (err error) {
 	}
 	refs, instanceID := refsOf(v), m.InstanceID
 	created, err := writeThen(ctx, s.db, func(ctx context.Context, t tx) (int64, error) {
-		if err := checkRefs(ctx, t, instanceID, refs); err != nil {
-			return 0, err
-		}
-		var created int64
-		err := t.row(ctx, `UPDATE resource SET name = $5, lookup = $6, version = version + 1, modified_us = $7, body = $8
-			WHERE id = $1 AND kind = $2 AND instance_id = $3 AND version = $4 RETURNING created_us`,
-			r.id, string(s.kind), r.instanceID, version, r.name, r.lookup, r.modified, r.body).Scan(&created)
-		if errors.Is(err, sql.ErrNoRows) {
-			return 0, s.outrun(ctx, t, r)
-		}
-		if err != nil {
-			if t.problem(err) == problemUnique {
-				return 0, s.taken(r.name)
-			}
-			return 0, err
-		}
-		return created, putRefs(ctx, t, r.id, refs)
+		return s.replace(ctx, t, r, instanceID, version, refs)
 	}, s.hint(instanceID, r.id))
 	if err != nil {
 		return err
 	}
 	m.CreatedAt = fromMicros(created)
 	return nil
+}
+
+// replace writes a row over the one that has this version, and gives when that was created.
+func (s *resources[T]) replace(
+	ctx context.Context, t tx, r row, instanceID string, version int64, refs []resource.Ref,
+) (created int64, err error) {
+	if err = checkRefs(ctx, t, instanceID, refs); err != nil {
+		return 0, err
+	}
+	err = t.row(ctx, `UPDATE resource SET name = $5, lookup = $6, version = version + 1, modified_us = $7, body = $8
+		WHERE id = $1 AND kind = $2 AND instance_id = $3 AND version = $4 RETURNING created_us`,
+		r.id, string(s.kind), r.instanceID, version, r.name, r.lookup, r.modified, r.body).Scan(&created)
+	switch {
+	case errors.Is(err, sql.ErrNoRows):
+		return 0, s.outrun(ctx, t, r)
+	case err != nil && t.problem(err) == problemUnique:
+		return 0, s.taken(r.name)
+	case err != nil:
+		return 0, err
+	}
+	return created, putRefs(ctx, t, r.id, refs)
 }
 
 // outrun says why a compare-and-set found nothing: deleted, or changed by somebody else.

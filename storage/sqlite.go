@@ -67,7 +67,7 @@ func openSQLite(ctx context.Context, db *DB) (engine, error) {
 		e.readers.SetMaxOpenConns(n)
 		e.readers.SetMaxIdleConns(n)
 	}
-	e.group = newGroup(db, conn)
+	e.group = newGroup(db, conn) //nolint:contextcheck // a commit belongs to many callers: none of their contexts
 	return e, nil
 }
 

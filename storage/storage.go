@@ -203,3 +203,6 @@ func closeAll(dbs ...*sql.DB) error {
 	}
 	return first
 }
+
+// Options are those that the database was opened with.
+func (db *DB) Options() Options { return db.o }

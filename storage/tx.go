@@ -121,6 +121,10 @@ func (db *DB) translate(ctx context.Context, err error) error {
 		// A statement cut short by ctx has its own error in each driver; callers know ctx's.
 		return fmt.Errorf("storage: %w", context.Cause(ctx))
 	}
+	if deadline, ok := ctx.Deadline(); ok && !time.Now().Before(deadline) {
+		// A network time-out made from ctx's deadline may come a moment before ctx itself ends.
+		return fmt.Errorf("storage: %w: %w", context.DeadlineExceeded, err)
+	}
 	switch db.engine.problem(err) {
 	case problemAway, problemRetry:
 		return errs.Wrap(err, errs.Unavailable, "the database is not available")

@@ -67,7 +67,7 @@ func newWorld(t *testing.T) *world {
 	must(t, err)
 	w := &world{
 		t: t, log: &syncBuffer{}, agents: &fakeAgents{}, blobs: &fakeBlobs{files: map[string][]byte{}},
-		records: &fakeContacts{}, keys: map[string]*identity.NewKey{}, profile: map[string]string{},
+		records: &fakeContacts{}, keys: map[string]*identity.NewKey{},
 	}
 	keys := apitest.NewStore(mem, func() *identity.AccessKey { return new(identity.AccessKey) })
 	c := connect.Options{
@@ -140,17 +140,16 @@ func (w *world) seed(instanceID, alias, admin string) {
 	must(w.t, c.AgentStatuses.Create(ctx, &acd.AgentStatus{Meta: meta("Offline"), Type: acd.Offline}))
 	flow := &ivr.Flow{Meta: meta("Main"), Type: ivr.TypeInbound, Content: goodFlow}
 	must(w.t, c.Flows.Create(ctx, flow, ivr.Published))
+	profiles := map[string]string{}
 	for _, p := range identity.DefaultSecurityProfiles(instanceID) {
 		must(w.t, c.SecurityProfiles.Create(ctx, p))
-		if instanceID == ours || p.Name == identity.ProfileAdmin {
-			w.profile[p.Name] = p.ID
-		}
+		profiles[p.Name] = p.ID
 	}
 	if instanceID == ours {
 		w.hours, w.queue, w.routing, w.status, w.flow = hours.ID, queue.ID, routing.ID, status.ID, flow.ID
-		defer func(id string) { w.profile[identity.ProfileAdmin] = id }(w.profile[identity.ProfileAdmin])
+		w.profile = profiles
 	}
-	w.person(instanceID, routing.ID, admin, w.profile[identity.ProfileAdmin])
+	w.person(instanceID, routing.ID, admin, profiles[identity.ProfileAdmin])
 }
 
 // person adds a user with an access key.

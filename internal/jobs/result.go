@@ -5,7 +5,7 @@ import (
 	"time"
 )
 
-// Snooze, returned by a handler, makes the job due again at a time. It is no failure: nothing is logged, the last
+// Snooze is what a handler returns to make the job due again at a time. It is no failure: nothing is logged, the last
 // error stays.
 func Snooze(at time.Time) error { return &snoozeError{at} }
 
@@ -15,7 +15,7 @@ func (e *snoozeError) Error() string {
 	return fmt.Sprintf("jobs: again at %s", e.at.UTC().Format(time.RFC3339))
 }
 
-// Permanent, returned by a handler, says that the job can never succeed: it is buried, with err as the reason. A nil
+// Permanent is what a handler returns to say that the job can never succeed: it is buried, with err as the reason. A nil
 // err stays nil.
 func Permanent(err error) error {
 	if err == nil {

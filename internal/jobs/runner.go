@@ -264,7 +264,9 @@ func (r *Runner) do(ctx context.Context, j Job) {
 	case snoozed:
 		r.tell(ctx, log, func(ctx context.Context) error { return r.o.Store.Retry(ctx, j.ID, snooze.at, j.LastErr) })
 	case stopping:
-		r.tell(ctx, log, func(ctx context.Context) error { return r.o.Store.Retry(ctx, j.ID, time.Now(), "stopped: "+err.Error()) })
+		r.tell(ctx, log, func(ctx context.Context) error {
+			return r.o.Store.Retry(ctx, j.ID, time.Now(), "stopped: "+err.Error())
+		})
 	default:
 		r.retried.Add(1)
 		wait := r.o.Backoff.delay(j.Attempts, r.o.Rand())

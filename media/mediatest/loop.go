@@ -24,6 +24,7 @@ type Kit struct {
 
 // Loop tests that an implementation keeps what media.Loop promises.
 func Loop(t *testing.T, k Kit) {
+	t.Helper()
 	for name, test := range map[string]func(*testing.T, Kit){
 		"packets are handed over in order, with their sender":    packetsInOrder,
 		"what is sent arrives":                                   sendArrives,
@@ -36,7 +37,10 @@ func Loop(t *testing.T, k Kit) {
 		"close ends everything, twice":                           closes,
 	} {
 		t.Run(name, func(t *testing.T) {
-			k.Bubble(t, func(t *testing.T) { test(t, k) })
+			k.Bubble(t, func(t *testing.T) {
+				t.Helper()
+				test(t, k)
+			})
 		})
 	}
 }
@@ -54,6 +58,7 @@ type handler struct {
 
 func newHandler() *handler { return &handler{got: make(chan received, 1000)} }
 
+// HandlePacket implements media.Handler.
 func (h *handler) HandlePacket(p []byte, from netip.AddrPort, _ time.Time) {
 	if h.working.Add(1) > 1 {
 		h.overlap.Store(true)
@@ -94,11 +99,12 @@ func end(t *testing.T, l media.Loop) {
 }
 
 func packetsInOrder(t *testing.T, k Kit) {
+	t.Helper()
 	l, h := k.New(), newHandler()
 	defer end(t, l)
 	_, addr := open(t, k, l, h)
 	from := k.Listen(t)
-	defer from.Close()
+	defer func() { _ = from.Close() }()
 	for i := range 100 {
 		if _, err := from.WriteTo(binary.BigEndian.AppendUint32(nil, uint32(i)), net.UDPAddrFromAddrPort(addr)); err != nil {
 			t.Fatal(err)
@@ -117,6 +123,7 @@ func packetsInOrder(t *testing.T, k Kit) {
 }
 
 func sendArrives(t *testing.T, k Kit) {
+	t.Helper()
 	l, a, b := k.New(), newHandler(), newHandler()
 	defer end(t, l)
 	one, from := open(t, k, l, a)
@@ -132,6 +139,7 @@ func sendArrives(t *testing.T, k Kit) {
 }
 
 func dropsLarge(t *testing.T, k Kit) {
+	t.Helper()
 	l, a, b := k.New(), newHandler(), newHandler()
 	defer end(t, l)
 	one, _ := open(t, k, l, a)
@@ -147,6 +155,7 @@ func dropsLarge(t *testing.T, k Kit) {
 }
 
 func portCloses(t *testing.T, k Kit) {
+	t.Helper()
 	l, a, b := k.New(), newHandler(), newHandler()
 	defer end(t, l)
 	one, addr := open(t, k, l, a)
@@ -180,6 +189,7 @@ type tick struct {
 
 func newTicker(on func(int)) *ticker { return &ticker{on: on, wake: make(chan struct{}, 1)} }
 
+// Tick implements media.Ticker.
 func (c *ticker) Tick(now time.Time, owed, lost int) {
 	c.mu.Lock()
 	c.ticks = append(c.ticks, tick{now, owed, lost})
@@ -230,6 +240,7 @@ func onGrid(t *testing.T, k Kit, ticks []tick) {
 }
 
 func ticksOnGrid(t *testing.T, k Kit) {
+	t.Helper()
 	l, a, b := k.New(), newTicker(nil), newTicker(nil)
 	defer end(t, l)
 	l.Add(a)
@@ -239,6 +250,7 @@ func ticksOnGrid(t *testing.T, k Kit) {
 }
 
 func slowTicker(t *testing.T, k Kit) {
+	t.Helper()
 	l := k.New()
 	defer end(t, l)
 	slow := newTicker(func(n int) {
@@ -269,6 +281,7 @@ func slowTicker(t *testing.T, k Kit) {
 }
 
 func removesItself(t *testing.T, k Kit) {
+	t.Helper()
 	l := k.New()
 	defer end(t, l)
 	var once *ticker
@@ -289,6 +302,7 @@ func removesItself(t *testing.T, k Kit) {
 }
 
 func startsAgain(t *testing.T, k Kit) {
+	t.Helper()
 	l, a, b := k.New(), newTicker(nil), newTicker(nil)
 	defer end(t, l)
 	l.Add(a)
@@ -304,6 +318,7 @@ func startsAgain(t *testing.T, k Kit) {
 }
 
 func closes(t *testing.T, k Kit) {
+	t.Helper()
 	l, h, c := k.New(), newHandler(), newTicker(nil)
 	p, _ := open(t, k, l, h)
 	l.Add(c)

@@ -93,6 +93,7 @@ type conn struct {
 
 var _ net.PacketConn = (*conn)(nil)
 
+// ReadFrom implements net.PacketConn.
 func (c *conn) ReadFrom(b []byte) (int, net.Addr, error) {
 	for {
 		select {
@@ -131,6 +132,7 @@ func (c *conn) pop() (p packet, wait time.Duration, ok bool) {
 	return p, 0, true
 }
 
+// WriteTo implements net.PacketConn.
 func (c *conn) WriteTo(b []byte, to net.Addr) (int, error) {
 	select {
 	case <-c.done:
@@ -154,6 +156,7 @@ func (c *conn) WriteTo(b []byte, to net.Addr) (int, error) {
 	return len(b), nil
 }
 
+// Close implements net.PacketConn.
 func (c *conn) Close() error {
 	err := net.ErrClosed
 	c.once.Do(func() {
@@ -166,7 +169,14 @@ func (c *conn) Close() error {
 	return err
 }
 
-func (c *conn) LocalAddr() net.Addr              { return net.UDPAddrFromAddrPort(c.addr) }
-func (c *conn) SetDeadline(time.Time) error      { return nil }
-func (c *conn) SetReadDeadline(time.Time) error  { return nil }
+// LocalAddr implements net.PacketConn.
+func (c *conn) LocalAddr() net.Addr { return net.UDPAddrFromAddrPort(c.addr) }
+
+// SetDeadline implements net.PacketConn, and does nothing.
+func (c *conn) SetDeadline(time.Time) error { return nil }
+
+// SetReadDeadline implements net.PacketConn, and does nothing.
+func (c *conn) SetReadDeadline(time.Time) error { return nil }
+
+// SetWriteDeadline implements net.PacketConn, and does nothing.
 func (c *conn) SetWriteDeadline(time.Time) error { return nil }

@@ -12,7 +12,6 @@ import (
 	"io"
 	"time"
 
-	"ullim/internal/api/connect"
 	"ullim/internal/api/rest"
 	"ullim/internal/call"
 	"ullim/internal/contact"
@@ -37,6 +36,12 @@ type Registrations interface {
 // Contacts looks contact records up.
 type Contacts interface {
 	Contact(ctx context.Context, instanceID, id string) (*contact.Record, error)
+}
+
+// PromptAudio keeps the audio of prompts by key.
+type PromptAudio interface {
+	PutAudio(ctx context.Context, key string, wav []byte) error
+	DeleteAudio(ctx context.Context, key string) error
 }
 
 // System is what the process says of itself.
@@ -64,7 +69,7 @@ type Options struct {
 	Registrations Registrations
 	Contacts      Contacts
 	Recordings    Recordings
-	PromptAudio   connect.PromptAudio
+	PromptAudio   PromptAudio
 	System        func(ctx context.Context) System
 	// NameFree refuses (errs.Duplicate) a device name that another instance of the realm has.
 	NameFree func(ctx context.Context, name string) error

@@ -6,7 +6,6 @@ import (
 	"net/http"
 	"time"
 
-	"ullim/internal/api/connect"
 	"ullim/internal/api/rest"
 	"ullim/internal/errs"
 	"ullim/internal/identity"
@@ -44,7 +43,7 @@ func (s *service) putPromptAudio(c *rest.Call, w http.ResponseWriter, r *http.Re
 	if err != nil {
 		return err
 	}
-	key := connect.PromptKey(instance.Name, id)
+	key := rest.PromptKey(instance.Name, id)
 	if err = s.PromptAudio.PutAudio(ctx, key, wav); err != nil {
 		return err
 	}

@@ -84,19 +84,25 @@ func (s *service) searchNumbers(ctx context.Context, c *rest.Call, in *searchNum
 	if in.Prefix == "" || n.Validate() != nil {
 		return out, nil
 	}
-	switch _, err := s.Numbers.GetByName(ctx, c.Instance(), in.Prefix); {
-	case err == nil:
-		return out, nil // taken
-	case !errs.Is(err, errs.NotFound):
-		return nil, err
+	taken, err := s.claimed(ctx, c, in.Prefix)
+	if err != nil || taken {
+		return out, err
 	}
-	if err := s.describe(ctx, n); err != nil {
+	if err = s.describe(ctx, n); err != nil {
 		return nil, err
 	}
 	if n.Type == in.Type && n.CountryCode == in.CountryCode {
 		out.List = append(out.List, availableNumber{PhoneNumber: n.Name, CountryCode: n.CountryCode, Type: n.Type})
 	}
 	return out, nil
+}
+
+func (s *service) claimed(ctx context.Context, c *rest.Call, number string) (bool, error) {
+	_, err := s.Numbers.GetByName(ctx, c.Instance(), number)
+	if errs.Is(err, errs.NotFound) {
+		return false, nil
+	}
+	return err == nil, err
 }
 
 type claimNumberInput struct {

@@ -4,7 +4,6 @@ import (
 	"bytes"
 	"context"
 	"encoding/base64"
-	"fmt"
 	"strings"
 
 	"github.com/google/uuid"
@@ -43,12 +42,12 @@ func audioOf(uri string) ([]byte, error) {
 	if uri == uploadURI {
 		return nil, nil
 	}
-	rest, ok := strings.CutPrefix(uri, dataURI)
+	data, ok := strings.CutPrefix(uri, dataURI)
 	if !ok {
 		return nil, errs.Field("S3Uri", "must be %q, with the audio to follow by PUT /admin/v1/prompts/{PromptId}/audio, "+
 			"or a WAV as data:audio/wav;base64,...; other addresses are not fetched", uploadURI)
 	}
-	media, text, ok := strings.Cut(rest, ",")
+	media, text, ok := strings.Cut(data, ",")
 	if media = strings.ToLower(media); !ok || !strings.HasPrefix(media, "audio/") || !strings.HasSuffix(media, ";base64") {
 		return nil, errs.Field("S3Uri", "must be data:audio/wav;base64,...")
 	}
@@ -63,19 +62,13 @@ func audioOf(uri string) ([]byte, error) {
 	return wav, err
 }
 
-// PromptKey makes a key for the audio of a prompt: a new one for each upload, so that audio in use never changes under
-// a call.
-func PromptKey(alias, promptID string) string {
-	return fmt.Sprintf("connect/%s/Prompts/%s/%s.wav", alias, promptID, uuid.NewString())
-}
-
 // putAudio stores audio for a prompt and gives its key.
 func (s *service) putAudio(ctx context.Context, c *rest.Call, promptID string, wav []byte) (string, error) {
 	instance, err := s.Instances.Get(ctx, c.Instance(), c.Instance())
 	if err != nil {
 		return "", err
 	}
-	key := PromptKey(instance.Name, promptID)
+	key := rest.PromptKey(instance.Name, promptID)
 	if wav == nil {
 		return key, nil
 	}

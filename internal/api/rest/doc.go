@@ -26,6 +26,8 @@
 //	decode.go   request struct from path, query and body; depth and size bounds
 //	ref.go      ARNs
 //	errors.go   kinds of errs as AWS errors
+//	check.go    required members, control characters, references
 //	time.go     Time: epoch seconds on the wire
+//	key.go      keys of uploaded audio
 //	openapi.go  the OpenAPI 3.1 document
 package rest

@@ -1,0 +1,262 @@
+package api_test
+
+import (
+	"net/http"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"ullim/internal/api/admin"
+	"ullim/internal/api/connect"
+	"ullim/internal/api/rest"
+	"ullim/internal/contact"
+	"ullim/internal/identity"
+	"ullim/internal/resource"
+)
+
+// bodies are complete requests for operations that have one; %s stands for the id that they name.
+func bodies() map[string]string {
+	const timeRange = `"TimeRange":{"Type":"INITIATION_TIMESTAMP","StartTime":1,"EndTime":2}`
+	return map[string]string{
+		"UpdateQueueName":                            `{"Name":"n"}`,
+		"UpdateQueueStatus":                          `{"Status":"DISABLED"}`,
+		"UpdateQueueHoursOfOperation":                `{"HoursOfOperationId":"h"}`,
+		"UpdateQueueOutboundCallerConfig":            `{"OutboundCallerConfig":{"OutboundCallerIdName":"n"}}`,
+		"UpdateHoursOfOperation":                     `{"Name":"n"}`,
+		"UpdateRoutingProfileName":                   `{"Name":"n"}`,
+		"UpdateRoutingProfileConcurrency":            `{"MediaConcurrencies":[{"Channel":"VOICE","Concurrency":1}]}`,
+		"UpdateRoutingProfileDefaultOutboundQueue":   `{"DefaultOutboundQueueId":"q"}`,
+		"UpdateRoutingProfileAgentAvailabilityTimer": `{"AgentAvailabilityTimer":"TIME_SINCE_LAST_INBOUND"}`,
+		"UpdateRoutingProfileQueues":                 `{"QueueConfigs":[{"QueueReference":{"QueueId":"q","Channel":"VOICE"},"Priority":1,"Delay":0}]}`,
+		"AssociateRoutingProfileQueues":              `{"QueueConfigs":[{"QueueReference":{"QueueId":"q","Channel":"VOICE"},"Priority":1,"Delay":0}]}`,
+		"DisassociateRoutingProfileQueues":           `{"QueueReferences":[{"QueueId":"q","Channel":"VOICE"}]}`,
+		"UpdateUserIdentityInfo":                     `{"IdentityInfo":{"FirstName":"f"}}`,
+		"UpdateUserPhoneConfig":                      `{"PhoneConfig":{"PhoneType":"SOFT_PHONE"}}`,
+		"UpdateUserRoutingProfile":                   `{"RoutingProfileId":"r"}`,
+		"UpdateUserSecurityProfiles":                 `{"SecurityProfileIds":["ADMINPROFILE"]}`,
+		"UpdateAgentStatus":                          `{"Name":"n"}`,
+		"PutUserStatus":                              `{"AgentStatusId":"STATUS"}`,
+		"DismissUserContact":                         `{"ContactId":"c"}`,
+		"GetCurrentUserData":                         `{"Filters":{"Agents":["u"]}}`,
+		"UpdateContactFlowContent":                   `{"Content":"{}"}`,
+		"UpdateContactFlowName":                      `{"Name":"n"}`,
+		"UpdateContactFlowMetadata":                  `{"Name":"n"}`,
+		"UpdatePrompt":                               `{"Name":"n"}`,
+		"AssociatePhoneNumberContactFlow":            `{"InstanceId":"INSTANCE","ContactFlowId":"FLOW"}`,
+		"UpdatePhoneNumberMetadata":                  `{"PhoneNumberDescription":"d"}`,
+		"SearchContacts":                             `{"InstanceId":"INSTANCE",` + timeRange + `}`,
+		"SearchAvailablePhoneNumbers":                `{"InstanceId":"INSTANCE","PhoneNumberCountryCode":"KR","PhoneNumberType":"DID"}`,
+		"ClaimPhoneNumber":                           `{"InstanceId":"INSTANCE","PhoneNumber":"+82215778000"}`,
+		"ListPhoneNumbersV2":                         `{"InstanceId":"INSTANCE"}`,
+		"UpdateTrunk":                                `{"Name":"n","Addresses":["192.0.2.1"]}`,
+		"UpdateDevice":                               `{"Disabled":true}`,
+		"CreateQueue":                                `{"Name":"n","HoursOfOperationId":"h"}`,
+		"CreateHoursOfOperation":                     `{"Name":"n","TimeZone":"UTC"}`,
+		"CreateRoutingProfile":                       `{"Name":"n","Description":"d","DefaultOutboundQueueId":"q","MediaConcurrencies":[{"Channel":"VOICE","Concurrency":1}]}`,
+		"CreateUser":                                 `{"Username":"u","Password":"Passw0rd-ok","SecurityProfileIds":["ADMINPROFILE"],"RoutingProfileId":"r"}`,
+		"CreateAgentStatus":                          `{"Name":"n","State":"ENABLED"}`,
+		"CreateContactFlow":                          `{"Name":"n","Type":"CONTACT_FLOW","Content":"{}"}`,
+		"CreatePrompt":                               `{"Name":"n","S3Uri":"upload:"}`,
+		"CreateTrunk":                                `{"Name":"n","Addresses":["192.0.2.1"]}`,
+		"CreateDevice":                               `{"Name":"n","UserId":"u"}`,
+		"UpdateInstanceSettings":                     `{"DisplayName":"n"}`,
+		"SetPhoneNumberTrunk":                        `{}`,
+		"PutPromptAudio":                             string(wav()),
+	}
+}
+
+func (w *world) body(op *rest.Operation, instance string) string {
+	return strings.NewReplacer("INSTANCE", instance, "ADMINPROFILE", w.profile[identity.ProfileAdmin], "STATUS", w.status,
+		"FLOW", w.flow).Replace(bodies()[op.Name])
+}
+
+// operations are all of both faces, with the prefix that they are served under.
+func (w *world) operations() map[string][]*rest.Operation {
+	w.t.Helper()
+	c, err := connect.Table(w.o.Connect)
+	must(w.t, err)
+	a, err := admin.Table(w.o.Admin)
+	must(w.t, err)
+	return map[string][]*rest.Operation{"": c.Operations(), "/connect": c.Operations(), "/admin/v1": a.Operations()}
+}
+
+// foreign makes one resource of every kind in the other instance and gives their ids by path label.
+func (w *world) foreign() map[string]string {
+	w.t.Helper()
+	ctx := w.t.Context()
+	c := w.o.Connect
+	ids := map[string]string{}
+	first := func(label string, v resource.Object, err error) {
+		w.t.Helper()
+		must(w.t, err)
+		ids[label] = v.Head().ID
+	}
+	q, err := c.Queues.GetByName(ctx, theirs, "BasicQueue")
+	first("QueueId", q, err)
+	h, err := c.Hours.GetByName(ctx, theirs, "Basic Hours")
+	first("HoursOfOperationId", h, err)
+	r, err := c.RoutingProfiles.GetByName(ctx, theirs, "Basic routing profile")
+	first("RoutingProfileId", r, err)
+	u, err := c.Users.GetByName(ctx, theirs, "boss")
+	first("UserId", u, err)
+	s, err := c.AgentStatuses.GetByName(ctx, theirs, "Available")
+	first("AgentStatusId", s, err)
+	p, err := c.SecurityProfiles.GetByName(ctx, theirs, identity.ProfileAdmin)
+	first("SecurityProfileId", p, err)
+	fs, _, err := c.Flows.List(ctx, theirs, resource.Page{})
+	first("ContactFlowId", fs[0], err)
+	for label, call := range map[string]struct{ method, path, body, member string }{
+		"PromptId":      {"PUT", "/prompts/" + theirs, `{"Name":"p","S3Uri":"upload:"}`, "PromptId"},
+		"PhoneNumberId": {"POST", "/phone-number/claim", `{"InstanceId":"` + theirs + `","PhoneNumber":"3001"}`, "PhoneNumberId"},
+		"TrunkId":       {"POST", "/admin/v1/trunks", `{"Name":"t","Addresses":["192.0.2.9"]}`, "TrunkId"},
+		"DeviceId":      {"POST", "/admin/v1/devices", `{"Name":"d","UserId":"` + u.ID + `"}`, "DeviceId"},
+	} {
+		status, _, answer := w.do("boss", call.method, call.path, call.body)
+		if status != http.StatusOK {
+			w.t.Fatalf("%s: %d %s", label, status, answer)
+		}
+		ids[label] = member(w.t, answer, call.member)
+	}
+	w.records.records = append(w.records.records, &contact.Record{
+		ID: "foreign-contact", InstanceID: theirs, Recordings: []contact.Recording{{Location: "k", Status: contact.RecordingAvailable}},
+	})
+	ids["ContactId"] = "foreign-contact"
+	ids["AccessKeyId"] = w.keys["boss"].ID
+	ids["Number"] = "1"
+	return ids
+}
+
+// fill puts values into the labels of a path.
+func fill(path string, label func(string) string) string {
+	parts := strings.Split(path, "/")
+	for i, p := range parts {
+		if strings.HasPrefix(p, "{") {
+			parts[i] = label(strings.Trim(p, "{}"))
+		}
+	}
+	return strings.Join(parts, "/")
+}
+
+func TestAnotherInstanceLooksLikeNone(t *testing.T) {
+	w := newWorld(t)
+	ids := w.foreign()
+	before := w.versions()
+	const nothing = "99999999-9999-4999-8999-999999999999"
+	for prefix, ops := range w.operations() {
+		for _, op := range ops {
+			ask := func(instance string, id func(string) string, body string) (int, string, string) {
+				path := prefix + fill(op.Path, func(label string) string {
+					if label == "InstanceId" {
+						return instance
+					}
+					return id(label)
+				})
+				if op.Name == "DisassociatePhoneNumberContactFlow" {
+					path += "?instanceId=" + instance
+				}
+				status, name, answer := w.do("admin", op.Method, path, body)
+				return status, name, string(answer)
+			}
+			theirID := func(label string) string { return ids[label] }
+			noID := func(string) string { return nothing }
+
+			// Their instance, with what is really there, against an instance that nobody has.
+			if strings.Contains(op.Path, "{InstanceId}") || strings.Contains(w.body(op, ours), ours) {
+				s1, n1, a1 := ask(theirs, theirID, w.body(op, theirs))
+				s2, n2, a2 := ask(nothing, theirID, w.body(op, nothing))
+				if s1 != http.StatusNotFound || n1 != "ResourceNotFoundException" || s1 != s2 || n1 != n2 || a1 != a2 {
+					t.Errorf("%s%s: their instance %d %s %s, none %d %s %s", prefix, op.Name, s1, n1, a1, s2, n2, a2)
+				}
+			}
+			// Our instance with an id of theirs, against an id that nobody has.
+			if rest := strings.ReplaceAll(op.Path, "{InstanceId}", ""); !strings.Contains(rest, "{") {
+				continue
+			}
+			s1, n1, a1 := ask(ours, theirID, w.body(op, ours))
+			s2, n2, a2 := ask(ours, noID, w.body(op, ours))
+			for _, id := range ids {
+				if id != "1" {
+					a1 = strings.ReplaceAll(a1, id, nothing)
+				}
+			}
+			if s1 != http.StatusNotFound || n1 != "ResourceNotFoundException" || s1 != s2 || n1 != n2 || normal(a1) != normal(a2) {
+				t.Errorf("%s%s: their id %d %s %s, no id %d %s %s", prefix, op.Name, s1, n1, a1, s2, n2, a2)
+			}
+			// The same by ARN.
+			s3, n3, _ := ask(ours, func(label string) string { return arnOf(label, ids[label]) }, w.body(op, ours))
+			if s3 != http.StatusNotFound || n3 != "ResourceNotFoundException" {
+				t.Errorf("%s%s: their ARN %d %s", prefix, op.Name, s3, n3)
+			}
+		}
+	}
+	if d := cmp.Diff(before, w.versions()); d != "" {
+		t.Errorf("something of theirs was changed: %s", d)
+	}
+}
+
+// normal forgets what a recording's number was.
+func normal(s string) string {
+	return strings.ReplaceAll(s, `\"1\"`, `\"99999999-9999-4999-8999-999999999999\"`)
+}
+
+// arnOf is an escaped ARN in the other instance.
+func arnOf(label, id string) string {
+	kinds := map[string]resource.Kind{
+		"QueueId": resource.KindQueue, "HoursOfOperationId": resource.KindHours, "RoutingProfileId": resource.KindRoutingProfile,
+		"UserId": resource.KindUser, "AgentStatusId": resource.KindAgentStatus, "SecurityProfileId": resource.KindSecurityProfile,
+		"ContactFlowId": resource.KindFlow, "PromptId": resource.KindPrompt, "PhoneNumberId": resource.KindPhoneNumber,
+		"TrunkId": resource.KindTrunk, "DeviceId": resource.KindDevice, "ContactId": rest.KindContact,
+	}
+	kind, ok := kinds[label]
+	if !ok {
+		return id
+	}
+	return strings.NewReplacer("/", "%2F", ":", "%3A").Replace(rest.ARN(theirs, kind, id))
+}
+
+// versions are names and versions of everything in the other instance.
+func (w *world) versions() []string {
+	w.t.Helper()
+	ctx, c := w.t.Context(), w.o.Connect
+	var out []string
+	add := func(vs []string, err error) {
+		w.t.Helper()
+		must(w.t, err)
+		out = append(out, vs...)
+	}
+	add(describeAll(ctx, c.Queues))
+	add(describeAll(ctx, c.Hours))
+	add(describeAll(ctx, c.RoutingProfiles))
+	add(describeAll(ctx, c.Users))
+	add(describeAll(ctx, c.AgentStatuses))
+	add(describeAll(ctx, c.SecurityProfiles))
+	add(describeAll(ctx, c.Prompts))
+	add(describeAll(ctx, c.Numbers))
+	add(describeAll(ctx, c.Devices))
+	add(describeAll(ctx, c.AccessKeys))
+	add(describeAll(ctx, w.o.Admin.Trunks))
+	slices.Sort(out)
+	return out
+}
+
+func TestReferencesDoNotReachAnotherInstance(t *testing.T) {
+	w := newWorld(t)
+	ids := w.foreign()
+	const nothing = "99999999-9999-4999-8999-999999999999"
+	for name, call := range map[string]struct{ method, path, body, label string }{
+		"queue with their hours":        {"PUT", "/queues/" + ours, `{"Name":"n","HoursOfOperationId":"ID"}`, "HoursOfOperationId"},
+		"profile with their queue":      {"POST", "/routing-profiles/" + ours + "/" + w.routing + "/default-outbound-queue", `{"DefaultOutboundQueueId":"ID"}`, "QueueId"},
+		"user with their profile":       {"PUT", "/users/" + ours, `{"Username":"u","Password":"Passw0rd-ok","SecurityProfileIds":["` + w.profile["Agent"] + `"],"RoutingProfileId":"ID"}`, "RoutingProfileId"},
+		"user with their permissions":   {"PUT", "/users/" + ours, `{"Username":"u","Password":"Passw0rd-ok","SecurityProfileIds":["ID"],"RoutingProfileId":"` + w.routing + `"}`, "SecurityProfileId"},
+		"device of their user":          {"POST", "/admin/v1/devices", `{"Name":"n","UserId":"ID"}`, "UserId"},
+		"queue calling by their number": {"POST", "/queues/" + ours + "/" + w.queue + "/outbound-caller-config", `{"OutboundCallerConfig":{"OutboundCallerIdNumberId":"ID"}}`, "PhoneNumberId"},
+	} {
+		s1, n1, a1 := w.do("admin", call.method, call.path, strings.ReplaceAll(call.body, "ID\"", ids[call.label]+`"`))
+		s2, n2, a2 := w.do("admin", call.method, call.path, strings.ReplaceAll(call.body, "ID\"", nothing+`"`))
+		if s1 < 400 || s1 != s2 || n1 != n2 || strings.ReplaceAll(string(a1), ids[call.label], nothing) != string(a2) {
+			t.Errorf("%s: %d %s %s, but for nothing %d %s %s", name, s1, n1, a1, s2, n2, a2)
+		}
+	}
+}

@@ -1,0 +1,24 @@
+// Package e2e holds no code of the engine, only tests that run the real binary as a child process and meet it as the
+// world does: phones and carriers (SIPp, baresip, and sip/siptest on real sockets) by SIP and RTP, customers' programs by
+// the unmodified AWS SDK for Go and by plain HTTP, operators by signals, exit codes, /readyz and /metrics. What they find
+// cannot be found by tests that link the engine: flags and files, signals, a process that is killed, another program's
+// idea of SIP.
+//
+//	engine_test.go     builds the binary once, starts and stops `ullim serve`, keeps its log for a test that fails
+//	ports_test.go      blocks of ports outside the system's own range, so that tests may run side by side
+//	center_test.go     a contact centre, made through the API only; looking records and recordings up
+//	phones_test.go     agents and callers of siptest on real sockets
+//	sipp_test.go       SIPp: load, lost ACKs, CANCEL, OPTIONS, TCP; its scenarios are in testdata
+//	baresip_test.go    baresip as caller and as agent: who heard whom, live and in the recording
+//	crash_test.go      kill -9 in the middle of recorded calls, and the start after it
+//	drain_test.go      SIGTERM with calls up
+//	s3_test.go         recordings in a bucket, also when the server comes late
+//	strangers_test.go  those who have no business here
+//	commands_test.go   check, doctor, try, migrate, user, version
+//
+// Everything is on loopback: the engine, carriers and agents at 127.0.0.1, strangers at 127.0.0.9. The tests wait for
+// conditions, never for a time to pass, so that a slow machine makes them slower and not red.
+//
+// They need sipp (Debian: sip-tester), baresip (baresip-core), espeak-ng, and versitygw from tools/ (`make tools`).
+// ULLIM_BIN names a binary to be tested instead of the one that is built; ULLIM_TEST_LOG=1 shows the engine's log.
+package e2e

@@ -1,0 +1,114 @@
+package e2e
+
+import (
+	"context"
+	"fmt"
+	"testing"
+	"time"
+
+	"ullim/sip/siptest"
+)
+
+// desk is an agent at a phone.
+type desk struct {
+	name, userID string
+	device       device
+	phone        *siptest.Phone
+}
+
+// desk makes an agent who serves a queue, at a phone of siptest that is registered.
+func (c *center) desk(name, profileID string) *desk {
+	c.t.Helper()
+	d := &desk{name: name}
+	d.userID, d.device = c.agent(name, profileID)
+	d.phone = c.phone(name, d.device)
+	ctx, cancel := c.soon()
+	defer cancel()
+	if err := d.phone.Register(ctx); err != nil {
+		c.t.Fatalf("%s does not get registered: %v", name, err)
+	}
+	return d
+}
+
+// phone sets a phone up for a device.
+func (c *center) phone(name string, d device) *siptest.Phone {
+	c.t.Helper()
+	p, err := siptest.NewPhone(siptest.PhoneOptions{
+		Name: d.Username, Password: d.Password, Server: c.server, Local: "127.0.0.1:0", Voice: siptest.Voice(name),
+	})
+	c.must(err)
+	c.t.Cleanup(func() { _ = p.Close() })
+	return p
+}
+
+// carrier is the trunk's other end.
+func (c *center) carrier() *siptest.Carrier {
+	c.t.Helper()
+	p, err := siptest.NewCarrier(siptest.PhoneOptions{Name: "carrier", Server: c.server, Local: "127.0.0.1:0"})
+	c.must(err)
+	c.t.Cleanup(func() { _ = p.Close() })
+	return p
+}
+
+// soon is a context for what should happen at once.
+func (c *center) soon() (context.Context, context.CancelFunc) {
+	return context.WithTimeout(c.t.Context(), patience)
+}
+
+// answered places a call and waits for the answer.
+func (c *center) answered(carrier *siptest.Carrier, number, from string) *siptest.Call {
+	c.t.Helper()
+	ctx, cancel := c.soon()
+	defer cancel()
+	call, err := carrier.Call(ctx, number, from, siptest.CallOptions{})
+	c.must(err)
+	if err = call.WaitAnswered(ctx); err != nil {
+		c.t.Fatalf("the call from %s is not answered: %v", from, err)
+	}
+	return call
+}
+
+// ring waits for the next call of an agent's phone, answered.
+func (c *center) ring(d *desk) *siptest.Call {
+	c.t.Helper()
+	ctx, cancel := c.soon()
+	defer cancel()
+	leg, err := d.phone.NextCall(ctx)
+	if err == nil {
+		err = leg.WaitConfirmed(ctx)
+	}
+	if err != nil {
+		c.t.Fatalf("no call for %s: %v", d.name, err)
+	}
+	return leg
+}
+
+// hears waits until a call has heard a voice, for about a second at least.
+func hears(t testing.TB, call *siptest.Call, voice siptest.Source, whose string) {
+	t.Helper()
+	until(t, patience, "somebody hears "+whose, func() bool { return talks(lately(call), voice) })
+}
+
+// talks says whether most of what was heard lately is the voice.
+func talks(heard []int16, voice siptest.Source) bool {
+	return len(heard) >= 8000 && siptest.Share(heard, voice) > 0.9
+}
+
+// lately is the last two seconds of what was heard.
+func lately(call *siptest.Call) []int16 {
+	now := time.Now()
+	return call.HeardBetween(now.Add(-2*time.Second), now)
+}
+
+// wantVoice checks that a voice is in what was heard, and that nobody else's is.
+func wantVoice(t testing.TB, what string, heard []int16, voice, other siptest.Source) {
+	t.Helper()
+	if c, _ := siptest.Correlate(heard, voice); c < 0.9 {
+		t.Errorf("%s: the right voice is there by %.2f (%.1f s were heard)", what, c, float64(len(heard))/8000)
+	}
+	if c, _ := siptest.Correlate(heard, other); c > 0.3 {
+		t.Errorf("%s: the wrong voice is there by %.2f", what, c)
+	}
+}
+
+func mobile(i int) string { return fmt.Sprintf("+8210555%05d", i) }

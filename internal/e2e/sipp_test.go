@@ -1,0 +1,122 @@
+package e2e
+
+import (
+	"context"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"strings"
+	"testing"
+	"time"
+)
+
+// sipp runs a scenario of testdata against the engine to its end, and fails the test if a call failed. It gives the log
+// of messages.
+func (e *engine) sipp(place int, scenario, number string, args ...string) string {
+	e.t.Helper()
+	path := program(e.t, "sipp", "sip-tester")
+	dir := e.t.TempDir()
+	file, err := filepath.Abs(filepath.Join("testdata", scenario+".xml"))
+	if err != nil {
+		e.t.Fatal(err)
+	}
+	messages, problems := filepath.Join(dir, "messages.log"), filepath.Join(dir, "errors.log")
+	port := e.ports.sipp(place)
+	all := append([]string{
+		e.server, "-sf", file, "-s", number, "-i", "127.0.0.1", "-bind_local", "-p", fmt.Sprint(port), "-mp", fmt.Sprint(port + 2),
+		"-nostdin", "-timeout", "90s", "-timeout_error",
+		"-trace_msg", "-message_file", messages, "-trace_err", "-error_file", problems,
+	}, args...)
+	ctx, cancel := context.WithTimeout(e.t.Context(), 2*time.Minute)
+	defer cancel()
+	cmd := exec.CommandContext(ctx, path, all...)
+	cmd.Dir = dir
+	cmd.Env = append(os.Environ(), "TERM=xterm")
+	out, err := cmd.CombinedOutput()
+	log, _ := os.ReadFile(messages)
+	if err != nil {
+		complaints, _ := os.ReadFile(problems)
+		screen := string(out)
+		e.t.Fatalf("sipp %s: %v\n%s\n%s\n%s", scenario, err, screen[max(0, len(screen)-4000):], complaints, log[:min(len(log), 20_000)])
+	}
+	return string(log)
+}
+
+func TestFiftyCallsOfSIPpHearAMessageAndAreHungUpOn(t *testing.T) {
+	t.Parallel()
+	c := newCenter(t)
+	c.number("+8225550100", messageFlow("Good bye."))
+	c.sipp(0, "message", "+8225550100", "-m", "50", "-r", "10")
+	for _, r := range c.closed(50) {
+		if *r.DisconnectReason != "CONTACT_FLOW_DISCONNECT" {
+			t.Errorf("contact %s: %s", *r.Id, *r.DisconnectReason)
+		}
+		if *r.SystemEndpoint.Address != "+8225550100" || !strings.HasPrefix(*r.CustomerEndpoint.Address, "+82101234") {
+			t.Errorf("contact %s was from %s to %s", *r.Id, *r.CustomerEndpoint.Address, *r.SystemEndpoint.Address)
+		}
+	}
+	c.atRest()
+	if n := c.metrics()["ullim_sip_invites_admitted_total"]; n != 50 {
+		t.Errorf("%g calls were admitted", n)
+	}
+}
+
+func TestSIPpCallersMayHangUpCancelAndUseTCP(t *testing.T) {
+	t.Parallel()
+	c := newCenter(t)
+	c.number("+8225550101", messageFlow(strings.Repeat("This message is longer than the caller's patience. ", 10)))
+	calls := 0
+	for _, run := range []struct {
+		scenario, reason string
+		calls            int
+		args             []string
+	}{
+		{"hangup", "CUSTOMER_DISCONNECT", 20, []string{"-r", "10"}},
+		{"hangup", "CUSTOMER_DISCONNECT", 20, []string{"-r", "10", "-t", "t1"}}, // one TCP connection
+		{"hangup", "CUSTOMER_DISCONNECT", 5, []string{"-r", "5", "-t", "tn"}},   // one for each call
+		{"cancel", "", 10, []string{"-r", "5"}},
+		{"options", "", 0, []string{"-m", "5"}},
+		{"options", "", 0, []string{"-m", "5", "-t", "t1"}},
+	} {
+		args := run.args
+		if run.calls > 0 {
+			args = append(args, "-m", fmt.Sprint(run.calls))
+		}
+		c.sipp(0, run.scenario, "+8225550101", args...)
+		c.atRest()
+		if run.scenario == "cancel" { // whoever is cancelled before the contact is committed leaves no record
+			if n := len(c.contacts()); n < calls || n > calls+run.calls {
+				t.Errorf("%d contacts after %d calls and %d cancelled ones", n, calls, run.calls)
+			}
+			calls = len(c.contacts())
+			continue
+		}
+		calls += run.calls
+		for _, r := range c.closed(calls) {
+			if run.reason != "" && *r.DisconnectReason != run.reason {
+				t.Errorf("%s: contact %s: %s", run.scenario, *r.Id, *r.DisconnectReason)
+			}
+		}
+	}
+}
+
+func TestACallThatSIPpNeverAcknowledgesIsGivenUpAfterItsTime(t *testing.T) {
+	t.Parallel()
+	c := newCenter(t)
+	c.number("+8225550102", messageFlow("Nobody hears this."))
+	start := time.Now()
+	log := c.sipp(0, "never_ack", "+8225550102", "-m", "1")
+	if d := time.Since(start); d < 30*time.Second {
+		t.Errorf("given up after %s, not after 64*T1", d) // RFC 3261 §13.3.1.4
+	}
+	answers := len(regexp.MustCompile(`(?m)^SIP/2\.0 200 `).FindAllString(log, -1)) - 1 // one is sipp's own, for the BYE
+	if answers < 8 {
+		t.Errorf("the 200 was sent %d times, want 10 or 11", answers)
+	}
+	if r := c.closed(1)[0]; *r.DisconnectReason == "CUSTOMER_DISCONNECT" {
+		t.Errorf("the contact ended by %s", *r.DisconnectReason)
+	}
+	c.atRest()
+}
