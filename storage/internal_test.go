@@ -226,6 +226,44 @@ func TestAWriteThatWasGivenUpWhileWaitingNeverHappens(t *testing.T) {
 	}
 }
 
+func TestTheDatabaseItselfKeepsWhatIsNeeded(t *testing.T) {
+	db, err := Open(t.Context(), Options{URL: Memory})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = db.Close() }()
+	_, err = write(t.Context(), db, func(ctx context.Context, t tx) (int64, error) {
+		return t.exec(ctx, `INSERT INTO resource (id, kind, instance_id, name, version, created_us, modified_us, body)
+			VALUES ('a', 'k', 'i', 'a', 1, 0, 0, '{}'), ('b', 'k', 'i', 'b', 1, 0, 0, '{}')`)
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	var problems []problem
+	for _, statement := range []string{
+		`INSERT INTO resource_ref (from_id, to_id) VALUES ('a', 'b')`, // good
+		`DELETE FROM resource WHERE id = 'b'`,
+		`INSERT INTO resource_ref (from_id, to_id) VALUES ('a', 'nobody')`,
+		`DELETE FROM resource WHERE id = 'a'`, // good
+	} {
+		var found problem
+		_, err = write(t.Context(), db, func(ctx context.Context, t tx) (int64, error) {
+			n, execErr := t.exec(ctx, statement)
+			if execErr != nil {
+				found = t.problem(execErr)
+			}
+			return n, execErr
+		})
+		if err == nil {
+			found = -1
+		}
+		problems = append(problems, found)
+	}
+	if d := cmp.Diff([]problem{-1, problemForeign, problemForeign, -1}, problems); d != "" {
+		t.Errorf("problems (-want +got):\n%s", d)
+	}
+}
+
 func FuzzCursor(f *testing.F) {
 	f.Add(cursor{Name: "a", ID: "b"}.token())
 	f.Add(cursor{At: -5, ID: "b"}.token())

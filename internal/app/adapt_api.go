@@ -1,5 +1,181 @@
 package app
 
-import "net/http"
+import (
+	"bytes"
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"io"
+	"io/fs"
+	"net/http"
+	"time"
 
-func (a *App) api() (http.Handler, error) { return http.NotFoundHandler(), nil }
+	"ullim/acd"
+	"ullim/internal/api"
+	"ullim/internal/api/admin"
+	"ullim/internal/api/connect"
+	"ullim/internal/api/rest"
+	"ullim/internal/call"
+	"ullim/internal/contact"
+	"ullim/internal/errs"
+	"ullim/internal/resource"
+	"ullim/sip"
+)
+
+// handler is the HTTP side.
+func (a *App) handler() (http.Handler, error) {
+	audio := promptAudio{a}
+	trunks := guarded[*sip.Trunk]{a.stores.trunks, a.trunkFits}
+	numbers := guarded[*call.Number]{a.stores.numbers, a.numberFree}
+	return api.New(api.Options{
+		Log: a.log, Auth: a.auth, Metrics: a.metrics.Handler(),
+		Ready: func() error {
+			ctx, cancel := context.WithTimeout(context.Background(), 2*time.Second)
+			defer cancel()
+			return a.Ready(ctx)
+		},
+		Connect: connect.Options{
+			Instances: a.stores.instances, Users: a.stores.users, SecurityProfiles: a.stores.profiles,
+			AccessKeys: a.stores.keys, Devices: a.stores.devices, Queues: a.stores.queues, Hours: a.stores.hours,
+			RoutingProfiles: a.stores.routing, AgentStatuses: a.stores.statuses, Prompts: a.stores.prompts, Numbers: numbers,
+			Flows: a.flows, Agents: liveAgents{a.centers}, PromptAudio: audio, Contacts: a.db,
+		},
+		Admin: admin.Options{
+			Instances: a.stores.instances, Users: a.stores.users, SecurityProfiles: a.stores.profiles,
+			AccessKeys: a.stores.keys, Trunks: trunks, Devices: a.stores.devices, Numbers: numbers, Prompts: a.stores.prompts,
+			Sealer: a.sealer, Realm: a.o.Realm, Registrations: a.db, Contacts: a.db, Recordings: recordings{a},
+			PromptAudio: audio, System: a.system, NameFree: a.deviceNameFree,
+		},
+	})
+}
+
+func (a *App) system(ctx context.Context) admin.System {
+	return admin.System{
+		Version: Version(), Node: a.o.Node, Started: rest.Time{Time: a.started}, Ready: a.Ready(ctx) == nil, Calls: a.calls.Count(),
+	}
+}
+
+// guarded is a store that asks, before it creates or updates, whether the rest of the house can live with it: what is
+// shared by all instances cannot be seen by one kind's own rules.
+type guarded[T resource.Object] struct {
+	resource.Store[T]
+	fits func(ctx context.Context, v T) error
+}
+
+// Create adds v if it fits.
+func (g guarded[T]) Create(ctx context.Context, v T) error {
+	if err := g.fits(ctx, v); err != nil {
+		return err
+	}
+	return g.Store.Create(ctx, v)
+}
+
+// Update replaces v if it fits.
+func (g guarded[T]) Update(ctx context.Context, v T) error {
+	if err := g.fits(ctx, v); err != nil {
+		return err
+	}
+	return g.Store.Update(ctx, v)
+}
+
+// trunkFits refuses a trunk that contradicts another: they would not be told apart when a call comes in.
+func (a *App) trunkFits(ctx context.Context, t *sip.Trunk) error {
+	if err := t.Validate(); err != nil {
+		return err
+	}
+	all, err := everyOf[sip.Trunk](ctx, a.db)
+	if err != nil {
+		return err
+	}
+	others := []*sip.Trunk{t}
+	for _, o := range all {
+		if o.ID != t.ID {
+			others = append(others, o)
+		}
+	}
+	_, err = sip.NewTrunkTable(others)
+	return err
+}
+
+// numberFree refuses a number that another instance has claimed.
+func (a *App) numberFree(_ context.Context, n *call.Number) error {
+	if other := a.dir.snap.Load().numbers[n.Name]; other != nil && other.InstanceID != n.InstanceID {
+		return errs.New(errs.Duplicate, "the number %s is taken", n.Name)
+	}
+	return nil
+}
+
+// deviceNameFree refuses a device name that is taken: phones of all instances share one realm.
+func (a *App) deviceNameFree(_ context.Context, name string) error {
+	if _, taken := a.dir.devices().ByName(name); taken {
+		return errs.New(errs.Duplicate, "a device is called %q already", name)
+	}
+	return nil
+}
+
+// liveAgents is the live side of users for the API.
+type liveAgents struct{ c *centers }
+
+// SetStatus chooses a status for an agent.
+func (l liveAgents) SetStatus(ctx context.Context, instanceID, userID, statusID string) error {
+	center, err := l.c.of(instanceID)
+	if err != nil {
+		return err
+	}
+	return center.SetStatus(ctx, userID, statusID, time.Now())
+}
+
+// Dismiss clears a contact from an agent.
+func (l liveAgents) Dismiss(ctx context.Context, instanceID, userID, contactID string) error {
+	center, err := l.c.of(instanceID)
+	if err != nil {
+		return err
+	}
+	return center.Dismiss(ctx, userID, contactID)
+}
+
+// CurrentUsers is what agents are doing.
+func (l liveAgents) CurrentUsers(instanceID string) []acd.AgentSnapshot {
+	center, err := l.c.of(instanceID)
+	if err != nil {
+		return nil
+	}
+	return center.CurrentAgents()
+}
+
+// promptAudio keeps uploaded prompts in the blob store.
+type promptAudio struct{ a *App }
+
+// PutAudio stores a WAV.
+func (p promptAudio) PutAudio(ctx context.Context, key string, wav []byte) error {
+	sum := sha256.Sum256(wav)
+	return p.a.blobs.Put(ctx, key, bytes.NewReader(wav), int64(len(wav)), hex.EncodeToString(sum[:]))
+}
+
+// DeleteAudio removes one.
+func (p promptAudio) DeleteAudio(ctx context.Context, key string) error {
+	return p.a.blobs.Delete(ctx, key)
+}
+
+// recordings opens recordings wherever they lie.
+type recordings struct{ a *App }
+
+// OpenRecording opens the spooled file, or the uploaded one.
+func (o recordings) OpenRecording(ctx context.Context, r contact.Recording) (io.ReadCloser, int64, error) {
+	if r.Status == contact.RecordingSpooled && r.Spool != "" {
+		f, err := o.a.uploads.spool.Open(r.Spool)
+		if err == nil {
+			info, err := f.Stat()
+			if err != nil {
+				return nil, 0, errors.Join(err, f.Close())
+			}
+			return f, info.Size(), nil
+		}
+		if !errors.Is(err, fs.ErrNotExist) { // missing: it was uploaded this moment
+			return nil, 0, err
+		}
+	}
+	body, info, err := o.a.blobs.Get(ctx, r.Location)
+	return body, info.Size, err
+}

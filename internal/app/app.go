@@ -20,6 +20,7 @@ import (
 	"ullim/internal/events"
 	"ullim/internal/identity"
 	"ullim/internal/jobs"
+	"ullim/internal/resource"
 	"ullim/internal/telemetry"
 	"ullim/ivr"
 	"ullim/media"
@@ -43,6 +44,9 @@ type Options struct {
 	Realm        string
 	RequestRate  float64 // requests a second from one stranger
 	MaxCalls     int
+	MinExpires   time.Duration // of registrations
+	MaxExpires   time.Duration
+	MaxContacts  int                                          // registrations of one device
 	RTPListen    func(netip.AddrPort) (net.PacketConn, error) // default: UDP
 	RTPBind      netip.Addr
 	RTPAdvertise netip.Addr
@@ -80,6 +84,7 @@ type App struct {
 	metrics  *telemetry.Metrics
 	auth     *identity.Authenticator
 	draining atomic.Bool
+	started  time.Time
 
 	// Created is what the first start shows once; nil on later starts.
 	Created *Credentials
@@ -90,7 +95,7 @@ type App struct {
 // New wires an App: opens the database, brings it up to date, recovers what a process that died has left, and makes
 // the instance on the first start. On an error everything that was opened is closed again.
 func New(ctx context.Context, o Options) (*App, error) {
-	a := &App{o: o, log: o.Log, events: &events.Recorder{}, metrics: telemetry.New()}
+	a := &App{o: o, log: o.Log, started: time.Now(), events: &events.Recorder{}, metrics: telemetry.New()}
 	if a.log == nil {
 		a.log = slog.New(slog.DiscardHandler)
 	}
@@ -136,7 +141,7 @@ func (a *App) openStorage(ctx context.Context) error {
 		o.URL = filepath.Join(a.o.DataDir, "ullim.db")
 	}
 	a.dir = newDirectory(nil, a.log)
-	o.OnChange = a.dir.changed
+	o.OnChange = a.changed
 	db, err := storage.Open(ctx, o)
 	if err != nil {
 		return err
@@ -153,6 +158,22 @@ func (a *App) openStorage(ctx context.Context) error {
 		a.blobs = files
 	}
 	return nil
+}
+
+// changed puts a change of the configuration into force before the API answers that it was made.
+func (a *App) changed(c resource.Change) {
+	a.dir.changed(c)
+	if c.Kind != resource.KindDevice || a.registry == nil {
+		return
+	}
+	if d, ok := a.dir.devices().ByID(c.ID); ok && !d.Disabled {
+		return
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
+	defer cancel()
+	if err := a.registry.Drop(ctx, c.ID); err != nil {
+		a.log.Error("registrations of a device that is gone were not ended", "device_id", c.ID, "error", err)
+	}
 }
 
 // openIdentity makes the server's key and the instance.
@@ -234,7 +255,8 @@ func (a *App) openCalls(ctx context.Context) error {
 		Log: a.log, NewID: uuid.NewString, MaxCalls: a.o.MaxCalls,
 	})
 	a.registry = sip.NewRegistrar(sip.RegistrarOptions{
-		Store: a.db, Log: a.log, OnChange: func(userID string, _ bool) { a.centers.deviceChanged(userID) },
+		Store: a.db, Log: a.log, MinExpires: a.o.MinExpires, MaxExpires: a.o.MaxExpires, MaxContacts: a.o.MaxContacts,
+		OnChange: func(userID string, _ bool) { a.centers.deviceChanged(userID) },
 	})
 	a.life.onStopDo("routing", a.centers.stop)
 	return a.registry.Load(ctx)

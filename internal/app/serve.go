@@ -118,6 +118,7 @@ func optionsOf(ctx context.Context, cfg *config.Config, log *slog.Logger) (o Opt
 		Instance:  InstanceSpec{Alias: "ullim", Zone: localZone(), Language: localLanguage()},
 		Database:  databaseOf(cfg),
 		Advertise: cfg.SIP.Advertise, Realm: cfg.SIP.Realm, RequestRate: cfg.SIP.RequestsPerSource, MaxCalls: cfg.SIP.MaxCalls,
+		MinExpires: cfg.SIP.MinExpires, MaxExpires: cfg.SIP.MaxExpires, MaxContacts: cfg.SIP.ContactsPerDevice,
 		RTPFirst: uint16(cfg.RTP.Ports.Low), RTPLast: uint16(cfg.RTP.Ports.High), //nolint:gosec // config checks the range
 		Synthesizer: &prompts.Espeak{Command: cfg.Speech.Command, Timeout: cfg.Speech.Timeout},
 	}

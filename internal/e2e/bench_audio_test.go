@@ -2,7 +2,7 @@ package e2e
 
 import (
 	"bufio"
-	"encoding/binary"
+	wire "encoding/binary"
 	"fmt"
 	"net"
 	"net/netip"
@@ -83,7 +83,7 @@ func (s *sink) read() {
 		}
 		at := time.Now().UnixNano()
 		if no >= 32 { // cmsghdr and timespec on 64 bits
-			at = int64(binary.NativeEndian.Uint64(oob[16:]))*1e9 + int64(binary.NativeEndian.Uint64(oob[24:])) //nolint:gosec // a time
+			at = int64(wire.NativeEndian.Uint64(oob[16:]))*1e9 + int64(wire.NativeEndian.Uint64(oob[24:])) //nolint:gosec // a time
 		}
 		s.take(buf[:n], at, from)
 	}
@@ -93,7 +93,7 @@ func (s *sink) read() {
 const aliveEvery = 250 // packets heard
 
 func (s *sink) take(p []byte, at int64, from netip.AddrPort) {
-	sequence, ssrc := binary.BigEndian.Uint16(p[2:]), binary.BigEndian.Uint32(p[8:])
+	sequence, ssrc := wire.BigEndian.Uint16(p[2:]), wire.BigEndian.Uint32(p[8:])
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.all++
@@ -196,10 +196,10 @@ func TestBareProcess(t *testing.T) {
 	to := netip.AddrPortFrom(netip.MustParseAddr("127.0.0.1"), uint16(port)) //nolint:gosec // a port
 	packet := append([]byte{0x80, 0}, make([]byte, 170)...)
 	for next, frame := time.Now(), 0; ; frame++ {
-		binary.BigEndian.PutUint16(packet[2:], uint16(frame)) //nolint:gosec // wraps
-		binary.BigEndian.PutUint32(packet[4:], uint32(frame*160))
+		wire.BigEndian.PutUint16(packet[2:], uint16(frame)) //nolint:gosec // wraps
+		wire.BigEndian.PutUint32(packet[4:], uint32(frame*160))
 		for i, c := range conns {
-			binary.BigEndian.PutUint32(packet[8:], uint32(i+1)) //nolint:gosec // small
+			wire.BigEndian.PutUint32(packet[8:], uint32(i+1)) //nolint:gosec // small
 			_, _ = c.WriteToUDPAddrPort(packet, to)
 		}
 		next = next.Add(20 * time.Millisecond)
@@ -215,7 +215,7 @@ func TestBareProcess(t *testing.T) {
 func bareChild(b *testing.B, sockets, port int, begun, ready func(pid int)) {
 	b.Helper()
 	cmd := exec.Command(os.Args[0], "-test.run=^TestBareProcess$")
-	cmd.Env = append(os.Environ(), "ULLIM_BIN="+binary, bareEnv+"="+strings.Join([]string{strconv.Itoa(sockets), strconv.Itoa(port)}, " "))
+	cmd.Env = append(os.Environ(), "ULLIM_BIN=none", bareEnv+"="+strings.Join([]string{strconv.Itoa(sockets), strconv.Itoa(port)}, " "))
 	in, err := cmd.StdinPipe()
 	if err != nil {
 		b.Fatal(err)

@@ -81,7 +81,7 @@ type searchNumbersOutput struct {
 func (s *service) searchNumbers(ctx context.Context, c *rest.Call, in *searchNumbersInput) (*searchNumbersOutput, error) {
 	out := &searchNumbersOutput{List: []availableNumber{}}
 	n := &call.Number{Meta: resource.Meta{InstanceID: c.Instance(), Name: in.Prefix}}
-	if in.Prefix == "" || n.Validate() != nil {
+	if !isNumber(n) {
 		return out, nil
 	}
 	taken, err := s.claimed(ctx, c, in.Prefix)
@@ -96,6 +96,8 @@ func (s *service) searchNumbers(ctx context.Context, c *rest.Call, in *searchNum
 	}
 	return out, nil
 }
+
+func isNumber(n *call.Number) bool { return n.Validate() == nil }
 
 func (s *service) claimed(ctx context.Context, c *rest.Call, number string) (bool, error) {
 	_, err := s.Numbers.GetByName(ctx, c.Instance(), number)
