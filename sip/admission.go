@@ -283,25 +283,28 @@ func (ep *Endpoint) challenge(req *sipgo.Request, tx *sipgo.ServerTx, who peer, 
 	case AuthMalformed:
 		ep.refuseWith(req, tx, 400, "Bad Request")
 		return 400
-	case AuthStale:
-		var hs []sipgo.Header
-		for _, c := range ep.auth.Challenges(req.Source(), who.tried, now) {
-			hs = append(hs, header("WWW-Authenticate", c))
-		}
-		ep.refuseWith(req, tx, 401, "Unauthorized", hs...)
-		return 401
-	case AuthOK, AuthWrong:
+	case AuthOK:
+		ep.refuseWith(req, tx, 403, "Forbidden")
+		return 403
+	case AuthStale, AuthWrong:
 	}
-	if req.Method == sipgo.REGISTER {
-		ep.logRegister(req, 403, who.why)
+	// A wrong password is challenged again and not forbidden: many phones never come back after a 403, and a typing
+	// mistake would need a visit. The back-off of Authenticator is what stops guessing.
+	stale := who.verdict == AuthStale && who.tried
+	if req.Method == sipgo.REGISTER && who.verdict == AuthWrong {
+		ep.logRegister(req, 401, who.why)
 	}
-	ep.refuseWith(req, tx, 403, "Forbidden")
-	return 403
+	var hs []sipgo.Header
+	for _, c := range ep.auth.Challenges(req.Source(), stale, now) {
+		hs = append(hs, header("WWW-Authenticate", c))
+	}
+	ep.refuseWith(req, tx, 401, "Unauthorized", hs...)
+	return 401
 }
 
 // inbound is what the owner of the call is told.
 func (ep *Endpoint) inbound(req *sipgo.Request, who peer, sdp []byte) call.Inbound {
-	in := call.Inbound{CallID: callIDOf(req), SDP: sdp, Received: time.Now(), Headers: factsOf(req, who.trunk != nil)}
+	in := call.Inbound{CallID: callIDOf(req), SDP: sdp, Received: time.Now(), Source: hostOf(req), Headers: factsOf(req, who.trunk != nil)}
 	region := ""
 	if who.trunk != nil {
 		in.TrunkID, region = who.trunk.ID, who.trunk.Region
@@ -352,4 +355,13 @@ func factsOf(req *sipgo.Request, trusted bool) map[string]string {
 		}
 	}
 	return facts
+}
+
+// hostOf is the host that a request came from.
+func hostOf(req *sipgo.Request) netip.Addr {
+	source, err := netip.ParseAddrPort(req.Source())
+	if err != nil {
+		return netip.Addr{}
+	}
+	return source.Addr().Unmap()
 }

@@ -66,7 +66,7 @@ func TestWrongPasswordAndUnknownUserGetTheSameAnswer(t *testing.T) {
 			d.invite()
 			d.send("INVITE", 2+i, sdpOffer, credentials(t, p.response("1 INVITE", 401), "INVITE", d.uri, user, "wrong"))
 			p.settle()
-			res := p.response([]string{"2 INVITE", "3 INVITE"}[i], 403)
+			res := p.response([]string{"2 INVITE", "3 INVITE"}[i], 401)
 			var names []string
 			for _, h := range res.Headers() {
 				names = append(names, h.Name())
@@ -75,7 +75,7 @@ func TestWrongPasswordAndUnknownUserGetTheSameAnswer(t *testing.T) {
 		}
 		same(t, "answers", answers[0], answers[1])
 		same(t, "calls", s.owner.count(), 0)
-		if s.log.with("invite refused", "status=403") == "" {
+		if s.log.with("invite refused", "status=401") == "" {
 			t.Error("no log line")
 		}
 	})

@@ -250,7 +250,7 @@ func (l *Leg) on200(res *sipgo.Response) {
 		return
 	}
 	l.state = legConfirmed
-	l.emit(call.LegEvent{Kind: call.LegAnswered, Code: res.StatusCode, SDP: sdp})
+	l.emit(call.LegEvent{Kind: call.LegAnswered, Code: res.StatusCode, SDP: sdp, Host: l.d.source.Addr()})
 }
 
 // noAnswer is the end of our INVITE's transaction without a final answer.

@@ -3,6 +3,7 @@ package app
 import (
 	"context"
 	"io"
+	"net/netip"
 
 	"ullim/internal/call"
 	"ullim/internal/contact"
@@ -36,6 +37,7 @@ var _ call.MediaPlane = plane{}
 func (p plane) Open(o call.MediaOptions) (call.Media, error) {
 	s, err := p.Plane.Open(media.SessionOptions{
 		ContactID: o.ContactID, Peer: o.Peer, Codecs: o.Codecs, OnDigit: o.OnDigit, OnDead: o.OnDead,
+		SignallingSource: o.Host,
 	})
 	if err != nil {
 		return nil, err
@@ -72,6 +74,9 @@ func both(a, b call.Media) (left, right *media.Session, err error) {
 
 // session makes a media.Session a call.Media.
 type session struct{ *media.Session }
+
+// SetHost tells where the far end's signalling comes from.
+func (s session) SetHost(host netip.Addr) { s.SetSignallingSource(host) }
 
 // Play sends prepared audio.
 func (s session) Play(list []call.Audio, loop bool, done func(finished bool)) {

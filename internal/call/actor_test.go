@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"net/netip"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -217,6 +218,7 @@ func (fakeMedia) Accept([]byte) error                     { return nil }
 func (fakeMedia) Answer([]byte) ([]byte, error)           { return []byte("answer"), nil }
 func (fakeMedia) Play([]Audio, bool, func(finished bool)) {}
 func (fakeMedia) StopPlay()                               {}
+func (fakeMedia) SetHost(netip.Addr)                      {}
 func (fakeMedia) Close() contact.Quality                  { return contact.Quality{} }
 
 type fakeDialer struct{}

@@ -26,7 +26,7 @@ func (s *step) agentLeg(e LegEvent) {
 	switch e.Kind {
 	case LegAnswered:
 		if e.SDP != nil {
-			s.do(negotiate{Agent: true, SDP: e.SDP})
+			s.do(negotiate{Agent: true, SDP: e.SDP, Host: e.Host})
 		}
 		if s.Phase == PhaseRinging {
 			s.agentAnswered()

@@ -110,6 +110,9 @@ func (a *actor) negotiate(e negotiate) {
 	if leg == nil || media == nil {
 		return
 	}
+	if e.Host.IsValid() {
+		media.SetHost(e.Host)
+	}
 	if !e.Offer {
 		if err := media.Accept(e.SDP); err != nil {
 			ended := LegEvent{Kind: LegEnded, Cause: CauseProtocol, Text: "their SDP answer cannot be used: " + err.Error()}

@@ -2,6 +2,7 @@ package call
 
 import (
 	"context"
+	"net/netip"
 	"time"
 
 	"ullim/internal/contact"
@@ -84,6 +85,7 @@ type LegEvent struct {
 	Digit byte // 0-9 * # A-D
 	Cause LegCause
 	Text  string
+	Host  netip.Addr // LegAnswered of an outgoing leg: where their signalling comes from
 }
 
 // Media is the audio of one leg (media.Session implements it, through the adapter in internal/app). Methods return at
@@ -95,6 +97,8 @@ type Media interface {
 	// Answer negotiates their offer, first or later, and gives our answer. On error (errs.Invalid: no common codec,
 	// bad SDP) what was agreed before stays in force.
 	Answer(offer []byte) ([]byte, error)
+	// SetHost tells where their signalling comes from; it counts from the next negotiation on.
+	SetHost(host netip.Addr)
 	// Play sends the given audio one after the other, again and again if loop is set, instead of whatever is played
 	// now. done is called exactly once, from another goroutine: finished is false if something else took its place.
 	Play(list []Audio, loop bool, done func(finished bool))
@@ -254,6 +258,7 @@ type Inbound struct {
 	Called     string // as dialled, normalised to E.164 where it is a number
 	SDP        []byte // nil: they ask for our offer
 	Received   time.Time
+	Source     netip.Addr
 	Headers    map[string]string // the SIP facts that flows may read: P-Asserted-Identity, From, To, Diversion ...
 }
 

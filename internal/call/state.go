@@ -2,6 +2,7 @@ package call
 
 import (
 	"maps"
+	"net/netip"
 	"time"
 
 	"ullim/internal/contact"
@@ -186,6 +187,7 @@ type (
 		Agent bool
 		SDP   []byte
 		Offer bool
+		Host  netip.Addr // of the far end's signalling, if it is new
 	}
 	// hangupCustomer, HangupAgent: end a leg.
 	hangupCustomer struct{ Cause string }

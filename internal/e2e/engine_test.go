@@ -214,10 +214,16 @@ func (e *engine) credentials() {
 	e.instance = m[1]
 }
 
-// tail is the end of the log.
+// tail is the end of the log, without the requests of the test itself that went well.
 func (e *engine) tail() string {
-	text := e.log.String()
-	if n := len(text) - 30_000; n > 0 {
+	var b strings.Builder
+	for line := range strings.Lines(e.log.String()) {
+		if !strings.Contains(line, "msg=http") || !strings.Contains(line, "status=200") {
+			b.WriteString(line)
+		}
+	}
+	text := b.String()
+	if n := len(text) - 20_000; n > 0 {
 		text = "...\n" + text[n:]
 	}
 	return text

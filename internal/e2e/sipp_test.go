@@ -53,7 +53,7 @@ func TestFiftyCallsOfSIPpHearAMessageAndAreHungUpOn(t *testing.T) {
 		if *r.DisconnectReason != "CONTACT_FLOW_DISCONNECT" {
 			t.Errorf("contact %s: %s", *r.Id, *r.DisconnectReason)
 		}
-		if *r.SystemEndpoint.Address != "+8225550100" || !strings.HasPrefix(*r.CustomerEndpoint.Address, "+82101234") {
+		if *r.SystemEndpoint.Address != "+8225550100" || *r.CustomerEndpoint.Address != "+821012345678" {
 			t.Errorf("contact %s was from %s to %s", *r.Id, *r.CustomerEndpoint.Address, *r.SystemEndpoint.Address)
 		}
 	}
