@@ -115,6 +115,7 @@ type MediaOptions struct {
 	OnDigit   func(digit byte) // once for each key pressed
 	OnDead    func(why string) // media that had been agreed never came or stopped: see the media package for the times
 	Peer      string           // "customer" or "agent", for logs
+	Host      netip.Addr       // where their signalling comes from, if known: who may send audio from behind NAT
 }
 
 // MediaPlane makes and joins Media.
