@@ -32,6 +32,7 @@ test: ## everything: format, lint, import table, unit, both databases, both blob
 	@tools/setup.sh test
 	@$(MAKE) --no-print-directory tools lint build
 	go test $(GOFLAGS_RACE) -timeout 20m ./...
+	go test -timeout 10m -run 'Virtual|Whatever' ./internal/app
 
 .PHONY: tools
 tools: $(LINT) $(VERSITYGW) ## build the pinned tools into .cache/tools

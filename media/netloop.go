@@ -120,7 +120,7 @@ func (l *NetLoop) run() {
 			}
 			next = time.Now().Add(Frame)
 		}
-		timer.Reset(time.Until(next))
+		timer.Reset(max(time.Until(next), time.Nanosecond))
 		select {
 		case <-l.done:
 			return

@@ -260,7 +260,7 @@ func (r *Registrar) Run(ctx context.Context) {
 	timer := time.NewTimer(time.Hour)
 	defer timer.Stop()
 	for {
-		timer.Reset(r.plan(time.Now()))
+		timer.Reset(max(r.plan(time.Now()), time.Nanosecond))
 		select {
 		case <-ctx.Done():
 			return

@@ -19,7 +19,7 @@ func seeds() int {
 	if n, err := strconv.Atoi(os.Getenv("ULLIM_TEST_SEEDS")); err == nil {
 		return n
 	}
-	return 200
+	return worldsUnderTest
 }
 
 // TestWhateverTheNetworkAndThePeersDoNothingIsLeft plays the five calls of the demo together with calls whose peers lose
@@ -103,7 +103,7 @@ func faultyActs(rng *rand.Rand) []*act {
 				return err
 			}
 			a.call = c
-			_ = pause(ctx, 20*time.Second)
+			_ = pause(ctx, 4*time.Second)
 			c.Hangup()
 			_, err = c.WaitEnded(ctx)
 			return err

@@ -75,7 +75,7 @@ func TestSIPpCallersMayHangUpCancelAndUseTCP(t *testing.T) {
 	}{
 		{"hangup", "CUSTOMER_DISCONNECT", 20, []string{"-r", "10"}},
 		{"hangup", "CUSTOMER_DISCONNECT", 20, []string{"-r", "10", "-t", "t1"}}, // one TCP connection
-		{"hangup", "CUSTOMER_DISCONNECT", 5, []string{"-r", "5", "-t", "tn"}},   // one for each call
+		{"hangup", "CUSTOMER_DISCONNECT", 5, []string{"-r", "5", "-t", "tn", "-max_socket", "100"}},   // one for each call
 		{"cancel", "", 10, []string{"-r", "5"}},
 		{"options", "", 0, []string{"-m", "5"}},
 		{"options", "", 0, []string{"-m", "5", "-t", "t1"}},

@@ -1,0 +1,6 @@
+//go:build race
+
+package app
+
+// worldsUnderTest is fewer under the race detector, which makes each ten times slower; `make test` runs both.
+const worldsUnderTest = 16
