@@ -35,7 +35,4 @@ func main() {
 type versionCommand struct{}
 
 // Run prints the version.
-func (versionCommand) Run() error {
-	fmt.Println("ullim", app.Version())
-	return nil
-}
+func (versionCommand) Run() { fmt.Println("ullim", app.Version()) }

@@ -39,8 +39,8 @@ func (s serveCommand) Run() error {
 	}
 	select {
 	case <-signals:
-	case err := <-server.Failed():
-		return errors.Join(err, server.Shutdown(context.Background()))
+	case failure := <-server.Failed():
+		return errors.Join(failure, server.Shutdown(context.Background()))
 	}
 	fmt.Fprintf(os.Stderr, "shutting down: new calls are refused, live ones may go on for %s; a second signal ends them at once\n", cfg.Limits.Drain)
 	ctx, cancel := context.WithTimeout(context.Background(), cfg.Limits.Drain)

@@ -166,9 +166,9 @@ func (o recordings) OpenRecording(ctx context.Context, r contact.Recording) (io.
 	if r.Status == contact.RecordingSpooled && r.Spool != "" {
 		f, err := o.a.uploads.spool.Open(r.Spool)
 		if err == nil {
-			info, err := f.Stat()
-			if err != nil {
-				return nil, 0, errors.Join(err, f.Close())
+			info, statErr := f.Stat()
+			if statErr != nil {
+				return nil, 0, errors.Join(statErr, f.Close())
 			}
 			return f, info.Size(), nil
 		}

@@ -61,6 +61,7 @@ type Options struct {
 type App struct {
 	o        Options
 	log      *slog.Logger
+	names    *callNames
 	life     lifecycle
 	db       *storage.DB
 	stores   *stores
@@ -95,10 +96,11 @@ type App struct {
 // New wires an App: opens the database, brings it up to date, recovers what a process that died has left, and makes
 // the instance on the first start. On an error everything that was opened is closed again.
 func New(ctx context.Context, o Options) (*App, error) {
-	a := &App{o: o, log: o.Log, started: time.Now(), events: &events.Recorder{}, metrics: telemetry.New()}
+	a := &App{o: o, log: o.Log, started: time.Now(), names: newCallNames(), events: &events.Recorder{}, metrics: telemetry.New()}
 	if a.log == nil {
 		a.log = slog.New(slog.DiscardHandler)
 	}
+	a.log = a.names.correlate(a.log)
 	if a.o.Node == "" {
 		a.o.Node = "node-1"
 	}
@@ -248,7 +250,9 @@ func (a *App) openCalls(ctx context.Context) error {
 		Node: a.o.Node, Media: plane{a.plane}, Dialer: dialer{a},
 		Flows:  &flows{engine: a.engine, source: a.flows, dir: a.dir, log: a.log},
 		Queues: a.centers, Numbers: a.dir, Instances: a.dir.Instance, Store: a.db, Spill: a.spill, Events: a.events,
+		Opened: a.names.add,
 		Closed: func(r *contact.Record) {
+			a.names.remove(r.ID)
 			a.metrics.ContactClosed(r.DisconnectReason)
 			a.jobs.Wake()
 		},

@@ -64,9 +64,11 @@ func newDirectory(s *stores, log *slog.Logger) *directory {
 
 // changed is called by storage after each committed change. It returns when a snapshot that has the change is in place.
 func (d *directory) changed(c resource.Change) {
-	switch c.Kind {
-	case resource.KindFlow, resource.KindPrompt, resource.KindAccessKey, resource.KindSecurityProfile:
-		return // read when needed
+	readWhenNeeded := []resource.Kind{
+		resource.KindFlow, resource.KindPrompt, resource.KindAccessKey, resource.KindSecurityProfile,
+	}
+	if slices.Contains(readWhenNeeded, c.Kind) {
+		return
 	}
 	mine := d.asked.Add(1)
 	d.mu.Lock()
@@ -107,9 +109,9 @@ func (d *directory) read(ctx context.Context) (*snapshot, error) {
 		return nil, err
 	}
 	for _, inst := range instances {
-		t, err := d.readTenant(ctx, inst)
-		if err != nil {
-			return nil, fmt.Errorf("instance %s: %w", inst.Name, err)
+		t, readErr := d.readTenant(ctx, inst)
+		if readErr != nil {
+			return nil, fmt.Errorf("instance %s: %w", inst.Name, readErr)
 		}
 		next.tenants[inst.ID] = t
 		for name, n := range t.byNumber {

@@ -42,6 +42,7 @@ func TestWhateverTheNetworkAndThePeersDoNothingIsLeft(t *testing.T) {
 }
 
 func playFaultyWorld(t *testing.T, seed int64) {
+	t.Helper()
 	rng := rand.New(rand.NewPCG(uint64(seed), 7))
 	tr, network := newVirtualTrial(t, siptest.NetworkOptions{Seed: seed, Delay: time.Duration(1+rng.IntN(20)) * time.Millisecond})
 	tr.acts = append(tr.acts, faultyActs(rng)...)

@@ -27,7 +27,7 @@ func newVirtualTrial(t *testing.T, faults siptest.NetworkOptions) (*trial, *sipt
 		log = slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: slog.LevelDebug}))
 	}
 	tr := newTrial(TryOptions{Out: &bytes.Buffer{}, Dir: t.TempDir(), Language: "en-US", Log: log})
-	tr.listen = network.Listen
+	tr.listen, tr.share = network.Listen, 0.9
 	tr.phones.Local = "10.0.0.2:0"
 	conn, err := network.Listen("10.0.0.1:5060")
 	if err != nil {

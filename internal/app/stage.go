@@ -45,17 +45,17 @@ func (s stage) hours(ctx context.Context, name string, open bool) (string, error
 }
 
 // queue makes a queue whose phones ring for so many seconds, and a routing profile that serves it alone.
-func (s stage) queue(ctx context.Context, name, hoursID string, ring int) (queueID, profileID string, err error) {
+func (s stage) queue(ctx context.Context, name, hoursID string, ring int) (profileID string, err error) {
 	q := &acd.Queue{Meta: s.meta(name), HoursID: hoursID, Status: acd.QueueEnabled, RingSeconds: ring}
 	if err = s.app.stores.queues.Create(ctx, q); err != nil {
-		return "", "", err
+		return "", err
 	}
 	p := &acd.RoutingProfile{
 		Meta: s.meta(name + " agents"), DefaultOutboundQueueID: q.ID, AvailabilityTimer: acd.SinceLastActivity,
 		Concurrencies: []acd.Concurrency{{Channel: contact.Voice, Limit: 1, CrossChannel: acd.CurrentChannelOnly}},
 		Queues:        []acd.ProfileQueue{{QueueID: q.ID, Channel: contact.Voice, Priority: 1}},
 	}
-	return q.ID, p.ID, s.app.stores.routing.Create(ctx, p)
+	return p.ID, s.app.stores.routing.Create(ctx, p)
 }
 
 // agent makes a user with a device. The password is the device's.

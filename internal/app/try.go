@@ -63,6 +63,10 @@ func Try(ctx context.Context, o TryOptions) error {
 	return nil
 }
 
+// audible is how much of a talk must be what the other side said. A stranger's voice, music or silence has none of it;
+// on a machine that stalls, even a good engine does not have all.
+const audible = 0.5
+
 // trial is one run of Try: on loopback for people, or on an in-memory network in virtual time for the tests.
 type trial struct {
 	o       TryOptions
@@ -74,6 +78,7 @@ type trial struct {
 	agents  map[string]*tryAgent
 	acts    []*act
 
+	share  float64                                   // of a talk that must be heard and recorded as it was said
 	listen func(addr string) (net.PacketConn, error) // nil: real sockets
 	phones siptest.PhoneOptions                      // what all phones have in common
 
@@ -102,7 +107,7 @@ func (t *trial) print(format string, args ...any) {
 }
 
 func newTrial(o TryOptions) *trial {
-	return &trial{o: o, start: time.Now(), labels: map[string]string{}, agents: map[string]*tryAgent{}, acts: acts()}
+	return &trial{o: o, start: time.Now(), labels: map[string]string{}, agents: map[string]*tryAgent{}, acts: acts(), share: audible}
 }
 
 // open starts the engine on loopback, on ports of the kernel's choice.
@@ -169,7 +174,7 @@ func (t *trial) setUp(ctx context.Context) error {
 		if a.closed {
 			hours = closed
 		}
-		_, profile, err := t.stage.queue(ctx, a.queue, hours, a.ring)
+		profile, err := t.stage.queue(ctx, a.queue, hours, a.ring)
 		if err != nil {
 			return err
 		}
@@ -258,7 +263,7 @@ func (t *trial) keep(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	_, profile, err := t.stage.queue(setup, "Your queue", open, 30)
+	profile, err := t.stage.queue(setup, "Your queue", open, 30)
 	if err != nil {
 		return err
 	}

@@ -84,9 +84,9 @@ func (t *trial) examineTalk(ctx context.Context, a *act, r *contact.Record) {
 	from, to := a.when("CONNECTED_TO_AGENT").Add(200*time.Millisecond), a.when("DISCONNECTED")
 	caller, agent := siptest.Voice("caller "+a.label), t.agents[name].phone.Voice()
 	heard := siptest.Share(a.call.HeardBetween(from, to), agent)
-	a.check("the caller hears the agent", heard > 0.9, "%.0f %% of the talk", 100*heard)
+	a.check("the caller hears the agent", heard > t.share, "%.0f %% of the talk", 100*heard)
 	heard = siptest.Share(a.agent.HeardBetween(from, to), caller)
-	a.check("the agent hears the caller", heard > 0.9, "%.0f %% of the talk", 100*heard)
+	a.check("the agent hears the caller", heard > t.share, "%.0f %% of the talk", 100*heard)
 	t.examineRecording(ctx, a, r, caller, agent)
 }
 
@@ -112,7 +112,7 @@ func (t *trial) examineRecording(ctx context.Context, a *act, r *contact.Record,
 		side[i%2] = append(side[i%2], v)
 	}
 	left, right := siptest.Share(side[0], caller), siptest.Share(side[1], agent)
-	a.check("recording: caller left, agent right", left > 0.9 && right > 0.9, "%.0f %% and %.0f %% of %.1f s, %s",
+	a.check("recording: caller left, agent right", left > t.share && right > t.share, "%.0f %% and %.0f %% of %.1f s, %s",
 		100*left, 100*right, sound.Length().Seconds(), rec.Location)
 }
 

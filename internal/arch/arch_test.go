@@ -83,8 +83,8 @@ func TestEveryPackageImportsOnlyWhatItsRowAllows(t *testing.T) {
 			continue
 		}
 		for _, imp := range p.Imports {
-			if imp, ours := strings.CutPrefix(imp, "ullim/"); ours && !may(allowed, pkg, imp) {
-				t.Errorf("%s must not import %s", pkg, imp)
+			if name, ours := strings.CutPrefix(imp, "ullim/"); ours && !may(allowed, pkg, name) {
+				t.Errorf("%s must not import %s", pkg, name)
 			}
 		}
 	}
@@ -117,7 +117,7 @@ func TestFilesAndFunctionsCanBeReadInOneSitting(t *testing.T) {
 	if err != nil {
 		t.Fatalf("go list: %v", err)
 	}
-	for _, file := range strings.Fields(string(out)) {
+	for file := range strings.FieldsSeq(string(out)) {
 		fset := token.NewFileSet()
 		f, err := parser.ParseFile(fset, file, nil, 0)
 		if err != nil {

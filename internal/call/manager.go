@@ -21,7 +21,7 @@ type Instance struct {
 	Inbound bool // calls are taken
 }
 
-// Options are a Manager's collaborators. All are needed except Closed and Events.
+// Options are a Manager's collaborators. All are needed except Opened, Closed and Events.
 type Options struct {
 	Node      string
 	Media     MediaPlane
@@ -31,8 +31,9 @@ type Options struct {
 	Numbers   NumberLookup
 	Instances func(id string) (Instance, bool)
 	Store     Store
-	Spill     func(*contact.Record) error // keeps a final record that the store does not take
-	Closed    func(*contact.Record)       // told after a final record was committed: its jobs can be done
+	Spill     func(*contact.Record) error    // keeps a final record that the store does not take
+	Opened    func(contactID, callID string) // told of every segment when it is stored
+	Closed    func(*contact.Record)          // told after a final record was committed, or spilled
 	Events    *events.Recorder
 	Log       *slog.Logger
 	NewID     func() string
@@ -63,6 +64,9 @@ type Manager struct {
 
 // NewManager makes a Manager.
 func NewManager(o Options) *Manager {
+	if o.Opened == nil {
+		o.Opened = func(string, string) {}
+	}
 	if o.Closed == nil {
 		o.Closed = func(*contact.Record) {}
 	}
@@ -118,6 +122,7 @@ func (m *Manager) Admit(ctx context.Context, in Inbound, leg Leg) (func(LegEvent
 		media.Close()
 		return nil, err
 	}
+	m.o.Opened(id, in.CallID)
 	m.mu.Lock()
 	m.calls[id] = a
 	m.mu.Unlock()

@@ -48,6 +48,7 @@ func (a *actor) perform(e Effect) {
 		a.saver.save(e.Record)
 	case openSegment:
 		a.saver.create(e.Record)
+		a.m.o.Opened(e.Record.ID, e.Record.CallID)
 		a.m.rename(a, e.Record.ID)
 		a.log = a.m.logFor(e.Record.ID, e.Record.CallID)
 	case closeSegment:

@@ -127,4 +127,5 @@ func (s *saver) write(op saveOp) {
 	if err := s.spill(&r); err != nil {
 		s.log.Error("contact record lost: neither stored nor spilled", "contact_id", r.ID, "error", err)
 	}
+	s.closed(&r)
 }

@@ -74,9 +74,10 @@ func TestSIPpCallersMayHangUpCancelAndUseTCP(t *testing.T) {
 		args             []string
 	}{
 		{"hangup", "CUSTOMER_DISCONNECT", 20, []string{"-r", "10"}},
-		{"hangup", "CUSTOMER_DISCONNECT", 20, []string{"-r", "10", "-t", "t1"}}, // one TCP connection
-		{"hangup", "CUSTOMER_DISCONNECT", 5, []string{"-r", "5", "-t", "tn", "-max_socket", "100"}},   // one for each call
-		{"cancel", "", 10, []string{"-r", "5"}},
+		{"hangup", "CUSTOMER_DISCONNECT", 20, []string{"-r", "10", "-t", "t1"}},                     // one TCP connection
+		{"hangup", "CUSTOMER_DISCONNECT", 5, []string{"-r", "5", "-t", "tn", "-max_socket", "100"}}, // one for each call
+		// A 200 that comes before sipp has got to its CANCEL is let go; the engine repeats it.
+		{"cancel", "", 10, []string{"-r", "5", "-default_behaviors", "all,-abortunexp"}},
 		{"options", "", 0, []string{"-m", "5"}},
 		{"options", "", 0, []string{"-m", "5", "-t", "t1"}},
 	} {
