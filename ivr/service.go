@@ -160,13 +160,14 @@ func (s *Service) List(ctx context.Context, instanceID string, p resource.Page, 
 // Find is a flow by ARN, id or name. errs.NotFound, also for an ARN of another instance.
 func (s *Service) Find(ctx context.Context, instanceID, ref string) (*Flow, error) {
 	if strings.HasPrefix(ref, "arn:") {
-		id, ok := flowID(instanceID, ref)
+		id, ok := resource.IDInARN(instanceID, resource.KindFlow, ref)
+		id, _, _ = strings.Cut(id, ":") // an alias: which version is not for the caller to choose
 		if !ok {
 			return nil, errs.New(errs.NotFound, "there is no flow %.200q in this instance", ref)
 		}
 		return s.store.Get(ctx, instanceID, id)
 	}
-	id, _, _ := strings.Cut(ref, ":$") // "<id>:$LATEST": which version is not for the caller to choose
+	id, _, _ := strings.Cut(ref, ":$") // "<id>:$LATEST"
 	if uuid.Validate(id) == nil {
 		return s.store.Get(ctx, instanceID, id)
 	}
@@ -223,18 +224,6 @@ func (s *Service) Default(ctx context.Context, instanceID string, t FlowType) (*
 	defer s.mu.Unlock()
 	s.defaults[key] = f.ID
 	return f, nil
-}
-
-// flowID is the id in "arn:<partition>:connect:<region>:<account>:instance/<instance>/contact-flow/<id>[:<alias>]", if
-// the ARN is of a flow of this instance.
-func flowID(instanceID, arn string) (string, bool) {
-	parts := strings.SplitN(arn, ":", 6)
-	if len(parts) != 6 || parts[2] != "connect" {
-		return "", false
-	}
-	id, ok := strings.CutPrefix(parts[5], "instance/"+instanceID+"/"+string(resource.KindFlow)+"/")
-	id, _, _ = strings.Cut(id, ":")
-	return id, ok && id != "" && !strings.Contains(id, "/")
 }
 
 // ProblemsOf gives the problems that stopped publishing; nil if the error is another.

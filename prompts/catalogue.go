@@ -56,7 +56,7 @@ func (c *Catalogue) Find(ctx context.Context, instanceID, ref, language string) 
 	missing := errs.New(errs.NotFound, "there is no prompt %.100q", ref)
 	id, isID := ref, uuid.Validate(ref) == nil
 	if strings.HasPrefix(ref, "arn:") {
-		if id, isID = arnID(instanceID, ref); !isID {
+		if id, isID = resource.IDInARN(instanceID, resource.KindPrompt, ref); !isID {
 			return nil, missing
 		}
 	}
@@ -103,15 +103,4 @@ func (c *Catalogue) load(ctx context.Context, p *Prompt) (a *Audio, err error) {
 		return nil, fmt.Errorf("prompts: reading %s: %w", p.Name, err)
 	}
 	return NewAudio(p.Name, pcm, u.Rate, c.enc), nil
-}
-
-// arnID is the id in "arn:<partition>:connect:<region>:<account>:instance/<instance>/prompt/<id>", if the ARN is of a
-// prompt of this instance.
-func arnID(instanceID, arn string) (string, bool) {
-	parts := strings.SplitN(arn, ":", 6)
-	if len(parts) != 6 || parts[2] != "connect" {
-		return "", false
-	}
-	id, ok := strings.CutPrefix(parts[5], "instance/"+instanceID+"/"+string(resource.KindPrompt)+"/")
-	return id, ok && id != "" && !strings.Contains(id, "/")
 }

@@ -35,4 +35,7 @@ func main() {
 type versionCommand struct{}
 
 // Run prints the version.
-func (versionCommand) Run() { fmt.Println("ullim", app.Version()) }
+func (versionCommand) Run() error {
+	_, err := fmt.Println("ullim", app.Version())
+	return err
+}

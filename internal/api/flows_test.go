@@ -11,7 +11,6 @@ import (
 	awsconnect "github.com/aws/aws-sdk-go-v2/service/connect"
 	"github.com/aws/aws-sdk-go-v2/service/connect/types"
 
-	"ullim/internal/api/rest"
 	"ullim/internal/identity"
 	"ullim/internal/resource"
 )
@@ -193,7 +192,7 @@ func TestPromptsThroughTheSDK(t *testing.T) {
 	}
 	got, err := c.DescribePrompt(ctx, &awsconnect.DescribePromptInput{InstanceId: aws.String(ours), PromptId: second.PromptId})
 	must(t, err)
-	if p := got.Prompt; *p.Name != "Now" || *p.Description != "d" || *p.PromptARN != rest.ARN(ours, resource.KindPrompt, *p.PromptId) {
+	if p := got.Prompt; *p.Name != "Now" || *p.Description != "d" || *p.PromptARN != resource.ARN(ours, resource.KindPrompt, *p.PromptId) {
 		t.Errorf("%+v", p)
 	}
 	list, err := c.ListPrompts(ctx, &awsconnect.ListPromptsInput{InstanceId: aws.String(ours)})

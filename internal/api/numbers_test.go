@@ -18,7 +18,7 @@ func TestPhoneNumbersThroughTheSDK(t *testing.T) {
 	w := newWorld(t)
 	c, ctx := w.client("admin"), t.Context()
 	const number = "+82215778000"
-	instance := rest.ARN(ours, resource.KindInstance, ours)
+	instance := resource.ARN(ours, resource.KindInstance, ours)
 	search := func() int {
 		t.Helper()
 		got, err := c.SearchAvailablePhoneNumbers(ctx, &awsconnect.SearchAvailablePhoneNumbersInput{
@@ -45,7 +45,7 @@ func TestPhoneNumbersThroughTheSDK(t *testing.T) {
 	wantCode(t, err, "DuplicateResourceException")
 	_, err = claim("+8210abc", instance)
 	wantError[*types.InvalidParameterException](t, err)
-	_, err = claim("+82215778001", rest.ARN(theirs, resource.KindInstance, ""))
+	_, err = claim("+82215778001", resource.ARN(theirs, resource.KindInstance, ""))
 	wantError[*types.ResourceNotFoundException](t, err)
 	describe := func() *types.ClaimedPhoneNumberSummary {
 		t.Helper()
@@ -54,7 +54,7 @@ func TestPhoneNumbersThroughTheSDK(t *testing.T) {
 		return got.ClaimedPhoneNumberSummary
 	}
 	want := &types.ClaimedPhoneNumberSummary{
-		PhoneNumberId: created.PhoneNumberId, PhoneNumberArn: aws.String(rest.ARN(ours, resource.KindPhoneNumber, *created.PhoneNumberId)),
+		PhoneNumberId: created.PhoneNumberId, PhoneNumberArn: aws.String(resource.ARN(ours, resource.KindPhoneNumber, *created.PhoneNumberId)),
 		PhoneNumber: aws.String(number), PhoneNumberCountryCode: types.PhoneNumberCountryCodeKr,
 		PhoneNumberType: types.PhoneNumberTypeDid, PhoneNumberDescription: aws.String("main"), TargetArn: aws.String(instance),
 		InstanceId: aws.String(ours), PhoneNumberStatus: &types.PhoneNumberStatus{Status: types.PhoneNumberWorkflowStatusClaimed},
@@ -90,7 +90,7 @@ func TestPhoneNumbersThroughTheSDK(t *testing.T) {
 		})
 		return aerr
 	}
-	must(t, associate(*created.PhoneNumberArn, rest.ARN(ours, resource.KindFlow, w.flow)))
+	must(t, associate(*created.PhoneNumberArn, resource.ARN(ours, resource.KindFlow, w.flow)))
 	wantError[*types.ResourceNotFoundException](t, associate(*created.PhoneNumberId, "none"))
 	stored, err := w.o.Connect.Numbers.Get(ctx, ours, *created.PhoneNumberId)
 	must(t, err)
@@ -156,7 +156,7 @@ func TestContactsThroughTheSDK(t *testing.T) {
 	must(t, err)
 	ptr := func(seconds int) *time.Time { return aws.Time(at(seconds)) }
 	want := &types.Contact{
-		Arn: aws.String(rest.ARN(ours, rest.KindContact, "c1")), Id: aws.String("c1"), InitialContactId: aws.String("c0"),
+		Arn: aws.String(resource.ARN(ours, rest.KindContact, "c1")), Id: aws.String("c1"), InitialContactId: aws.String("c0"),
 		Channel: types.ChannelVoice, InitiationMethod: types.ContactInitiationMethodInbound, InitiationTimestamp: ptr(0),
 		ConnectedToSystemTimestamp: ptr(1), RingStartTimestamp: ptr(10), DisconnectTimestamp: ptr(60), LastUpdateTimestamp: ptr(70),
 		QueueInfo: &types.QueueInfo{Id: aws.String(w.queue), EnqueueTimestamp: ptr(5)},
@@ -228,7 +228,7 @@ func TestInstancesThroughTheSDK(t *testing.T) {
 	c, ctx := w.client("admin"), t.Context()
 	got, err := c.DescribeInstance(ctx, &awsconnect.DescribeInstanceInput{InstanceId: aws.String(ours)})
 	must(t, err)
-	if i := got.Instance; *i.InstanceAlias != "acme" || *i.Arn != rest.ARN(ours, resource.KindInstance, ours) ||
+	if i := got.Instance; *i.InstanceAlias != "acme" || *i.Arn != resource.ARN(ours, resource.KindInstance, ours) ||
 		i.InstanceStatus != types.InstanceStatusActive || !*i.InboundCallsEnabled || *i.OutboundCallsEnabled ||
 		i.IdentityManagementType != types.DirectoryTypeConnectManaged {
 		t.Errorf("%+v", i)

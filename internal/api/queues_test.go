@@ -10,7 +10,6 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/connect/types"
 	"github.com/google/go-cmp/cmp"
 
-	"ullim/internal/api/rest"
 	"ullim/internal/resource"
 )
 
@@ -23,12 +22,12 @@ func TestQueuesThroughTheSDK(t *testing.T) {
 		OutboundCallerConfig: &types.OutboundCallerConfig{OutboundCallerIdName: aws.String("Acme")},
 	})
 	must(t, err)
-	if want := rest.ARN(ours, resource.KindQueue, *created.QueueId); *created.QueueArn != want {
+	if want := resource.ARN(ours, resource.KindQueue, *created.QueueId); *created.QueueArn != want {
 		t.Errorf("ARN %s, want %s", *created.QueueArn, want)
 	}
 	// Instance and queue by ARN: their slashes arrive as %2F.
 	in := &awsconnect.DescribeQueueInput{
-		InstanceId: aws.String(rest.ARN(ours, resource.KindInstance, "")), QueueId: created.QueueArn,
+		InstanceId: aws.String(resource.ARN(ours, resource.KindInstance, "")), QueueId: created.QueueArn,
 	}
 	got, err := c.DescribeQueue(ctx, in)
 	must(t, err)
@@ -60,7 +59,7 @@ func TestQueuesThroughTheSDK(t *testing.T) {
 	must(t, err)
 	_, err = c.UpdateQueueOutboundCallerConfig(ctx, &awsconnect.UpdateQueueOutboundCallerConfigInput{
 		InstanceId: aws.String(ours), QueueId: id,
-		OutboundCallerConfig: &types.OutboundCallerConfig{OutboundFlowId: aws.String(rest.ARN(ours, resource.KindFlow, w.flow))},
+		OutboundCallerConfig: &types.OutboundCallerConfig{OutboundFlowId: aws.String(resource.ARN(ours, resource.KindFlow, w.flow))},
 	})
 	must(t, err)
 	hours, err := c.CreateHoursOfOperation(ctx, &awsconnect.CreateHoursOfOperationInput{
@@ -110,7 +109,7 @@ func TestQueueErrorsAreTyped(t *testing.T) {
 	wantError[*types.InvalidParameterException](t, create("x", "no-such-hours", 1))
 	wantError[*types.InvalidParameterException](t, create("x", w.hours, -1))
 	wantError[*types.InvalidParameterException](t, create("a\nb", w.hours, 1))
-	wantError[*types.ResourceNotFoundException](t, create("x", rest.ARN(theirs, resource.KindHours, "x"), 1))
+	wantError[*types.ResourceNotFoundException](t, create("x", resource.ARN(theirs, resource.KindHours, "x"), 1))
 	_, err := c.DeleteQueue(ctx, &awsconnect.DeleteQueueInput{InstanceId: aws.String(ours), QueueId: aws.String(w.queue)})
 	wantError[*types.ResourceInUseException](t, err)
 	_, err = c.DeleteQueue(ctx, &awsconnect.DeleteQueueInput{InstanceId: aws.String(ours), QueueId: aws.String("none")})

@@ -9,7 +9,6 @@ import (
 	"github.com/aws/aws-sdk-go-v2/service/connect/types"
 	"github.com/google/go-cmp/cmp"
 
-	"ullim/internal/api/rest"
 	"ullim/internal/resource"
 )
 
@@ -39,7 +38,7 @@ func TestHoursThroughTheSDK(t *testing.T) {
 	}
 	h := describe()
 	if d := cmp.Diff(config, h.Config, ignoreUnexported()); d != "" || *h.TimeZone != "Asia/Seoul" || *h.Name != "Shop" ||
-		*h.HoursOfOperationArn != rest.ARN(ours, resource.KindHours, *h.HoursOfOperationId) {
+		*h.HoursOfOperationArn != resource.ARN(ours, resource.KindHours, *h.HoursOfOperationId) {
 		t.Errorf("%+v\n%s", h, d)
 	}
 	_, err = c.UpdateHoursOfOperation(ctx, &awsconnect.UpdateHoursOfOperationInput{

@@ -213,7 +213,7 @@ func arnOf(label, id string) string {
 	if !ok {
 		return id
 	}
-	return strings.NewReplacer("/", "%2F", ":", "%3A").Replace(rest.ARN(theirs, kind, id))
+	return strings.NewReplacer("/", "%2F", ":", "%3A").Replace(resource.ARN(theirs, kind, id))
 }
 
 // versions are names and versions of everything in the other instance.

@@ -13,7 +13,6 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	"ullim/acd"
-	"ullim/internal/api/rest"
 	"ullim/internal/contact"
 	"ullim/internal/errs"
 	"ullim/internal/identity"
@@ -34,7 +33,7 @@ func TestUsersThroughTheSDK(t *testing.T) {
 	w := newWorld(t)
 	c, ctx := w.client("admin"), t.Context()
 	agent := w.profile[identity.ProfileAgent]
-	in := w.newUser("anna@example.com", rest.ARN(ours, resource.KindSecurityProfile, agent))
+	in := w.newUser("anna@example.com", resource.ARN(ours, resource.KindSecurityProfile, agent))
 	in.IdentityInfo = &types.UserIdentityInfo{FirstName: aws.String("Anna"), LastName: aws.String("김"), Email: aws.String("a@b.c")}
 	created, err := c.CreateUser(ctx, in)
 	must(t, err)
@@ -51,7 +50,7 @@ func TestUsersThroughTheSDK(t *testing.T) {
 		return got.User
 	}
 	want := &types.User{
-		Id: created.UserId, Arn: aws.String(rest.ARN(ours, resource.KindUser, *created.UserId)),
+		Id: created.UserId, Arn: aws.String(resource.ARN(ours, resource.KindUser, *created.UserId)),
 		Username: aws.String("anna@example.com"), IdentityInfo: in.IdentityInfo, PhoneConfig: in.PhoneConfig,
 		SecurityProfileIds: []string{agent}, RoutingProfileId: aws.String(w.routing), LastModifiedRegion: aws.String("local"),
 	}
@@ -192,7 +191,7 @@ func TestAgentStatusesThroughTheSDK(t *testing.T) {
 	})
 	must(t, err)
 	if s := got.AgentStatus; *s.Name != "Break" || s.State != types.AgentStatusStateDisabled || s.DisplayOrder != nil ||
-		s.Type != types.AgentStatusTypeCustom || *s.AgentStatusARN != rest.ARN(ours, resource.KindAgentStatus, *s.AgentStatusId) {
+		s.Type != types.AgentStatusTypeCustom || *s.AgentStatusARN != resource.ARN(ours, resource.KindAgentStatus, *s.AgentStatusId) {
 		t.Errorf("%+v", s)
 	}
 	list, err := c.ListAgentStatuses(ctx, &awsconnect.ListAgentStatusesInput{
@@ -222,7 +221,7 @@ func TestAgentsAreSteeredAndWatched(t *testing.T) {
 	boss, err := w.o.Connect.Users.GetByName(ctx, ours, "admin")
 	must(t, err)
 	must(t, put("anna", anna.ID, w.status))
-	must(t, put("admin", anna.ID, rest.ARN(ours, resource.KindAgentStatus, w.status)))
+	must(t, put("admin", anna.ID, resource.ARN(ours, resource.KindAgentStatus, w.status)))
 	wantError[*types.AccessDeniedException](t, put("anna", boss.ID, w.status))
 	wantError[*types.ResourceNotFoundException](t, put("anna", anna.ID, "none"))
 	wantError[*types.ResourceNotFoundException](t, put("admin", "none", w.status))
@@ -298,7 +297,7 @@ func TestSecurityProfilesThroughTheSDK(t *testing.T) {
 		InstanceId: aws.String(ours), SecurityProfileId: aws.String(id),
 	})
 	must(t, err)
-	if p := got.SecurityProfile; *p.SecurityProfileName != "Agent" || *p.Arn != rest.ARN(ours, resource.KindSecurityProfile, id) {
+	if p := got.SecurityProfile; *p.SecurityProfileName != "Agent" || *p.Arn != resource.ARN(ours, resource.KindSecurityProfile, id) {
 		t.Errorf("%+v", p)
 	}
 	var permissions []string

@@ -143,7 +143,7 @@ func (f flowContact) Info() ivr.Info {
 	r := s.Record
 	info := ivr.Info{
 		ContactID: r.ID, InitialContactID: r.InitialContactID, PreviousContactID: r.PreviousContactID,
-		InstanceID: r.InstanceID, InstanceARN: resource.InstanceARN(r.InstanceID), Channel: r.Channel,
+		InstanceID: r.InstanceID, InstanceARN: resource.ARN(r.InstanceID, resource.KindInstance, r.InstanceID), Channel: r.Channel,
 		InitiationMethod: r.InitiationMethod, Customer: r.CustomerEndpoint, System: r.SystemEndpoint,
 		Language: s.Voice.Language, Voice: s.Voice.Name, Attributes: r.Attributes, SIPHeaders: s.Headers,
 	}

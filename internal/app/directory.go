@@ -277,12 +277,12 @@ func (d *directory) queue(instanceID, ref string) (ivr.QueueRef, error) {
 	if err != nil {
 		return ivr.QueueRef{}, err
 	}
-	q := find(t.config.Queues, t.queues, instanceID, ref)
+	q := find(t.config.Queues, t.queues, instanceID, resource.KindQueue, ref)
 	if q == nil {
 		return ivr.QueueRef{}, errs.New(errs.NotFound, "no queue %q", ref)
 	}
 	r := ivr.QueueRef{
-		ID: q.ID, ARN: resource.ARN(q), Name: q.Name, HoursID: q.HoursID, OutboundName: q.OutboundCallerIDName,
+		ID: q.ID, ARN: resource.ARN(instanceID, resource.KindQueue, q.ID), Name: q.Name, HoursID: q.HoursID, OutboundName: q.OutboundCallerIDName,
 	}
 	for _, n := range t.byNumber {
 		if n.ID == q.OutboundCallerNumber {
@@ -298,7 +298,7 @@ func (d *directory) Open(_ context.Context, instanceID, ref string) (bool, error
 	if err != nil {
 		return false, err
 	}
-	h := find(t.config.Hours, t.hours, instanceID, ref)
+	h := find(t.config.Hours, t.hours, instanceID, resource.KindHours, ref)
 	if h == nil || t.schedules[h.ID] == nil {
 		return false, errs.New(errs.NotFound, "no hours of operation %q", ref)
 	}
@@ -306,8 +306,8 @@ func (d *directory) Open(_ context.Context, instanceID, ref string) (bool, error
 }
 
 // find resolves an ARN of this instance, an id or a name.
-func find[T any](byID, byName map[string]*T, instanceID, ref string) *T {
-	if id, ok := resource.IDFromARN(instanceID, ref); ok {
+func find[T any](byID, byName map[string]*T, instanceID string, kind resource.Kind, ref string) *T {
+	if id, ok := resource.IDInARN(instanceID, kind, ref); ok {
 		ref = id
 	}
 	if v := byID[ref]; v != nil {
@@ -329,5 +329,5 @@ func (d *directory) agent(instanceID, userID string) ivr.AgentRef {
 		return ivr.AgentRef{ID: userID}
 	}
 	u := t.users[userID]
-	return ivr.AgentRef{ID: u.ID, ARN: resource.ARN(u), Username: u.Name, FirstName: u.FirstName, LastName: u.LastName}
+	return ivr.AgentRef{ID: u.ID, ARN: resource.ARN(instanceID, resource.KindUser, u.ID), Username: u.Name, FirstName: u.FirstName, LastName: u.LastName}
 }

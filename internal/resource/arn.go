@@ -2,40 +2,48 @@ package resource
 
 import "strings"
 
-// The parts of our ARNs that never vary: there is one region and one account, ours.
+// Region and account of our ARNs. Any other region or account is accepted when an ARN is read: only ids count, so a flow
+// exported from Amazon Connect names what was imported with its id.
 const (
-	arnPrefix = "arn:aws:connect:local:" + Account + ":"
-	// Account is the account id in every ARN.
+	Region  = "local"
 	Account = "000000000000"
 )
 
-// ARN is the Amazon resource name of a resource:
-// arn:aws:connect:local:000000000000:instance/<instance>/<kind>/<id>.
-func ARN(o Object) string {
-	h := o.Head()
-	if o.Kind() == KindInstance {
-		return InstanceARN(h.ID)
+// ARN names a resource as Amazon Connect does:
+// arn:aws:connect:local:000000000000:instance/<instance>/<kind>/<id>. Phone numbers stand outside the instance there.
+func ARN(instanceID string, kind Kind, id string) string {
+	head := "arn:aws:connect:" + Region + ":" + Account + ":"
+	switch kind {
+	case KindInstance:
+		return head + "instance/" + instanceID
+	case KindPhoneNumber:
+		return head + "phone-number/" + id
+	default:
+		return head + "instance/" + instanceID + "/" + string(kind) + "/" + id
 	}
-	return InstanceARN(h.InstanceID) + "/" + string(o.Kind()) + "/" + h.ID
 }
 
-// InstanceARN is the Amazon resource name of an instance.
-func InstanceARN(instanceID string) string { return arnPrefix + "instance/" + instanceID }
+// IsARN reports whether a reference looks like an ARN of Connect.
+func IsARN(ref string) bool {
+	parts := strings.SplitN(ref, ":", 6)
+	return len(parts) == 6 && parts[0] == "arn" && parts[2] == "connect"
+}
 
-// IDFromARN takes the id out of an ARN of a resource of this instance. Region and account are not looked at, so that a
-// flow exported from Amazon Connect names what was imported with its id.
-func IDFromARN(instanceID, arn string) (id string, ok bool) {
-	rest, ok := strings.CutPrefix(arn, "arn:")
-	if !ok {
+// IDInARN takes the id out of an ARN of a resource of this kind in this instance. ok is false for anything else.
+func IDInARN(instanceID string, kind Kind, arn string) (id string, ok bool) {
+	if !IsARN(arn) {
 		return "", false
 	}
-	parts := strings.SplitN(rest, ":", 5)
-	if len(parts) != 5 || parts[1] != "connect" {
-		return "", false
+	path := strings.Split(strings.SplitN(arn, ":", 6)[5], "/")
+	switch {
+	case kind == KindInstance:
+		if len(path) == 2 && path[0] == "instance" {
+			return path[1], path[1] != ""
+		}
+	case kind == KindPhoneNumber && len(path) == 2 && path[0] == string(kind):
+		return path[1], path[1] != ""
+	case len(path) == 4 && path[0] == "instance" && path[1] == instanceID && path[2] == string(kind):
+		return path[3], path[3] != ""
 	}
-	path := strings.Split(parts[4], "/")
-	if len(path) < 4 || path[0] != "instance" || path[1] != instanceID {
-		return "", false
-	}
-	return strings.Join(path[3:], "/"), true
+	return "", false
 }

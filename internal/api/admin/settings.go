@@ -38,7 +38,7 @@ func (s *service) getInstance(ctx context.Context, c *rest.Call, _ *rest.Empty) 
 		return nil, err
 	}
 	return &instanceSettings{
-		InstanceID: v.ID, InstanceARN: rest.ARN(v.ID, resource.KindInstance, v.ID), Alias: v.Name,
+		InstanceID: v.ID, InstanceARN: resource.ARN(v.ID, resource.KindInstance, v.ID), Alias: v.Name,
 		DisplayName: v.DisplayName, IdentityMode: v.IdentityMode, InboundCallsEnabled: v.InboundCallsEnabled,
 		OutboundCallsEnabled: v.OutboundCallsEnabled, Region: v.Region, Language: v.Language,
 		RecordingsKept: v.RecordingsKept, CreatedTime: rest.At(v.CreatedAt), LastModifiedTime: rest.At(v.ModifiedAt),

@@ -186,7 +186,7 @@ func (s *service) profilesServing(ctx context.Context, c *rest.Call, queueIDs []
 
 func userDataOf(instanceID string, a *acd.AgentSnapshot, filter *contactFilter) userData {
 	ref := func(kind resource.Kind, id string) reference {
-		return reference{ID: id, ARN: rest.ARN(instanceID, kind, id)}
+		return reference{ID: id, ARN: resource.ARN(instanceID, kind, id)}
 	}
 	d := userData{
 		User: ref(resource.KindUser, a.UserID), RoutingProfile: ref(resource.KindRoutingProfile, a.RoutingProfileID),
@@ -196,7 +196,7 @@ func userDataOf(instanceID string, a *acd.AgentSnapshot, filter *contactFilter) 
 	if a.StatusID != "" {
 		d.Status = &statusReference{
 			StatusStartTimestamp: rest.At(a.StatusSince), StatusName: a.StatusName,
-			StatusARN: rest.ARN(instanceID, resource.KindAgentStatus, a.StatusID),
+			StatusARN: resource.ARN(instanceID, resource.KindAgentStatus, a.StatusID),
 		}
 	}
 	for _, slot := range a.Slots {

@@ -29,8 +29,8 @@ type summary struct {
 func summaryOf(v resource.Object) summary {
 	m := v.Head()
 	return summary{
-		ID: m.ID, ARN: rest.ARN(m.InstanceID, v.Kind(), m.ID), Name: m.Name,
-		LastModifiedTime: rest.At(m.ModifiedAt), LastModifiedRegion: rest.Region,
+		ID: m.ID, ARN: resource.ARN(m.InstanceID, v.Kind(), m.ID), Name: m.Name,
+		LastModifiedTime: rest.At(m.ModifiedAt), LastModifiedRegion: resource.Region,
 	}
 }
 

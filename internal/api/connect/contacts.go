@@ -8,6 +8,7 @@ import (
 	"ullim/internal/contact"
 	"ullim/internal/errs"
 	"ullim/internal/identity"
+	"ullim/internal/resource"
 )
 
 func (s *service) contacts(t *rest.Table) {
@@ -84,7 +85,7 @@ func (s *service) describeContact(
 		return nil, err
 	}
 	out := contactRecord{
-		ARN: rest.ARN(r.InstanceID, rest.KindContact, r.ID), ID: r.ID, InitialContactID: r.InitialContactID,
+		ARN: resource.ARN(r.InstanceID, rest.KindContact, r.ID), ID: r.ID, InitialContactID: r.InitialContactID,
 		PreviousContactID: r.PreviousContactID, Channel: r.Channel, InitiationMethod: r.InitiationMethod,
 		InitiationTimestamp:        rest.At(r.InitiationTimestamp),
 		ConnectedToSystemTimestamp: rest.At(r.ConnectedToSystemTimestamp),
@@ -255,7 +256,7 @@ func (f *searchCriteria) match(r *contact.Record) bool {
 
 func searchSummaryOf(r *contact.Record) contactSearchSummary {
 	out := contactSearchSummary{
-		ARN: rest.ARN(r.InstanceID, rest.KindContact, r.ID), ID: r.ID, InitialContactID: r.InitialContactID,
+		ARN: resource.ARN(r.InstanceID, rest.KindContact, r.ID), ID: r.ID, InitialContactID: r.InitialContactID,
 		PreviousContactID: r.PreviousContactID, Channel: r.Channel, InitiationMethod: r.InitiationMethod,
 		InitiationTimestamp: rest.At(r.InitiationTimestamp), DisconnectTimestamp: rest.At(r.DisconnectTimestamp),
 	}

@@ -10,6 +10,7 @@ import (
 	"ullim/internal/api/rest"
 	"ullim/internal/errs"
 	"ullim/internal/identity"
+	"ullim/internal/resource"
 	"ullim/ivr"
 )
 
@@ -108,7 +109,7 @@ func (s *service) createFlow(ctx context.Context, c *rest.Call, in *createFlowIn
 	}
 	c.Note("contact_flow_id", f.ID)
 	return &createFlowOutput{
-		ContactFlowID: f.ID, ContactFlowARN: rest.ARN(f.InstanceID, f.Kind(), f.ID), FlowContentSha256: hexSum(f.Content),
+		ContactFlowID: f.ID, ContactFlowARN: resource.ARN(f.InstanceID, f.Kind(), f.ID), FlowContentSha256: hexSum(f.Content),
 	}, nil
 }
 
@@ -153,9 +154,9 @@ func (s *service) describeFlow(ctx context.Context, c *rest.Call, in *flowInput)
 		return nil, err
 	}
 	out := contactFlow{
-		ID: f.ID, ARN: rest.ARN(f.InstanceID, f.Kind(), f.ID), Name: f.Name, Type: f.Type, State: flowState(f),
+		ID: f.ID, ARN: resource.ARN(f.InstanceID, f.Kind(), f.ID), Name: f.Name, Type: f.Type, State: flowState(f),
 		Description: f.Description, Content: f.Content, Status: ivr.Saved, Tags: f.Tags,
-		LastModifiedTime: rest.At(f.ModifiedAt), LastModifiedRegion: rest.Region,
+		LastModifiedTime: rest.At(f.ModifiedAt), LastModifiedRegion: resource.Region,
 	}
 	if !draft {
 		if f.Published == "" {
@@ -214,7 +215,7 @@ func (s *service) listFlows(ctx context.Context, c *rest.Call, in *listFlowsInpu
 			status = ivr.Published
 		}
 		out.List = append(out.List, flowSummary{
-			ID: f.ID, ARN: rest.ARN(f.InstanceID, f.Kind(), f.ID), Name: f.Name, ContactFlowType: f.Type,
+			ID: f.ID, ARN: resource.ARN(f.InstanceID, f.Kind(), f.ID), Name: f.Name, ContactFlowType: f.Type,
 			ContactFlowState: flowState(f), ContactFlowStatus: status,
 		})
 	}

@@ -72,7 +72,7 @@ func (s *service) createHours(ctx context.Context, c *rest.Call, in *createHours
 		return nil, err
 	}
 	c.Note("hours_id", h.ID)
-	return &createHoursOutput{HoursOfOperationARN: rest.ARN(h.InstanceID, h.Kind(), h.ID), HoursOfOperationID: h.ID}, nil
+	return &createHoursOutput{HoursOfOperationARN: resource.ARN(h.InstanceID, h.Kind(), h.ID), HoursOfOperationID: h.ID}, nil
 }
 
 type hoursInput struct {
@@ -102,9 +102,9 @@ func (s *service) describeHours(ctx context.Context, c *rest.Call, in *hoursInpu
 		return nil, err
 	}
 	out := hoursOfOperation{
-		HoursOfOperationID: h.ID, HoursOfOperationARN: rest.ARN(h.InstanceID, h.Kind(), h.ID), Name: h.Name,
+		HoursOfOperationID: h.ID, HoursOfOperationARN: resource.ARN(h.InstanceID, h.Kind(), h.ID), Name: h.Name,
 		Description: h.Description, TimeZone: h.Hours.Zone, Config: []hoursConfig{}, Tags: h.Tags,
-		LastModifiedTime: rest.At(h.ModifiedAt), LastModifiedRegion: rest.Region,
+		LastModifiedTime: rest.At(h.ModifiedAt), LastModifiedRegion: resource.Region,
 	}
 	for _, slot := range h.Hours.Slots {
 		out.Config = append(out.Config, hoursConfig{

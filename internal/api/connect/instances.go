@@ -31,7 +31,7 @@ type instance struct {
 
 func instanceOf(v *identity.Instance) instance {
 	return instance{
-		ID: v.ID, ARN: rest.ARN(v.ID, resource.KindInstance, v.ID), IdentityManagementType: v.IdentityMode,
+		ID: v.ID, ARN: resource.ARN(v.ID, resource.KindInstance, v.ID), IdentityManagementType: v.IdentityMode,
 		InstanceAlias: v.Name, CreatedTime: rest.At(v.CreatedAt), InstanceStatus: "ACTIVE",
 		InboundCallsEnabled: v.InboundCallsEnabled, OutboundCallsEnabled: v.OutboundCallsEnabled,
 	}

@@ -144,7 +144,7 @@ func (s *service) claimNumber(ctx context.Context, c *rest.Call, in *claimNumber
 	}
 	c.Note("phone_number_id", n.ID)
 	c.Note("phone_number", n.Name)
-	return &claimNumberOutput{PhoneNumberID: n.ID, PhoneNumberARN: rest.ARN(n.InstanceID, n.Kind(), n.ID)}, nil
+	return &claimNumberOutput{PhoneNumberID: n.ID, PhoneNumberARN: resource.ARN(n.InstanceID, n.Kind(), n.ID)}, nil
 }
 
 func checkNumberText(text string) error {
@@ -178,9 +178,9 @@ type claimedNumber struct {
 
 func claimedOf(n *call.Number) claimedNumber {
 	return claimedNumber{
-		PhoneNumberID: n.ID, PhoneNumberARN: rest.ARN(n.InstanceID, n.Kind(), n.ID), PhoneNumber: n.Name,
+		PhoneNumberID: n.ID, PhoneNumberARN: resource.ARN(n.InstanceID, n.Kind(), n.ID), PhoneNumber: n.Name,
 		CountryCode: n.CountryCode, Type: n.Type, Description: n.Description,
-		TargetARN: rest.ARN(n.InstanceID, resource.KindInstance, n.InstanceID), InstanceID: n.InstanceID,
+		TargetARN: resource.ARN(n.InstanceID, resource.KindInstance, n.InstanceID), InstanceID: n.InstanceID,
 	}
 }
 
@@ -260,7 +260,7 @@ func (s *service) listNumbers(ctx context.Context, c *rest.Call, in *listNumbers
 	for _, n := range ns {
 		if among(in.CountryCodes, n.CountryCode) && among(in.Types, n.Type) {
 			out.List = append(out.List, numberSummary{
-				ID: n.ID, ARN: rest.ARN(n.InstanceID, n.Kind(), n.ID), PhoneNumber: n.Name, Type: n.Type,
+				ID: n.ID, ARN: resource.ARN(n.InstanceID, n.Kind(), n.ID), PhoneNumber: n.Name, Type: n.Type,
 				CountryCode: n.CountryCode,
 			})
 		}

@@ -107,7 +107,7 @@ func (s *service) createPrompt(ctx context.Context, c *rest.Call, in *createProm
 		return nil, err
 	}
 	c.Note("prompt_id", p.ID)
-	return &promptOutput{PromptARN: rest.ARN(p.InstanceID, p.Kind(), p.ID), PromptID: p.ID}, nil
+	return &promptOutput{PromptARN: resource.ARN(p.InstanceID, p.Kind(), p.ID), PromptID: p.ID}, nil
 }
 
 // dropAudio removes audio that nothing refers to any more. A failure costs disk, not correctness.
@@ -142,8 +142,8 @@ func (s *service) describePrompt(ctx context.Context, c *rest.Call, in *promptIn
 		return nil, err
 	}
 	return &describePromptOutput{Prompt: prompt{
-		PromptARN: rest.ARN(p.InstanceID, p.Kind(), p.ID), PromptID: p.ID, Name: p.Name, Description: p.Description,
-		Tags: p.Tags, LastModifiedTime: rest.At(p.ModifiedAt), LastModifiedRegion: rest.Region,
+		PromptARN: resource.ARN(p.InstanceID, p.Kind(), p.ID), PromptID: p.ID, Name: p.Name, Description: p.Description,
+		Tags: p.Tags, LastModifiedTime: rest.At(p.ModifiedAt), LastModifiedRegion: resource.Region,
 	}}, nil
 }
 
@@ -201,7 +201,7 @@ func (s *service) updatePrompt(ctx context.Context, c *rest.Call, in *updateProm
 	case key != "":
 		s.dropAudio(ctx, c, before)
 	}
-	return &promptOutput{PromptARN: rest.ARN(p.InstanceID, p.Kind(), p.ID), PromptID: p.ID}, nil
+	return &promptOutput{PromptARN: resource.ARN(p.InstanceID, p.Kind(), p.ID), PromptID: p.ID}, nil
 }
 
 func (s *service) deletePrompt(ctx context.Context, c *rest.Call, in *promptInput) (*rest.Empty, error) {

@@ -69,7 +69,7 @@ func (s *service) createQueue(ctx context.Context, c *rest.Call, in *createQueue
 		return nil, err
 	}
 	c.Note("queue_id", q.ID)
-	return &createQueueOutput{QueueARN: rest.ARN(q.InstanceID, q.Kind(), q.ID), QueueID: q.ID}, nil
+	return &createQueueOutput{QueueARN: resource.ARN(q.InstanceID, q.Kind(), q.ID), QueueID: q.ID}, nil
 }
 
 type queueInput struct {
@@ -101,9 +101,9 @@ func (s *service) describeQueue(ctx context.Context, c *rest.Call, in *queueInpu
 		return nil, err
 	}
 	out := queue{
-		QueueID: q.ID, QueueARN: rest.ARN(q.InstanceID, q.Kind(), q.ID), Name: q.Name, Description: q.Description,
+		QueueID: q.ID, QueueARN: resource.ARN(q.InstanceID, q.Kind(), q.ID), Name: q.Name, Description: q.Description,
 		HoursOfOperationID: q.HoursID, MaxContacts: q.MaxContacts, Status: q.Status, Tags: q.Tags,
-		LastModifiedTime: rest.At(q.ModifiedAt), LastModifiedRegion: rest.Region,
+		LastModifiedTime: rest.At(q.ModifiedAt), LastModifiedRegion: resource.Region,
 	}
 	if q.OutboundCallerIDName != "" || q.OutboundCallerNumber != "" || q.OutboundFlowID != "" {
 		out.OutboundCallerConfig = &outboundCallerConfig{

@@ -89,7 +89,7 @@ func (s *service) createRoutingProfile(
 	}
 	c.Note("routing_profile_id", p.ID)
 	return &createRoutingProfileOutput{
-		RoutingProfileARN: rest.ARN(p.InstanceID, p.Kind(), p.ID), RoutingProfileID: p.ID,
+		RoutingProfileARN: resource.ARN(p.InstanceID, p.Kind(), p.ID), RoutingProfileID: p.ID,
 	}, nil
 }
 
@@ -131,11 +131,11 @@ func (s *service) describeRoutingProfile(
 		return nil, err
 	}
 	out := routingProfile{
-		InstanceID: p.InstanceID, RoutingProfileID: p.ID, RoutingProfileARN: rest.ARN(p.InstanceID, p.Kind(), p.ID),
+		InstanceID: p.InstanceID, RoutingProfileID: p.ID, RoutingProfileARN: resource.ARN(p.InstanceID, p.Kind(), p.ID),
 		Name: p.Name, Description: p.Description, MediaConcurrencies: []mediaConcurrency{},
 		DefaultOutboundQueueID: p.DefaultOutboundQueueID, AssociatedQueueIDs: []string{},
 		NumberOfAssociatedQueues: len(p.Queues), AgentAvailabilityTimer: p.AvailabilityTimer, Tags: p.Tags,
-		LastModifiedTime: rest.At(p.ModifiedAt), LastModifiedRegion: rest.Region,
+		LastModifiedTime: rest.At(p.ModifiedAt), LastModifiedRegion: resource.Region,
 	}
 	for _, u := range users {
 		if u.RoutingProfileID == p.ID {

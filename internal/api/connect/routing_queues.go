@@ -84,7 +84,7 @@ func (s *service) listRoutingQueues(
 	}
 	out := &listRoutingQueuesOutput{
 		List: []routingQueueSummary{}, NextToken: next, LastModifiedTime: rest.At(p.ModifiedAt),
-		LastModifiedRegion: rest.Region,
+		LastModifiedRegion: resource.Region,
 	}
 	for _, line := range lines {
 		q, qerr := s.Queues.Get(ctx, c.Instance(), line.QueueID)
@@ -92,7 +92,7 @@ func (s *service) listRoutingQueues(
 			return nil, qerr
 		}
 		out.List = append(out.List, routingQueueSummary{
-			QueueID: q.ID, QueueARN: rest.ARN(q.InstanceID, q.Kind(), q.ID), QueueName: q.Name,
+			QueueID: q.ID, QueueARN: resource.ARN(q.InstanceID, q.Kind(), q.ID), QueueName: q.Name,
 			Priority: line.Priority, Delay: line.Delay, Channel: line.Channel,
 		})
 	}

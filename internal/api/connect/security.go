@@ -5,6 +5,7 @@ import (
 
 	"ullim/internal/api/rest"
 	"ullim/internal/identity"
+	"ullim/internal/resource"
 )
 
 func (s *service) securityProfiles(t *rest.Table) {
@@ -59,9 +60,9 @@ func (s *service) describeSecurityProfile(
 		return nil, err
 	}
 	return &describeSecurityProfileOutput{SecurityProfile: securityProfile{
-		ID: p.ID, ARN: rest.ARN(p.InstanceID, p.Kind(), p.ID), OrganizationResourceID: p.InstanceID,
+		ID: p.ID, ARN: resource.ARN(p.InstanceID, p.Kind(), p.ID), OrganizationResourceID: p.InstanceID,
 		SecurityProfileName: p.Name, Description: p.Description, Tags: p.Tags, LastModifiedTime: rest.At(p.ModifiedAt),
-		LastModifiedRegion: rest.Region,
+		LastModifiedRegion: resource.Region,
 	}}, nil
 }
 
@@ -95,6 +96,6 @@ func (s *service) listSecurityProfilePermissions(
 		return nil, err
 	}
 	return &listSecurityProfilePermissionsOutput{
-		Permissions: list, NextToken: next, LastModifiedTime: rest.At(p.ModifiedAt), LastModifiedRegion: rest.Region,
+		Permissions: list, NextToken: next, LastModifiedTime: rest.At(p.ModifiedAt), LastModifiedRegion: resource.Region,
 	}, nil
 }

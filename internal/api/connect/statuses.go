@@ -67,7 +67,7 @@ func (s *service) createAgentStatus(
 		return nil, err
 	}
 	c.Note("agent_status_id", v.ID)
-	return &createAgentStatusOutput{AgentStatusARN: rest.ARN(v.InstanceID, v.Kind(), v.ID), AgentStatusID: v.ID}, nil
+	return &createAgentStatusOutput{AgentStatusARN: resource.ARN(v.InstanceID, v.Kind(), v.ID), AgentStatusID: v.ID}, nil
 }
 
 type agentStatusInput struct {
@@ -104,9 +104,9 @@ func (s *service) describeAgentStatus(
 		state = disabled
 	}
 	return &describeAgentStatusOutput{AgentStatus: agentStatus{
-		AgentStatusARN: rest.ARN(v.InstanceID, v.Kind(), v.ID), AgentStatusID: v.ID, Name: v.Name,
+		AgentStatusARN: resource.ARN(v.InstanceID, v.Kind(), v.ID), AgentStatusID: v.ID, Name: v.Name,
 		Description: v.Description, Type: v.Type, DisplayOrder: v.DisplayOrder, State: state, Tags: v.Tags,
-		LastModifiedTime: rest.At(v.ModifiedAt), LastModifiedRegion: rest.Region,
+		LastModifiedTime: rest.At(v.ModifiedAt), LastModifiedRegion: resource.Region,
 	}}, nil
 }
 
@@ -146,7 +146,7 @@ func (s *service) listAgentStatuses(
 		m := summaryOf(v)
 		out.List = append(out.List, agentStatusSummary{
 			ID: m.ID, ARN: m.ARN, Name: m.Name, Type: v.Type, LastModifiedTime: m.LastModifiedTime,
-			LastModifiedRegion: rest.Region,
+			LastModifiedRegion: resource.Region,
 		})
 	}
 	return out, nil

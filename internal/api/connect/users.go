@@ -122,7 +122,7 @@ func (s *service) createUser(ctx context.Context, c *rest.Call, in *createUserIn
 	}
 	c.Note("new_user_id", u.ID)
 	c.Note("new_username", u.Name)
-	return &createUserOutput{UserID: u.ID, UserARN: rest.ARN(u.InstanceID, u.Kind(), u.ID)}, nil
+	return &createUserOutput{UserID: u.ID, UserARN: resource.ARN(u.InstanceID, u.Kind(), u.ID)}, nil
 }
 
 // mayGrant keeps people from giving away what they do not have, above all to themselves.
@@ -172,14 +172,14 @@ func (s *service) describeUser(ctx context.Context, c *rest.Call, in *userInput)
 		return nil, err
 	}
 	return &describeUserOutput{User: user{
-		ID: u.ID, ARN: rest.ARN(u.InstanceID, u.Kind(), u.ID), Username: u.Name,
+		ID: u.ID, ARN: resource.ARN(u.InstanceID, u.Kind(), u.ID), Username: u.Name,
 		IdentityInfo: userIdentityInfo{FirstName: u.FirstName, LastName: u.LastName, Email: u.Email},
 		PhoneConfig: userPhoneConfig{
 			PhoneType: u.Phone.PhoneType, AutoAccept: u.Phone.AutoAccept,
 			AfterContactWorkTimeLimit: u.Phone.AfterContactWorkTimeLimit, DeskPhoneNumber: u.Phone.DeskPhoneNumber,
 		},
 		SecurityProfileIDs: u.SecurityProfileIDs, RoutingProfileID: u.RoutingProfileID, Tags: u.Tags,
-		LastModifiedTime: rest.At(u.ModifiedAt), LastModifiedRegion: rest.Region,
+		LastModifiedTime: rest.At(u.ModifiedAt), LastModifiedRegion: resource.Region,
 	}}, nil
 }
 
@@ -205,7 +205,7 @@ func (s *service) listUsers(ctx context.Context, c *rest.Call, in *listInput) (*
 	for _, u := range us {
 		m := summaryOf(u)
 		out.List = append(out.List, userSummary{
-			ID: m.ID, ARN: m.ARN, Username: m.Name, LastModifiedTime: m.LastModifiedTime, LastModifiedRegion: rest.Region,
+			ID: m.ID, ARN: m.ARN, Username: m.Name, LastModifiedTime: m.LastModifiedTime, LastModifiedRegion: resource.Region,
 		})
 	}
 	return out, nil

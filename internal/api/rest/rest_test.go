@@ -22,15 +22,15 @@ func TestARNsGoThereAndBack(t *testing.T) {
 	for _, kind := range []resource.Kind{
 		resource.KindQueue, resource.KindFlow, resource.KindUser, resource.KindPhoneNumber, resource.KindAgentStatus, KindContact,
 	} {
-		arn := ARN("i1", kind, "x-1")
+		arn := resource.ARN("i1", kind, "x-1")
 		if id, err := ResolveRef("i1", kind, arn); err != nil || id != "x-1" {
 			t.Errorf("%s: %q %v", arn, id, err)
 		}
 	}
-	if got, want := ARN("i1", resource.KindQueue, "q"), "arn:aws:connect:local:000000000000:instance/i1/queue/q"; got != want {
+	if got, want := resource.ARN("i1", resource.KindQueue, "q"), "arn:aws:connect:local:000000000000:instance/i1/queue/q"; got != want {
 		t.Errorf("%s, want %s", got, want)
 	}
-	if got, want := ARN("i1", resource.KindPhoneNumber, "n"), "arn:aws:connect:local:000000000000:phone-number/n"; got != want {
+	if got, want := resource.ARN("i1", resource.KindPhoneNumber, "n"), "arn:aws:connect:local:000000000000:phone-number/n"; got != want {
 		t.Errorf("%s, want %s", got, want)
 	}
 }
@@ -45,14 +45,14 @@ func TestReferences(t *testing.T) {
 		{resource.KindQueue, "q", "q", 0},
 		{resource.KindQueue, "arn:aws:connect:us-east-1:123456789012:instance/i1/queue/q", "q", 0},
 		{resource.KindQueue, "arn:aws-cn:connect:cn-north-1:1:instance/i1/queue/q", "q", 0},
-		{resource.KindFlow, ARN("i1", resource.KindFlow, "f:$SAVED"), "f:$SAVED", 0},
+		{resource.KindFlow, resource.ARN("i1", resource.KindFlow, "f:$SAVED"), "f:$SAVED", 0},
 		{resource.KindInstance, "i1", "i1", 0},
-		{resource.KindInstance, ARN("i1", resource.KindInstance, ""), "i1", 0},
+		{resource.KindInstance, resource.ARN("i1", resource.KindInstance, ""), "i1", 0},
 		{resource.KindInstance, "i2", "", errs.NotFound},
-		{resource.KindInstance, ARN("i2", resource.KindInstance, ""), "", errs.NotFound},
+		{resource.KindInstance, resource.ARN("i2", resource.KindInstance, ""), "", errs.NotFound},
 		{resource.KindInstance, "arn:aws:connect:local:0:instance/i1/queue/q", "", errs.NotFound},
-		{resource.KindQueue, ARN("i2", resource.KindQueue, "q"), "", errs.NotFound},
-		{resource.KindQueue, ARN("i1", resource.KindFlow, "q"), "", errs.NotFound},
+		{resource.KindQueue, resource.ARN("i2", resource.KindQueue, "q"), "", errs.NotFound},
+		{resource.KindQueue, resource.ARN("i1", resource.KindFlow, "q"), "", errs.NotFound},
 		{resource.KindQueue, "arn:aws:connect:local:0:instance/i1/queue/q/more", "", errs.NotFound},
 		{resource.KindQueue, "arn:aws:s3:::bucket", "", errs.Invalid},
 		{resource.KindQueue, "arn:aws:connect", "", errs.Invalid},
@@ -175,7 +175,7 @@ func echoServer(t *testing.T, strict bool) *Server {
 }
 
 func TestRequestsAreDecoded(t *testing.T) {
-	arn := ARN("i1", resource.KindQueue, "q1")
+	arn := resource.ARN("i1", resource.KindQueue, "q1")
 	for _, tt := range []struct {
 		name, target, body string
 		strict             bool
@@ -193,7 +193,7 @@ func TestRequestsAreDecoded(t *testing.T) {
 		{"unknown member, strict", "/echo/a", `{"Name":"n","New":1}`, true, `unknown field`, 400},
 		{"required", "/echo/a", `{}`, false, `Name is required`, 400},
 		{"required inside", "/echo/a", `{"Name":"n","Nested":{}}`, false, `Nested.Id is required`, 400},
-		{"another's queue inside", "/echo/a", `{"Name":"n","Nested":{"Id":"` + ARN("i2", "queue", "x") + `"}}`, false, `queue not found`, 404},
+		{"another's queue inside", "/echo/a", `{"Name":"n","Nested":{"Id":"` + resource.ARN("i2", "queue", "x") + `"}}`, false, `queue not found`, 404},
 		{"control characters in a map", "/echo/a", `{"Name":"n","Nested":{"Id":"x","Notes":{"a\u0007":"b"}}}`, false, `Nested.Notes must not`, 400},
 		{"control characters in a list", "/echo/a", `{"Name":"n","Nested":{"Id":"x","Lines":["ok","\u001b"]}}`, false, `Nested.Lines[1] must not`, 400},
 		{"unsupported", "/echo/a", `{"Name":"n","Nothing":[1]}`, false, `is not supported`, 400},
@@ -286,7 +286,7 @@ func FuzzResolveRef(f *testing.F) {
 			if id == "" || len(id) > 256 || strings.ContainsAny(id, "/\x00\n ") || kind == resource.KindInstance && id != "i1" {
 				t.Fatalf("%s %q gave %q", kind, ref, id)
 			}
-			again, err := ResolveRef("i1", kind, ARN("i1", kind, id))
+			again, err := ResolveRef("i1", kind, resource.ARN("i1", kind, id))
 			if err != nil || again != id {
 				t.Fatalf("%q: %q %v", id, again, err)
 			}
