@@ -1,6 +1,7 @@
 package app
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -115,7 +116,10 @@ func (s *Server) Shutdown(ctx context.Context) error {
 func optionsOf(ctx context.Context, cfg *config.Config, log *slog.Logger) (o Options, err error) {
 	o = Options{
 		Node: cfg.Node.Name, DataDir: cfg.Data.Folder, Log: log,
-		Instance:  InstanceSpec{Alias: "ullim", Zone: localZone(), Language: localLanguage()},
+		Instance: InstanceSpec{
+			Alias: cfg.Instance.Alias, Zone: cmp.Or(cfg.Instance.Zone, localZone()),
+			Language: cmp.Or(cfg.Instance.Language, localLanguage()), Region: cfg.Instance.Region,
+		},
 		Database:  databaseOf(cfg),
 		Advertise: cfg.SIP.Advertise, Realm: cfg.SIP.Realm, RequestRate: cfg.SIP.RequestsPerSource, MaxCalls: cfg.SIP.MaxCalls,
 		MinExpires: cfg.SIP.MinExpires, MaxExpires: cfg.SIP.MaxExpires, MaxContacts: cfg.SIP.ContactsPerDevice,

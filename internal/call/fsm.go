@@ -234,7 +234,7 @@ func (s *step) changed(e Event) {
 		}
 		s.Hooks[e.Kind] = e.FlowID
 	case recordingSet:
-		s.NoRecording = !e.On
+		s.ToRecord = e.On
 	case voiceSet:
 		s.Voice = e.Voice
 	}

@@ -117,7 +117,7 @@ func (s *step) join() {
 	s.Record.Agent.ConnectedToAgentTimestamp = s.now
 	s.do(stopTimer{Timer: TimerWhisper}, join{}, reportJoined{OfferID: s.Offer.ID})
 	s.tell("CONNECTED_TO_AGENT", "%s", s.Record.Agent.Username)
-	if !s.NoRecording {
+	if s.ToRecord {
 		key := RecordingKey(s.Alias, s.Record.ID, s.now)
 		s.Recording = true
 		s.Record.Recordings = append(s.Record.Recordings, contact.Recording{

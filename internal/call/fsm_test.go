@@ -58,6 +58,7 @@ var (
 func toQueued() []Event {
 	return []Event{
 		customerLeg{answered},
+		recordingSet{On: true},
 		targetSet{Target: TargetQueue{ID: "q1", Name: "BasicQueue"}},
 		enqueueAsked{Gen: 1, NewID: "c2"},
 		enqueueDone{},
@@ -83,11 +84,11 @@ func TestAnOrdinaryCallGoesThroughItsPhases(t *testing.T) {
 		last   string
 	}{
 		{"answered", []Event{customerLeg{answered}}, PhaseFlow, "startFlow(0) save"},
-		{"asks for the queue", toQueued()[:3], PhaseEnqueueing, "takeQueue"},
+		{"asks for the queue", toQueued()[:4], PhaseEnqueueing, "takeQueue"},
 		{"queued", toQueued(), PhaseQueued, "replyQueue startFlow(1) save"},
 		{"offered", append(toQueued(), offered{Offer: offer}), PhaseRinging, "dialAgent startTimer"},
 		{
-			"offer overtakes the queue's answer", append(toQueued()[:3], offered{Offer: offer}), PhaseRinging,
+			"offer overtakes the queue's answer", append(toQueued()[:4], offered{Offer: offer}), PhaseRinging,
 			"replyQueue startFlow(1) save dialAgent startTimer",
 		},
 		{
@@ -190,7 +191,7 @@ func TestALateTimerOrLegEventOfAnotherGenerationIsIgnored(t *testing.T) {
 
 func TestAQueueThatIsFullLeavesTheFlowInCharge(t *testing.T) {
 	full := errs.New(errs.Limit, "full")
-	s, effects := walk(t, newState(), time.Now(), append(toQueued()[:3], enqueueDone{Err: full})...)
+	s, effects := walk(t, newState(), time.Now(), append(toQueued()[:4], enqueueDone{Err: full})...)
 	if s.Phase != PhaseFlow || s.Record.Queue != nil {
 		t.Errorf("phase %s, queue %v", s.Phase, s.Record.Queue)
 	}
@@ -294,6 +295,8 @@ func (w *world) surprise() {
 		w.nextID++
 		w.pending = append(w.pending, targetSet{Target: TargetQueue{ID: "q", Name: "q"}},
 			enqueueAsked{Gen: w.s.Flow[ofCustomer], NewID: fmt.Sprint("c", w.nextID)})
+	case 9:
+		w.pending = append(w.pending, recordingSet{On: w.rng.IntN(3) > 0})
 	case 1:
 		w.pending = append(w.pending, agentLeg{Gen: w.s.AgentGen, LegEvent: bye})
 	case 2:

@@ -64,7 +64,7 @@ type State struct {
 
 	CustomerMedia bool // open
 	AgentMedia    bool
-	NoRecording   bool                     // a flow switched recording off
+	ToRecord      bool                     // a flow switched recording on: as in Connect, nothing is recorded unasked
 	Recording     bool                     // one is running or being completed
 	Enqueue       string                   // id of the segment that waits for the recording of the last to be complete
 	Reason        contact.DisconnectReason // decided before the end: the agent left first

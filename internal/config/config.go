@@ -29,6 +29,7 @@ import (
 // Config is the whole configuration.
 type Config struct {
 	Node       Node       `yaml:"node" doc:"What this node is called."`
+	Instance   Instance   `yaml:"instance" doc:"What the first start makes. Later starts only look the alias up; the rest is changed through the API."`
 	Data       Data       `yaml:"data" doc:"Where the node keeps its files."`
 	HTTP       HTTP       `yaml:"http" doc:"The API, the console, health and metrics."`
 	SIP        SIP        `yaml:"sip" doc:"Signalling with carriers and phones."`
@@ -43,6 +44,14 @@ type Config struct {
 // Node is the section node.
 type Node struct {
 	Name string `yaml:"name" default:"ullim" form:"name" doc:"Name of this node in logs and metrics, unique in a cluster."`
+}
+
+// Instance is the section instance.
+type Instance struct {
+	Alias    string `yaml:"alias" default:"ullim" form:"alias" doc:"Alias of the instance, part of the keys of recordings."`
+	Zone     string `yaml:"zone" form:"zone" doc:"Time zone of the basic hours of operation, as Asia/Seoul. Empty: the machine's."`
+	Language string `yaml:"language" form:"language" doc:"Language that the default flows speak: en-US or ko-KR. Empty: by the machine's locale."`
+	Region   string `yaml:"region" form:"region" doc:"Country, as KR, of numbers that come without a country code."`
 }
 
 // Data is the section data.

@@ -110,6 +110,22 @@ func checkForm(form, s string) error {
 		if len(s) == 0 || len(s) > 63 || strings.Trim(strings.ToLower(s), "abcdefghijklmnopqrstuvwxyz0123456789-_.") != "" {
 			wrong = "must be 1 to 63 letters, digits, - _ or ."
 		}
+	case "alias":
+		if len(s) == 0 || len(s) > 45 || strings.Trim(s, "abcdefghijklmnopqrstuvwxyz0123456789-") != "" {
+			wrong = "must be 1 to 45 lower-case letters, digits or -"
+		}
+	case "zone":
+		if _, err := time.LoadLocation(s); err != nil {
+			wrong = "must be an IANA time zone, as Asia/Seoul"
+		}
+	case "language":
+		if s != "" && s != "en-US" && s != "ko-KR" {
+			wrong = "must be en-US or ko-KR"
+		}
+	case "region":
+		if s != "" && (len(s) != 2 || strings.Trim(s, "ABCDEFGHIJKLMNOPQRSTUVWXYZ") != "") {
+			wrong = "must be a country by two capital letters (ISO 3166), as KR"
+		}
 	case "realm":
 		if len(s) == 0 || len(s) > 63 || strings.ContainsFunc(s, func(r rune) bool {
 			return r < '!' || r > '~' || strings.ContainsRune(`":\,;`, r)
