@@ -98,67 +98,72 @@ func bounds(v reflect.Value, low, high string) error {
 	return nil
 }
 
-// checkForm checks a text against the form that its tag names. The error is the rule.
-func checkForm(form, s string) error {
-	wrong := ""
-	switch form {
-	case "required":
-		if s == "" {
-			wrong = "must not be empty"
-		}
-	case "name":
-		if len(s) == 0 || len(s) > 63 || strings.Trim(strings.ToLower(s), "abcdefghijklmnopqrstuvwxyz0123456789-_.") != "" {
-			wrong = "must be 1 to 63 letters, digits, - _ or ."
-		}
-	case "alias":
-		if len(s) == 0 || len(s) > 45 || strings.Trim(s, "abcdefghijklmnopqrstuvwxyz0123456789-") != "" {
-			wrong = "must be 1 to 45 lower-case letters, digits or -"
-		}
-	case "zone":
-		if _, err := time.LoadLocation(s); err != nil {
-			wrong = "must be an IANA time zone, as Asia/Seoul"
-		}
-	case "language":
-		if s != "" && s != "en-US" && s != "ko-KR" {
-			wrong = "must be en-US or ko-KR"
-		}
-	case "region":
-		if s != "" && (len(s) != 2 || strings.Trim(s, "ABCDEFGHIJKLMNOPQRSTUVWXYZ") != "") {
-			wrong = "must be a country by two capital letters (ISO 3166), as KR"
-		}
-	case "realm":
-		if len(s) == 0 || len(s) > 63 || strings.ContainsFunc(s, func(r rune) bool {
-			return r < '!' || r > '~' || strings.ContainsRune(`":\,;`, r)
-		}) {
-			wrong = `must be 1 to 63 printable ASCII characters without space, quote, colon, comma, semicolon or backslash`
-		}
-	case "listen":
-		ap, err := netip.ParseAddrPort(s)
-		if err != nil || ap.Port() == 0 && !ap.Addr().IsLoopback() { // port 0, any, is for tests on loopback
-			wrong = "must be an IP address and a port, as 0.0.0.0:5060 or [::]:5060"
-		}
-	case "ip":
-		if _, err := netip.ParseAddr(s); err != nil {
-			wrong = "must be an IP address"
-		}
-	case "host":
-		if s != "" && !isHost(s) {
-			wrong = "must be an IP address or host name without a port"
-		}
-		if a, err := netip.ParseAddr(s); err == nil && a.IsUnspecified() {
-			wrong = "must be an address that others can reach"
-		}
-	case "hostport":
-		if s != "" && !isHostPort(s) {
-			wrong = "must be a host with an optional port, without https:// and without a path"
-		}
-	case "bucket":
-		if s != "" && (len(s) < 3 || len(s) > 63 || strings.Trim(s, "abcdefghijklmnopqrstuvwxyz0123456789-.") != "") {
-			wrong = "must be 3 to 63 lower-case letters, digits, - or ."
-		}
+// form is what a text must look like, and how to say so.
+type form struct {
+	ok   func(s string) bool
+	rule string
+}
+
+// forms are the forms that tags name.
+func forms() map[string]form {
+	const letters, digits = "abcdefghijklmnopqrstuvwxyz", "0123456789"
+	of := func(s string, least, most int, set string) bool {
+		return len(s) >= least && len(s) <= most && strings.Trim(s, set) == ""
 	}
-	if wrong != "" {
-		return errors.New(wrong)
+	orEmpty := func(ok func(string) bool) func(string) bool {
+		return func(s string) bool { return s == "" || ok(s) }
+	}
+	return map[string]form{
+		"required": {func(s string) bool { return s != "" }, "must not be empty"},
+		"name": {
+			func(s string) bool { return of(strings.ToLower(s), 1, 63, letters+digits+"-_.") },
+			"must be 1 to 63 letters, digits, - _ or .",
+		},
+		"alias": {
+			func(s string) bool { return of(s, 1, 45, letters+digits+"-") }, "must be 1 to 45 lower-case letters, digits or -",
+		},
+		"zone": {
+			func(s string) bool { _, err := time.LoadLocation(s); return err == nil }, "must be an IANA time zone, as Asia/Seoul",
+		},
+		"language": {
+			orEmpty(func(s string) bool { return s == "en-US" || s == "ko-KR" }), "must be en-US or ko-KR",
+		},
+		"region": {
+			orEmpty(func(s string) bool { return of(s, 2, 2, strings.ToUpper(letters)) }),
+			"must be a country by two capital letters (ISO 3166), as KR",
+		},
+		"realm": {
+			func(s string) bool {
+				return len(s) > 0 && len(s) <= 63 && !strings.ContainsFunc(s, func(r rune) bool {
+					return r < '!' || r > '~' || strings.ContainsRune(`":\,;`, r)
+				})
+			},
+			`must be 1 to 63 printable ASCII characters without space, quote, colon, comma, semicolon or backslash`,
+		},
+		"listen": {
+			func(s string) bool { // port 0, any, is for tests on loopback
+				ap, err := netip.ParseAddrPort(s)
+				return err == nil && (ap.Port() != 0 || ap.Addr().IsLoopback())
+			},
+			"must be an IP address and a port, as 0.0.0.0:5060 or [::]:5060",
+		},
+		"ip":       {func(s string) bool { _, err := netip.ParseAddr(s); return err == nil }, "must be an IP address"},
+		"host":     {orEmpty(isHost), "must be an IP address or host name without a port"},
+		"hostport": {orEmpty(isHostPort), "must be a host with an optional port, without https:// and without a path"},
+		"bucket": {
+			orEmpty(func(s string) bool { return of(s, 3, 63, letters+digits+"-.") }),
+			"must be 3 to 63 lower-case letters, digits, - or .",
+		},
+	}
+}
+
+// checkForm checks a text against the form that its tag names. The error is the rule.
+func checkForm(name, s string) error {
+	if f, ok := forms()[name]; ok && !f.ok(s) {
+		return errors.New(f.rule)
+	}
+	if a, err := netip.ParseAddr(s); name == "host" && err == nil && a.IsUnspecified() {
+		return errors.New("must be an address that others can reach")
 	}
 	return nil
 }
