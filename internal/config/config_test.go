@@ -58,7 +58,7 @@ func TestTheDefaultsAreAConfiguration(t *testing.T) {
 		t.Fatal(err)
 	}
 	want := &Config{
-		Node: Node{Name: "ullim"}, Data: Data{Folder: "data"}, HTTP: HTTP{Listen: "127.0.0.1:8080"},
+		Node: Node{Name: "ullim"}, Instance: Instance{Alias: "ullim"}, Data: Data{Folder: "data"}, HTTP: HTTP{Listen: "127.0.0.1:8080"},
 		SIP: SIP{
 			UDP: []string{"0.0.0.0:5060"}, TCP: []string{"0.0.0.0:5060"}, Realm: "ullim", MaxCalls: 1000, RequestsPerSource: 50,
 			MinExpires: time.Minute, MaxExpires: time.Hour, ContactsPerDevice: 5,
