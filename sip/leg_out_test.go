@@ -428,3 +428,26 @@ func TestLostMessagesAreRepeated(t *testing.T) {
 		same(t, "legs", s.ep.Stats().Legs, 0)
 	})
 }
+
+// S8: the library would wait four seconds before it acknowledges a copy, holding the transaction's lock meanwhile.
+func TestEveryCopyOfARefusalGetsItsAckAtOnce(t *testing.T) {
+	run(t, func(s *stage) {
+		t := s.t
+		c := s.dial()
+		const copies = 5
+		for range copies {
+			c.phone.answer(c.invite(), 486, "Busy Here", "dt")
+			c.phone.settle()
+		}
+		acks := c.phone.requests(sipgo.ACK)
+		same(t, "ACKs", len(acks), copies)
+		for _, ack := range acks {
+			branch, _ := ack.Via().Params.Get("branch")
+			invited, _ := c.invite().Via().Params.Get("branch")
+			same(t, "branch", branch, invited)
+			same(t, "tag", tagOf(ack.To().Params), "dt")
+			same(t, "CSeq", ack.CSeq().SeqNo, c.invite().CSeq().SeqNo)
+		}
+		same(t, "events", c.kinds(), "ended(rejected)")
+	})
+}
