@@ -30,11 +30,6 @@ func Step(s State, e Event, now time.Time) (State, []Effect) {
 		st.enqueueDone(e.Err)
 	case offered:
 		st.offered(e.Offer)
-	case withdrawn:
-		if s.Offer.ID == e.OfferID && s.Phase == PhaseRinging {
-			st.dropAgent("withdrawn")
-			st.Phase = PhaseQueued
-		}
 	case timerFired:
 		st.timer(e)
 	case mediaDead:

@@ -178,7 +178,6 @@ func TestALateTimerOrLegEventOfAnotherGenerationIsIgnored(t *testing.T) {
 		agentLeg{Gen: 2, LegEvent: bye},
 		agentLeg{Gen: 0, LegEvent: bye},
 		flowDone{Gen: 2, Kind: FlowCustomerQueue, Outcome: FlowDisconnected},
-		withdrawn{OfferID: "o1"},
 		mediaDead{Agent: true, Gen: 1},
 		enqueueDone{},
 	} {

@@ -4,7 +4,6 @@ import (
 	"context"
 	"log/slog"
 	"maps"
-	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -166,35 +165,6 @@ func (m *Manager) Offer(o Offer) {
 	if a == nil || !a.post(offered{Offer: o}) {
 		m.o.Queues.OfferResult(o.ID, OfferCallerLeft)
 	}
-}
-
-// Withdraw takes an offer back: the phone stops ringing.
-func (m *Manager) Withdraw(contactID, offerID string) {
-	if a := m.find(contactID); a != nil {
-		a.post(withdrawn{OfferID: offerID})
-	}
-}
-
-// Stop ends one contact from outside (StopContact). errs.NotFound if it is not live.
-func (m *Manager) Stop(contactID string, reason contact.DisconnectReason, detail string) error {
-	a := m.find(contactID)
-	if a == nil {
-		return errs.New(errs.NotFound, "no live contact %s", contactID)
-	}
-	a.post(stopAsked{Reason: reason, Detail: detail})
-	return nil
-}
-
-// Live is a snapshot of every live call.
-func (m *Manager) Live() []*Snapshot {
-	m.mu.Lock()
-	actors := slices.Collect(maps.Values(m.calls))
-	m.mu.Unlock()
-	out := make([]*Snapshot, len(actors))
-	for i, a := range actors {
-		out[i] = a.snapshot.Load()
-	}
-	return out
 }
 
 // Count is how many calls live.

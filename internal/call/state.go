@@ -117,8 +117,6 @@ type (
 	enqueueDone struct{ Err error }
 	// offered: the ACD has reserved an agent.
 	offered struct{ Offer Offer }
-	// withdrawn: the ACD takes an offer back (the agent logged out).
-	withdrawn struct{ OfferID string }
 	// timerFired: a timer ran out; Gen is the one it was started with.
 	timerFired struct {
 		Timer Timer
@@ -164,7 +162,6 @@ func (flowDone) isEvent()      {}
 func (enqueueAsked) isEvent()  {}
 func (enqueueDone) isEvent()   {}
 func (offered) isEvent()       {}
-func (withdrawn) isEvent()     {}
 func (timerFired) isEvent()    {}
 func (mediaDead) isEvent()     {}
 func (recordingDone) isEvent() {}
