@@ -159,6 +159,16 @@ func (s *Session) version(write func(sdp.Local) []byte) []byte {
 	return write(s.local)
 }
 
+// Codec is what we send, by its RTP encoding name; empty before anything is agreed.
+func (s *Session) Codec() string {
+	s.tx.mu.Lock()
+	defer s.tx.mu.Unlock()
+	if s.tx.agreement == nil {
+		return ""
+	}
+	return s.tx.agreement.Codec
+}
+
 // agree puts a negotiation into force. The caller holds mu.
 func (s *Session) agree(n sdp.Session) {
 	if s.closed {

@@ -10,6 +10,7 @@ import (
 	"ullim/internal/errs"
 	"ullim/media"
 	"ullim/media/g711"
+	"ullim/media/sdp"
 	"ullim/prompts"
 	"ullim/storage/blob"
 )
@@ -36,13 +37,24 @@ var _ call.MediaPlane = plane{}
 // Open binds a port for a leg.
 func (p plane) Open(o call.MediaOptions) (call.Media, error) {
 	s, err := p.Plane.Open(media.SessionOptions{
-		ContactID: o.ContactID, Peer: o.Peer, Codecs: o.Codecs, OnDigit: o.OnDigit, OnDead: o.OnDead,
+		ContactID: o.ContactID, Peer: o.Peer, Codecs: preferred(o.First), OnDigit: o.OnDigit, OnDead: o.OnDead,
 		SignallingSource: o.Host,
 	})
 	if err != nil {
 		return nil, err
 	}
 	return session{s}, nil
+}
+
+// preferred puts a codec first in our offers; without one the far end's order counts.
+func preferred(first string) []string {
+	switch first {
+	case sdp.PCMU:
+		return []string{sdp.PCMU, sdp.PCMA}
+	case sdp.PCMA:
+		return []string{sdp.PCMA, sdp.PCMU}
+	}
+	return nil
 }
 
 // Join lets two legs hear each other.

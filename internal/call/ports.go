@@ -99,6 +99,8 @@ type Media interface {
 	Answer(offer []byte) ([]byte, error)
 	// SetHost tells where their signalling comes from; it counts from the next negotiation on.
 	SetHost(host netip.Addr)
+	// Codec is what the leg speaks, by its RTP encoding name; empty before anything is agreed.
+	Codec() string
 	// Play sends the given audio one after the other, again and again if loop is set, instead of whatever is played
 	// now. done is called exactly once, from another goroutine: finished is false if something else took its place.
 	Play(list []Audio, loop bool, done func(finished bool))
@@ -111,7 +113,7 @@ type Media interface {
 // MediaOptions are what a call wants of a new Media. The callbacks come from the media loop: they must not block.
 type MediaOptions struct {
 	ContactID string
-	Codecs    []string         // in order of preference; empty means all
+	First     string           // codec to offer first: what the other side of the call speaks, so that nothing need be transcoded
 	OnDigit   func(digit byte) // once for each key pressed
 	OnDead    func(why string) // media that had been agreed never came or stopped: see the media package for the times
 	Peer      string           // "customer" or "agent", for logs

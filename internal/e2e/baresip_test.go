@@ -168,14 +168,13 @@ func TestBaresipCallsBaresipThroughAQueue(t *testing.T) {
 		return false
 	})
 	connected := time.Now()
-	c.until("some seconds of talk", func() bool { return time.Since(connected) > 7*time.Second })
+	talk(t, 7*time.Second)
 	callerHeard := caller.hangUp(t)
 	r := c.closed(1)[0]
 	agentHeard := agent.hangUp(t)
 
-	last := func(pcm []int16) []int16 { return pcm[max(0, len(pcm)-5*8000):] }
-	wantVoice(t, "the caller", last(callerHeard), agentVoice, callerVoice)
-	wantVoice(t, "the agent", last(agentHeard), callerVoice, agentVoice)
+	wantVoice(t, "the caller", last(callerHeard, 5*time.Second), agentVoice, callerVoice)
+	wantVoice(t, "the agent", last(agentHeard, 5*time.Second), callerVoice, agentVoice)
 	wantRecord(t, r, userID, queueID, connected)
 
 	recs := c.recordings(id)
@@ -185,8 +184,8 @@ func TestBaresipCallsBaresipThroughAQueue(t *testing.T) {
 	start := time.UnixMilli(int64(recs[0].StartTime * 1000))
 	wantKey(t, recs[0].Location, id, start)
 	left, right, length := c.play(id, recs[0].Number)
-	wantVoice(t, "left, the caller's side", last(left), callerVoice, agentVoice)
-	wantVoice(t, "right, the agent's side", last(right), agentVoice, callerVoice)
+	wantVoice(t, "left, the caller's side", last(left, 5*time.Second), callerVoice, agentVoice)
+	wantVoice(t, "right, the agent's side", last(right, 5*time.Second), agentVoice, callerVoice)
 	if want := r.DisconnectTimestamp.Sub(*r.AgentInfo.ConnectedToAgentTimestamp); (length - want).Abs() > time.Second {
 		t.Errorf("the recording plays %s, they talked for %s", length, want)
 	}
@@ -194,6 +193,7 @@ func TestBaresipCallsBaresipThroughAQueue(t *testing.T) {
 	if info, err := os.Stat(file); err != nil || info.Size() != recs[0].Bytes {
 		t.Errorf("the file of the recording: %v, want %d bytes", err, recs[0].Bytes)
 	}
+	r = c.contact(id) // with what was uploaded meanwhile
 	if n := len(r.Recordings); n != 1 || *r.Recordings[0].Location != recs[0].Location {
 		t.Errorf("the contact record has %d recordings", n)
 	}

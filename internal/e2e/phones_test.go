@@ -83,22 +83,25 @@ func (c *center) ring(d *desk) *siptest.Call {
 	return leg
 }
 
-// hears waits until a call has heard a voice, for about a second at least.
+// hears waits until a call hears a voice and nothing else, by the last second of it.
 func hears(t testing.TB, call *siptest.Call, voice siptest.Source, whose string) {
 	t.Helper()
-	until(t, patience, "somebody hears "+whose, func() bool { return talks(lately(call), voice) })
+	until(t, patience, "somebody hears "+whose, func() bool {
+		now := time.Now()
+		heard := call.HeardBetween(now.Add(-time.Second), now)
+		return siptest.RMS(heard) > 500 && siptest.Share(heard, voice) > 0.9
+	})
 }
 
-// talks says whether most of what was heard lately is the voice.
-func talks(heard []int16, voice siptest.Source) bool {
-	return len(heard) >= 8000 && siptest.Share(heard, voice) > 0.9
+// talk lets a call go on for a while.
+func talk(t testing.TB, d time.Duration) {
+	t.Helper()
+	begun := time.Now()
+	until(t, patience, "some talk", func() bool { return time.Since(begun) > d })
 }
 
-// lately is the last two seconds of what was heard.
-func lately(call *siptest.Call) []int16 {
-	now := time.Now()
-	return call.HeardBetween(now.Add(-2*time.Second), now)
-}
+// last is the end of something heard.
+func last(pcm []int16, d time.Duration) []int16 { return pcm[max(0, len(pcm)-int(d.Seconds()*8000)):] }
 
 // wantVoice checks that a voice is in what was heard, and that nobody else's is.
 func wantVoice(t testing.TB, what string, heard []int16, voice, other siptest.Source) {
