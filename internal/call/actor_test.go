@@ -219,6 +219,8 @@ func (fakeMedia) Answer([]byte) ([]byte, error)           { return []byte("answe
 func (fakeMedia) Play([]Audio, bool, func(finished bool)) {}
 func (fakeMedia) StopPlay()                               {}
 func (fakeMedia) SetHost(netip.Addr)                      {}
+func (fakeMedia) Codec() string                           { return "PCMU" }
+func (fakeMedia) Codec() string                           { return "PCMU" }
 func (fakeMedia) Close() contact.Quality                  { return contact.Quality{} }
 
 type fakeDialer struct{}
