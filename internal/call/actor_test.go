@@ -220,7 +220,6 @@ func (fakeMedia) Play([]Audio, bool, func(finished bool)) {}
 func (fakeMedia) StopPlay()                               {}
 func (fakeMedia) SetHost(netip.Addr)                      {}
 func (fakeMedia) Codec() string                           { return "PCMU" }
-func (fakeMedia) Codec() string                           { return "PCMU" }
 func (fakeMedia) Close() contact.Quality                  { return contact.Quality{} }
 
 type fakeDialer struct{}
