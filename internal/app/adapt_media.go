@@ -19,7 +19,7 @@ import (
 func (a *App) openMedia(context.Context) error {
 	p, err := media.New(media.Options{
 		Listen: a.o.RTPListen, Bind: a.o.RTPBind, Advertise: a.o.RTPAdvertise, PortMin: a.o.RTPFirst, PortMax: a.o.RTPLast,
-		SpoolDir: a.spool, Log: a.log,
+		SpoolDir: a.spool, Log: a.log, Dead: a.o.Dead,
 	})
 	if err != nil {
 		return err

@@ -52,6 +52,7 @@ type Options struct {
 	RTPAdvertise netip.Addr
 	RTPFirst     uint16
 	RTPLast      uint16
+	Dead         media.DeadPolicy
 
 	Synthesizer prompts.Synthesizer // default: espeak-ng
 	Log         *slog.Logger

@@ -18,6 +18,7 @@ import (
 
 	"ullim/internal/config"
 	"ullim/internal/telemetry"
+	"ullim/media"
 	"ullim/prompts"
 	"ullim/storage"
 	"ullim/storage/blob"
@@ -124,6 +125,7 @@ func optionsOf(ctx context.Context, cfg *config.Config, log *slog.Logger) (o Opt
 		Advertise: cfg.SIP.Advertise, Realm: cfg.SIP.Realm, RequestRate: cfg.SIP.RequestsPerSource, MaxCalls: cfg.SIP.MaxCalls,
 		MinExpires: cfg.SIP.MinExpires, MaxExpires: cfg.SIP.MaxExpires, MaxContacts: cfg.SIP.ContactsPerDevice,
 		RTPFirst: uint16(cfg.RTP.Ports.Low), RTPLast: uint16(cfg.RTP.Ports.High), //nolint:gosec // config checks the range
+		Dead:        media.DeadPolicy{NeverStarted: orNever(cfg.RTP.NeverStarted), Stopped: orNever(cfg.RTP.Stopped)},
 		Synthesizer: &prompts.Espeak{Command: cfg.Speech.Command, Timeout: cfg.Speech.Timeout},
 	}
 	if err = os.MkdirAll(cfg.Data.Folder, 0o750); err != nil {
@@ -159,6 +161,14 @@ func optionsOf(ctx context.Context, cfg *config.Config, log *slog.Logger) (o Opt
 		o.Listeners = append(o.Listeners, l)
 	}
 	return o, nil
+}
+
+// orNever is how a policy says what a person writes as 0s.
+func orNever(d time.Duration) time.Duration {
+	if d == 0 {
+		return -1
+	}
+	return d
 }
 
 func closeSockets(o Options) {

@@ -63,7 +63,7 @@ func TestTheDefaultsAreAConfiguration(t *testing.T) {
 			UDP: []string{"0.0.0.0:5060"}, TCP: []string{"0.0.0.0:5060"}, Realm: "ullim", MaxCalls: 1000, RequestsPerSource: 50,
 			MinExpires: time.Minute, MaxExpires: time.Hour, ContactsPerDevice: 5,
 		},
-		RTP:        RTP{Ports: PortRange{20000, 29999}, Bind: "0.0.0.0"},
+		RTP:        RTP{Ports: PortRange{20000, 29999}, Bind: "0.0.0.0", NeverStarted: time.Minute, Stopped: 5 * time.Minute},
 		Database:   Database{Driver: "sqlite", MaxConnections: 10},
 		Recordings: Recordings{Store: "files", S3: S3{Region: "us-east-1", TLS: true}},
 		Speech:     Speech{Command: "espeak-ng", Timeout: 10 * time.Second},
