@@ -230,6 +230,10 @@ func (d *doctor) rtpPorts(ctx context.Context) []finding {
 	if hint != "" {
 		return warn("", "%s", hint)
 	}
+	if legs, need := r.Size()/2, 2*d.cfg.SIP.MaxCalls; legs < need { // only even ports are used
+		return warn("widen rtp.ports, or lower sip.max_calls",
+			"rtp.ports %s has room for %d call legs; sip.max_calls %d may need %d, a caller's and an agent's each", r, legs, d.cfg.SIP.MaxCalls, need)
+	}
 	if taken > 0 && !d.running {
 		return warn("see who has them (ss -ulnp), or choose another range",
 			"rtp.ports %s: %d of %d ports that were tried are taken by other programs", r, taken, tries)

@@ -119,6 +119,7 @@ func TestTheDoctorTellsWhatToDoAboutTheUsualMistakes(t *testing.T) {
 		"the families differ":                   {[]string{"ULLIM_RTP_ADVERTISE=2001:db8::1"}, failure, "RTP address", "both IPv4 or both IPv6"},
 		"audio is bound elsewhere":              {[]string{"ULLIM_RTP_BIND=192.0.2.99"}, failure, "RTP ports", "192.0.2.99 is not an address of this machine"},
 		"the range is the system's":             {[]string{"ULLIM_RTP_PORTS=40000-41000"}, warning, "RTP ports", "ephemeral"},
+		"too few ports for the calls":           {[]string{"ULLIM_SIP_MAX_CALLS=101"}, warning, "RTP ports", "room for 100 call legs"},
 		"no espeak":                             {[]string{"ULLIM_SPEECH_COMMAND=no-such-program"}, failure, "speech", "no-such-program was not found"},
 		"an espeak that says nothing":           {[]string{"ULLIM_SPEECH_COMMAND=true"}, failure, "speech", "cannot speak en-US"},
 	}

@@ -61,12 +61,12 @@ func Serve(ctx context.Context, cfg *config.Config, out, logs io.Writer) (*Serve
 		Handler: handler, ReadHeaderTimeout: 10 * time.Second, ReadTimeout: 2 * time.Minute, WriteTimeout: 5 * time.Minute,
 		IdleTimeout: 2 * time.Minute, MaxHeaderBytes: 64 << 10, ErrorLog: slog.NewLogLogger(log.Handler(), slog.LevelDebug),
 	}}
+	a.Start()
 	go func() {
 		if err := s.http.Serve(listener); !errors.Is(err, http.ErrServerClosed) {
 			s.failed <- fmt.Errorf("http: %w", err)
 		}
 	}()
-	a.Start()
 	s.announce(out, o, listener.Addr())
 	return s, nil
 }

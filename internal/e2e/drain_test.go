@@ -55,8 +55,9 @@ func TestSIGTERMLetsCallsFinishAndRefusesNewOnes(t *testing.T) {
 	if *r.DisconnectReason != "CUSTOMER_DISCONNECT" || r.AgentInfo == nil {
 		t.Errorf("the contact ended by %s", *r.DisconnectReason)
 	}
-	if _, _, length := c.play(*r.Id, c.recordings(*r.Id)[0].Number); length < time.Second {
-		t.Errorf("%s were recorded", length)
+	said := r.DisconnectTimestamp.Sub(*r.AgentInfo.ConnectedToAgentTimestamp)
+	if _, _, length := c.play(*r.Id, c.recordings(*r.Id)[0].Number); (said - length).Abs() > time.Second {
+		t.Errorf("%s were recorded, they talked for %s", length, said)
 	}
 	if strings.Contains(c.log.String(), "closed after a crash") {
 		t.Error("the record was not final when the engine ended")

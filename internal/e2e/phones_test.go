@@ -103,14 +103,19 @@ func talk(t testing.TB, d time.Duration) {
 // last is the end of something heard.
 func last(pcm []int16, d time.Duration) []int16 { return pcm[max(0, len(pcm)-int(d.Seconds()*8000)):] }
 
-// wantVoice checks that a voice is in what was heard, and that nobody else's is.
+// wantVoice checks that what was heard, silence aside, is a voice and not another's. On a busy machine packets come late,
+// and what comes late leaves gaps and jumps; half a second with a jump in it counts for nobody.
 func wantVoice(t testing.TB, what string, heard []int16, voice, other siptest.Source) {
 	t.Helper()
-	if c, _ := siptest.Correlate(heard, voice); c < 0.9 {
-		t.Errorf("%s: the right voice is there by %.2f (%.1f s were heard)", what, c, float64(len(heard))/8000)
+	if len(heard) < 8000 || siptest.RMS(heard) < 300 {
+		t.Errorf("%s: %.1f s were heard, at a level of %.0f", what, float64(len(heard))/8000, siptest.RMS(heard))
+		return
 	}
-	if c, _ := siptest.Correlate(heard, other); c > 0.3 {
-		t.Errorf("%s: the wrong voice is there by %.2f", what, c)
+	if share := siptest.Share(heard, voice); share < 0.6 {
+		t.Errorf("%s: %.2f of it is the right voice; silent: %v", what, share, siptest.Silence(heard, 20*time.Millisecond))
+	}
+	if share := siptest.Share(heard, other); share > 0.1 {
+		t.Errorf("%s: %.2f of it is the wrong voice", what, share)
 	}
 }
 

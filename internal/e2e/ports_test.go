@@ -34,7 +34,8 @@ type blocks struct {
 	next int
 }
 
-// take finds a block of which no port is taken.
+// take finds a block of which no port is taken. Its last port stays open as long as the test runs: so that others who run
+// these tests on the same machine see that it is taken before the engine has opened anything.
 func (bs *blocks) take(t testing.TB) block {
 	t.Helper()
 	bs.mu.Lock()
@@ -43,15 +44,22 @@ func (bs *blocks) take(t testing.TB) block {
 	for range count {
 		b := block(firstBlock + (os.Getpid()+bs.next)%count*blockSize)
 		bs.next++
-		if free(b) {
+		mark, err := listenTCP(int(b) + blockSize - 1)
+		if err != nil {
+			continue
+		}
+		if b.free() {
+			t.Cleanup(func() { _ = mark.Close() })
 			return b
 		}
+		_ = mark.Close()
 	}
 	t.Fatal("no block of ports is free")
 	return 0
 }
 
-func free(b block) bool {
+// free tries every port for UDP, and for TCP those that are for it.
+func (b block) free() bool {
 	for port := int(b); port < int(b)+blockSize; port++ {
 		udp, err := net.ListenUDP("udp4", net.UDPAddrFromAddrPort(netip.AddrPortFrom(netip.MustParseAddr("127.0.0.1"), uint16(port))))
 		if err != nil {
@@ -60,11 +68,15 @@ func free(b block) bool {
 		_ = udp.Close()
 	}
 	for _, port := range []int{b.sip(), b.http(), b.s3(), b.baresip(0), b.baresip(1), b.sipp(0)} {
-		tcp, err := net.ListenTCP("tcp4", &net.TCPAddr{IP: net.IPv4(127, 0, 0, 1), Port: port})
+		tcp, err := listenTCP(port)
 		if err != nil {
 			return false
 		}
 		_ = tcp.Close()
 	}
 	return true
+}
+
+func listenTCP(port int) (*net.TCPListener, error) {
+	return net.ListenTCP("tcp4", &net.TCPAddr{IP: net.IPv4(127, 0, 0, 1), Port: port})
 }
