@@ -55,7 +55,7 @@ const benchCall = `<?xml version="1.0" encoding="ISO-8859-1"?>
 
     ]]></send>
   <pause/>
-  <send retrans="500"><![CDATA[
+  <send retrans="500" start_txn="bye"><![CDATA[
       BYE [next_url] SIP/2.0
       Via: SIP/2.0/[transport] [local_ip]:[local_port];branch=[branch]
       From: <sip:01012345678@[local_ip]:[local_port]>;tag=[pid]-[call_number]
@@ -66,7 +66,7 @@ const benchCall = `<?xml version="1.0" encoding="ISO-8859-1"?>
       Content-Length: 0
 
     ]]></send>
-  <recv response="200"/>
+  <recv response="200" response_txn="bye"/>
 </scenario>
 `
 

@@ -2,7 +2,9 @@ package record
 
 // stampClock maps the RTP timestamps of one sender to the clock of this machine, in samples since the start. Packets come
 // late by the jitter of the network and never early, so the least late of them tell where the sender's clock stands; jitter
-// is absorbed, and a sender whose clock is a little fast or slow is followed one sample a packet, which nobody hears.
+// is absorbed, and a sender whose clock is a little fast or slow is followed one sample every few packets, which nobody
+// hears. What is within the slack is left alone: on a busy machine even the least late packets come at uneven times, and a
+// recording that bends with each of them is worse than one that is some milliseconds off.
 type stampClock struct {
 	begun  bool
 	stamp  uint32 // of the newest packet, to unwrap
@@ -11,14 +13,16 @@ type stampClock struct {
 
 	packets int   // of the current look at the lateness
 	least   int64 // lateness of the least late packet of it
-	slew    int64 // samples still to be corrected, a sample a packet
+	slew    int64 // samples still to be corrected, one every slewEvery packets
+	until   int   // packets until the next
 }
 
 const (
-	look     = 100             // packets in one look: 2 s
-	slack    = Rate / 1000     // 1 ms: closer is close enough
-	farEarly = Rate / 25       // 40 ms early: the mapping is wrong, not the clock
-	farLate  = Rate * 35 / 100 // 350 ms late: the window is about to close, so it is what is heard that counts
+	look      = 100             // packets in one look: 2 s
+	slack     = Rate / 100      // 10 ms: closer is close enough
+	slewEvery = 5               // packets: 0.12 %, faster than any clock is wrong
+	farEarly  = Rate / 25       // 40 ms early: the mapping is wrong, not the clock
+	farLate   = Rate * 35 / 100 // 350 ms late: the window is about to close, so it is what is heard that counts
 )
 
 // place gives the position of the first sample of a packet of n samples that arrived at a position: when it was whole.
@@ -64,6 +68,10 @@ func (c *stampClock) follow(late int64) {
 		}
 		c.packets = 0
 	}
+	if c.until--; c.until > 0 {
+		return
+	}
+	c.until = slewEvery
 	switch {
 	case c.slew > 0:
 		c.offset++
