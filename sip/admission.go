@@ -29,6 +29,7 @@ type refusedInvite struct {
 
 // logRefused writes the one line that says why a call was refused: the first rule that failed.
 func (ep *Endpoint) logRefused(r refusedInvite) {
+	ep.opt.OnRefused(r.code)
 	if ok, suppressed := ep.logRate.take(time.Now()); ok {
 		ep.log.Info("invite refused", "status", r.code, "reason", r.why, "call_id", clip(r.callID, 200), "source", r.source,
 			"from", clip(r.from, 200), "to", clip(r.to, 200), "suppressed", suppressed)
@@ -273,8 +274,29 @@ func (ep *Endpoint) authenticate(req *sipgo.Request, now time.Time) peer {
 	}, now)
 	if who.verdict == AuthOK {
 		who.device, who.trunk = device, trunk
+		if strings.Contains(strings.ToUpper(value), "SHA-256") {
+			ep.index.speaksSHA256(challengeKey(req))
+		}
 	}
 	return who
+}
+
+// onlyMD5 decides whether SHA-256 is left out of a challenge. Some phones (libre up to 3.x, Twinkle) give up when they see
+// an algorithm that they do not know, although RFC 8760 §2.4 tells them to take the one below. Whoever does not come back
+// with credentials to a challenge that offers both is offered MD5 alone the next time.
+func (ep *Endpoint) onlyMD5(req *sipgo.Request, who peer, now time.Time) bool {
+	agent := strings.ToLower(headerOf(req, "User-Agent"))
+	for _, known := range []string{"baresip v0", "baresip v1", "baresip v2", "baresip v3", "twinkle"} {
+		if strings.HasPrefix(agent, known) {
+			return true
+		}
+	}
+	return !who.tried && ep.index.challenged(challengeKey(req), now)
+}
+
+// challengeKey tells phones behind one address apart.
+func challengeKey(req *sipgo.Request) string {
+	return hostOf(req).String() + " " + userPart(&req.From().Address)
 }
 
 // challenge refuses a request without (good) credentials, the same way for known and unknown users.
@@ -295,7 +317,11 @@ func (ep *Endpoint) challenge(req *sipgo.Request, tx *sipgo.ServerTx, who peer, 
 		ep.logRegister(req, 401, who.why)
 	}
 	var hs []sipgo.Header
-	for _, c := range ep.auth.Challenges(req.Source(), stale, now) {
+	challenges := ep.auth.Challenges(req.Source(), stale, now)
+	if ep.onlyMD5(req, who, now) {
+		challenges = challenges[1:]
+	}
+	for _, c := range challenges {
 		hs = append(hs, header("WWW-Authenticate", c))
 	}
 	ep.refuseWith(req, tx, 401, "Unauthorized", hs...)
@@ -307,14 +333,17 @@ func (ep *Endpoint) inbound(req *sipgo.Request, who peer, sdp []byte) call.Inbou
 	in := call.Inbound{CallID: callIDOf(req), SDP: sdp, Received: time.Now(), Source: hostOf(req), Headers: factsOf(req, who.trunk != nil)}
 	region := ""
 	if who.trunk != nil {
-		in.TrunkID, region = who.trunk.ID, who.trunk.Region
+		in.TrunkID, in.Codecs = who.trunk.ID, who.trunk.Codecs
+		if region = who.trunk.Region; region == "" {
+			region = ep.opt.Region(who.trunk.InstanceID)
+		}
 		in.From = contact.Endpoint{
 			Type: contact.TelephoneNumber, Address: normalise(userPart(&req.From().Address), region),
 			DisplayName: plainText(req.From().DisplayName, 100),
 		}
 	} else {
 		// Whatever a device claims to be: threat 15.
-		in.DeviceUser = who.device.UserID
+		in.DeviceUser, region = who.device.UserID, ep.opt.Region(who.device.InstanceID)
 		in.From = contact.Endpoint{Type: contact.VoIP, Address: who.device.Name}
 	}
 	called := userPart(&req.Recipient)

@@ -357,3 +357,31 @@ func TestCloseHangsUpAndLeavesNothing(t *testing.T) {
 		s.ep.Close()
 	})
 }
+
+// Some phones give up when they see an algorithm that they do not know, wherever it stands.
+func TestAPhoneThatDoesNotComeBackWithSHA256IsOfferedMD5Alone(t *testing.T) {
+	run(t, func(s *stage) {
+		t := s.t
+		p := s.phone(deviceAddr)
+		register := func(seq int, extra ...string) int {
+			n := string(rune('0' + seq))
+			lines := append([]string{
+				"=REGISTER sip:198.51.100.1 SIP/2.0", "-Via", "Via: SIP/2.0/UDP 10.0.0.9:5060;rport;branch=z9hG4bK-m" + n,
+				"-CSeq", "CSeq: " + n + " REGISTER", "-To", "To: <sip:agent7@198.51.100.1>",
+				"-From", "From: <sip:agent7@198.51.100.1>;tag=m", "Contact: <sip:agent7@10.0.0.9:5060>",
+			}, extra...)
+			p.send(message(lines...))
+			p.settle()
+			if p.responses(n + " REGISTER")[0] != 401 {
+				return 0
+			}
+			return len(p.response(n+" REGISTER", 401).GetHeaders("WWW-Authenticate"))
+		}
+		same(t, "known to give up", register(1, "User-Agent: baresip v1.0.0 (x86_64/linux)"), 1)
+		same(t, "first challenge", register(2), 2)
+		same(t, "it did not come back", register(3), 1)
+		auth := credentials(t, p.response("2 REGISTER", 401), "REGISTER", "sip:198.51.100.1", deviceName, deviceWord)
+		same(t, "it did, with SHA-256", register(4, auth), 0)
+		same(t, "so it is offered again", register(5), 2)
+	})
+}

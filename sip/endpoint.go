@@ -46,6 +46,14 @@ type Options struct {
 	Auth      *Authenticator // empty: made of Realm and Secret
 	UserAgent string
 	MaxCalls  int // legs at once, of both directions (2000)
+
+	// Region gives the country of an instance, for national numbers from devices and from trunks without a region of
+	// their own. May be nil.
+	Region func(instanceID string) string
+	// OnAnswer is told of every final answer of ours to a request that a transaction was made for, OnRefused of every
+	// INVITE that was not admitted: method and status. They must not block; both may be nil.
+	OnAnswer  func(method string, status int)
+	OnRefused func(status int)
 }
 
 // Endpoint is the SIP side of the process: all sockets, all legs.
@@ -99,6 +107,15 @@ func NewEndpoint(o Options) (*Endpoint, error) {
 	}
 	if o.MaxCalls <= 0 {
 		o.MaxCalls = 2000
+	}
+	if o.Region == nil {
+		o.Region = func(string) string { return "" }
+	}
+	if o.OnAnswer == nil {
+		o.OnAnswer = func(string, int) {}
+	}
+	if o.OnRefused == nil {
+		o.OnRefused = func(int) {}
 	}
 	prepareLibrary()
 	ep := &Endpoint{

@@ -15,6 +15,8 @@ const (
 	invitesLife = 32 * time.Second // an INVITE that sipgo never handed over
 	maxStrays   = 4096
 	maxRefusals = 1 << 14
+	offerLife   = time.Hour
+	maxOffered  = 1 << 14
 	maxGone     = 1 << 16
 )
 
@@ -28,6 +30,7 @@ type index struct {
 	merge   map[mergeKey]string // to the transaction that came first
 	unborn  []*invite           // not yet handed over by sipgo, oldest first
 
+	offered  expiring[string, struct{}] // who was offered SHA-256 and has not answered with it
 	strays   expiring[string, struct{}]
 	refusals expiring[string, *sipgo.Request] // branch of an INVITE of ours to the ACK of its refusal; nil: not yet made
 	gone     expiring[dialogKey, string]      // to the remote tag
@@ -224,6 +227,23 @@ func (x *index) size() int {
 }
 
 // expiring is a small table whose entries live for a fixed time; it needs no goroutine, because every use looks at the
+// challenged notes that somebody is offered SHA-256, and reports whether that was so before without success.
+func (x *index) challenged(key string, now time.Time) (before bool) {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	if _, before = x.offered.get(key, now); !before {
+		x.offered.put(key, struct{}{}, now, offerLife, maxOffered)
+	}
+	return before
+}
+
+// speaksSHA256 notes that somebody has answered with it.
+func (x *index) speaksSHA256(key string) {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	x.offered.take(key, time.Now())
+}
+
 // refusal notes that a final refusal of an INVITE of ours came; again is set if it had come before, with its ACK.
 func (x *index) refusal(branch string) (ack *sipgo.Request, again bool) {
 	now := time.Now()

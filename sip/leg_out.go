@@ -69,6 +69,10 @@ func (l *Leg) dial(t call.Target, offer []byte) {
 	if t.ContactID != "" {
 		req.AppendHeader(header("X-Ullim-Contact-Id", strings.Map(printable, clip(t.ContactID, 100))))
 	}
+	if t.AutoAccept { // no RFC says how; these two are what phones understand
+		req.AppendHeader(header("Call-Info", "<sip:"+l.d.via.Host+">;answer-after=0"))
+		req.AppendHeader(header("Alert-Info", "<http://"+l.d.via.Host+">;info=alert-autoanswer;delay=0"))
+	}
 	if len(offer) > 0 {
 		ct := sipgo.ContentTypeHeader("application/sdp")
 		req.AppendHeader(&ct)

@@ -185,6 +185,9 @@ func (ep *Endpoint) response(req *sipgo.Request, code int, reason, tag string) *
 
 // respond sends an answer in its transaction.
 func (ep *Endpoint) respond(req *sipgo.Request, tx *sipgo.ServerTx, res *sipgo.Response) {
+	if res.StatusCode >= 200 {
+		ep.opt.OnAnswer(string(req.Method), res.StatusCode)
+	}
 	if err := tx.Respond(res); err != nil {
 		ep.log.Debug("answer not sent", "call_id", callIDOf(req), "status", res.StatusCode, "error", err)
 	}

@@ -19,6 +19,7 @@ import (
 	"ullim/internal/call"
 	"ullim/internal/contact"
 	"ullim/internal/errs"
+	"ullim/internal/phone"
 	"ullim/internal/resource"
 	"ullim/sip"
 )
@@ -98,8 +99,11 @@ func (a *App) trunkFits(ctx context.Context, t *sip.Trunk) error {
 	return err
 }
 
-// numberFree refuses a number that another instance has claimed.
+// numberFree gives a number its one form, and refuses one that another instance has claimed.
 func (a *App) numberFree(_ context.Context, n *call.Number) error {
+	if normal, err := phone.Normalize(n.Name, a.dir.region(n.InstanceID)); err == nil {
+		n.Name = normal
+	}
 	if other := a.dir.snap.Load().numbers[n.Name]; other != nil && other.InstanceID != n.InstanceID {
 		return errs.New(errs.Duplicate, "the number %s is taken", n.Name)
 	}

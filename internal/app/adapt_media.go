@@ -37,7 +37,7 @@ var _ call.MediaPlane = plane{}
 // Open binds a port for a leg.
 func (p plane) Open(o call.MediaOptions) (call.Media, error) {
 	s, err := p.Plane.Open(media.SessionOptions{
-		ContactID: o.ContactID, Peer: o.Peer, Codecs: preferred(o.First), OnDigit: o.OnDigit, OnDead: o.OnDead,
+		ContactID: o.ContactID, Peer: o.Peer, Codecs: preferred(o), OnDigit: o.OnDigit, OnDead: o.OnDead,
 		SignallingSource: o.Host,
 	})
 	if err != nil {
@@ -46,9 +46,12 @@ func (p plane) Open(o call.MediaOptions) (call.Media, error) {
 	return session{s}, nil
 }
 
-// preferred puts a codec first in our offers; without one the far end's order counts.
-func preferred(first string) []string {
-	switch first {
+// preferred is what may be used, with the codec of the other side first; if nothing is said the far end's order counts.
+func preferred(o call.MediaOptions) []string {
+	if len(o.Codecs) > 0 {
+		return o.Codecs
+	}
+	switch o.First {
 	case sdp.PCMU:
 		return []string{sdp.PCMU, sdp.PCMA}
 	case sdp.PCMA:

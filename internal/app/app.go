@@ -289,7 +289,8 @@ func (a *App) openSIP(ctx context.Context) error {
 	a.sip, err = sip.NewEndpoint(sip.Options{
 		Log: a.log, Packets: a.o.Packets, Listeners: a.o.Listeners, Advertise: a.o.Advertise, Realm: a.o.Realm,
 		Secret: secret, Trunks: a.dir.trunks, Devices: a.dir.devices, Registrar: a.registry, Limits: a.limits,
-		Admitter: a.calls, UserAgent: "ullim", MaxCalls: 2 * a.o.MaxCalls,
+		Admitter: a.calls, UserAgent: "ullim", MaxCalls: 2 * a.o.MaxCalls, Region: a.dir.region,
+		OnAnswer: a.metrics.SIPRequest, OnRefused: a.refused,
 	})
 	if err != nil {
 		return err

@@ -316,6 +316,13 @@ func find[T any](byID, byName map[string]*T, instanceID string, kind resource.Ki
 	return byName[ref]
 }
 
+func (d *directory) region(instanceID string) string {
+	if t, err := d.tenant(instanceID); err == nil {
+		return t.instance.Region
+	}
+	return ""
+}
+
 func (d *directory) language(instanceID string) string {
 	if t, err := d.tenant(instanceID); err == nil && t.instance.Language != "" {
 		return t.instance.Language

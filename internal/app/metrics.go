@@ -49,6 +49,33 @@ func (a *App) observe() error {
 	})
 }
 
+// refused counts an INVITE that was not admitted, by the rule that its status stands for.
+func (a *App) refused(status int) {
+	reason := telemetry.RefusedOther
+	switch status {
+	case 400, 405, 416, 420, 483, 501, 505, 513:
+		reason = telemetry.RefusedMalformed
+	case 401:
+		reason = telemetry.RefusedUnknown
+	case 403:
+		reason = telemetry.RefusedPermission
+	case 404:
+		reason = telemetry.RefusedNoNumber
+	case 482:
+		reason = telemetry.RefusedLoop
+	case 486:
+		reason = telemetry.RefusedChannels
+	case 488:
+		reason = telemetry.RefusedMedia
+	case 503:
+		reason = telemetry.RefusedUnavailable
+		if a.draining.Load() {
+			reason = telemetry.RefusedDraining
+		}
+	}
+	a.metrics.InviteRefused(reason)
+}
+
 // offers is how offers came out, of all instances.
 func (a *App) offers() map[string]float64 {
 	out := map[string]float64{}

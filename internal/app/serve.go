@@ -265,8 +265,10 @@ func VerboseLog(w io.Writer, verbose bool) *slog.Logger {
 
 // Migrate brings the database of a configuration up to date.
 func Migrate(ctx context.Context, cfg *config.Config, out io.Writer) error {
-	if err := os.MkdirAll(filepath.Dir(cfg.DatabasePath()), 0o750); err != nil {
-		return err
+	if cfg.Database.Driver == storage.SQLite {
+		if err := os.MkdirAll(filepath.Dir(cfg.DatabasePath()), 0o750); err != nil {
+			return err
+		}
 	}
 	db, err := storage.Open(ctx, databaseOf(cfg))
 	if err != nil {

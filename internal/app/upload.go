@@ -29,6 +29,14 @@ type uploader struct {
 
 // handle is the job. It may run again after any failure, and after a crash at any point.
 func (u *uploader) handle(ctx context.Context, j jobs.Job) error {
+	err := u.upload(ctx, j)
+	if err != nil {
+		u.failed.Add(1)
+	}
+	return err
+}
+
+func (u *uploader) upload(ctx context.Context, j jobs.Job) error {
 	var p storage.UploadJob
 	if err := json.Unmarshal(j.Payload, &p); err != nil {
 		return jobs.Permanent(fmt.Errorf("payload: %w", err))
@@ -42,7 +50,6 @@ func (u *uploader) handle(ctx context.Context, j jobs.Job) error {
 	}
 	f, err := u.spool.Open(p.Spool)
 	if errors.Is(err, fs.ErrNotExist) {
-		u.failed.Add(1)
 		if err = u.mark(ctx, p, func(r *contact.Recording) {
 			r.Status, r.Reason = contact.RecordingFailed, "the spooled file is missing"
 		}); err != nil {

@@ -163,7 +163,7 @@ func (a *actor) dialAgent(e dialAgent) {
 	customer := a.state.Record.CustomerEndpoint
 	a.agent = a.m.o.Dialer.Dial(Target{
 		InstanceID: a.state.Record.InstanceID, UserID: e.Offer.Agent.ID, FromNumber: customer.Address,
-		FromName: customer.DisplayName, ContactID: a.state.Record.ID,
+		FromName: customer.DisplayName, ContactID: a.state.Record.ID, AutoAccept: e.Offer.AutoAccept,
 	}, offer, func(ev LegEvent) { a.post(agentLeg{Gen: e.Gen, LegEvent: ev}) })
 }
 

@@ -113,6 +113,7 @@ type Media interface {
 // MediaOptions are what a call wants of a new Media. The callbacks come from the media loop: they must not block.
 type MediaOptions struct {
 	ContactID string
+	Codecs    []string         // that may be used, in order of preference; empty: all
 	First     string           // codec to offer first: what the other side of the call speaks, so that nothing need be transcoded
 	OnDigit   func(digit byte) // once for each key pressed
 	OnDead    func(why string) // media that had been agreed never came or stopped: see the media package for the times
@@ -143,6 +144,7 @@ type Target struct {
 	FromNumber string // shown to the called party
 	FromName   string
 	ContactID  string
+	AutoAccept bool // the phone is asked to answer by itself
 }
 
 // Dialer places outgoing legs to devices of our own (sip.Endpoint implements it).
@@ -262,6 +264,7 @@ type Inbound struct {
 	SDP        []byte // nil: they ask for our offer
 	Received   time.Time
 	Source     netip.Addr
+	Codecs     []string          // that the trunk may use, in its order; empty: all
 	Headers    map[string]string // the SIP facts that flows may read: P-Asserted-Identity, From, To, Diversion ...
 }
 

@@ -83,8 +83,8 @@ func (c *center) wantRecovered(r *types.Contact, killed time.Time, agentName str
 		if said := killed.Sub(*r.AgentInfo.ConnectedToAgentTimestamp); (said - length).Abs() > 1500*time.Millisecond {
 			c.t.Errorf("the recording of %s plays %s, they talked for %s", id, length, said)
 		}
-		wantVoice(c.t, "left of "+id, last(left, 3*time.Second), caller, agent)
-		wantVoice(c.t, "right of "+id, last(right, 3*time.Second), agent, caller)
+		wantVoice(c.t, "left of "+id, last(left, 3*time.Second), caller)
+		wantVoice(c.t, "right of "+id, last(right, 3*time.Second), agent)
 	}
 }
 

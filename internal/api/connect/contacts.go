@@ -52,6 +52,11 @@ type contactRecording struct {
 	DeletionReason  string                  `json:"DeletionReason,omitempty"`
 }
 
+// disconnectDetails says in one line what ended the contact.
+type disconnectDetails struct {
+	PotentialDisconnectIssue string `json:"PotentialDisconnectIssue"`
+}
+
 type contactRecord struct {
 	ARN                        string                   `json:"Arn"`
 	ID                         string                   `json:"Id"`
@@ -69,6 +74,7 @@ type contactRecord struct {
 	CustomerEndpoint           *contactEndpoint         `json:"CustomerEndpoint,omitempty"`
 	SystemEndpoint             *contactEndpoint         `json:"SystemEndpoint,omitempty"`
 	DisconnectReason           contact.DisconnectReason `json:"DisconnectReason,omitempty"`
+	DisconnectDetails          *disconnectDetails       `json:"DisconnectDetails,omitempty"`
 	Recordings                 []contactRecording       `json:"Recordings,omitempty"`
 	Attributes                 map[string]string        `json:"Attributes,omitempty"`
 }
@@ -93,6 +99,9 @@ func (s *service) describeContact(
 		CustomerEndpoint: endpointOf(r.CustomerEndpoint), SystemEndpoint: endpointOf(r.SystemEndpoint),
 		DisconnectReason: r.DisconnectReason,
 	}
+	if r.DisconnectDetail != "" {
+		out.DisconnectDetails = &disconnectDetails{PotentialDisconnectIssue: r.DisconnectDetail}
+	}
 	if q := r.Queue; q != nil {
 		out.QueueInfo = &contactQueue{ID: q.ID, EnqueueTimestamp: rest.At(q.EnqueueTimestamp)}
 	}
@@ -109,11 +118,19 @@ func (s *service) describeContact(
 			out.Recordings = append(out.Recordings, contactRecording{
 				StorageType: "S3", Location: rec.Location, MediaStreamType: "AUDIO", ParticipantType: "ALL",
 				StartTimestamp: rest.At(rec.Start), StopTimestamp: rest.At(rec.Stop), Status: rec.Status,
-				DeletionReason: rec.Reason,
+				DeletionReason: deletion(rec),
 			})
 		}
 	}
 	return &describeContactOutput{Contact: out}, nil
+}
+
+// deletion is why a recording is gone; other things that can be said of one are in /admin/v1.
+func deletion(r contact.Recording) string {
+	if r.Status != contact.RecordingDeleted {
+		return ""
+	}
+	return r.Reason
 }
 
 func agentOf(a *contact.AgentInfo) *contactAgent {
