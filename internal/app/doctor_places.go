@@ -120,7 +120,8 @@ func (d *doctor) serverKey(context.Context) []finding {
 	return fine("%s is there; is it in your backup?", path)
 }
 
-// database looks at the database without opening it as the engine does, which would bring it up to date.
+// database looks at the database without opening it as the engine does, which would bring it up to date. Not for the
+// engine's own process: closing the file there would drop SQLite's locks on it (POSIX).
 func (d *doctor) database(ctx context.Context) []finding {
 	if d.cfg.Database.Driver == storage.Postgres {
 		return d.postgres(ctx)

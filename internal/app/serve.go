@@ -151,6 +151,9 @@ func optionsOf(ctx context.Context, cfg *config.Config, log *slog.Logger) (o Opt
 		if err != nil {
 			return o, fmt.Errorf("sip.udp: %w", err)
 		}
+		if u, ok := c.(*net.UDPConn); ok { // a burst of calls waits here; the system may give less
+			_ = u.SetReadBuffer(signallingBuffer)
+		}
 		o.Packets = append(o.Packets, c)
 	}
 	for _, addr := range cfg.SIP.TCP {
@@ -170,6 +173,9 @@ func orNever(d time.Duration) time.Duration {
 	}
 	return d
 }
+
+// signallingBuffer is what the system is asked to hold of SIP messages that were not read yet.
+const signallingBuffer = 4 << 20
 
 func closeSockets(o Options) {
 	for _, c := range o.Packets {

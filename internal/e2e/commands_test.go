@@ -41,6 +41,8 @@ func TestCheckNamesFileLineFieldAndRuleOfEveryMistake(t *testing.T) {
 
 func TestTryPlaysItsFiveCalls(t *testing.T) {
 	t.Parallel()
+	machine.Lock()
+	defer machine.Unlock()
 	code, out := tool(t, t.TempDir(), nil, "try", "--dir", filepath.Join(t.TempDir(), "try"))
 	if code != 0 {
 		t.Errorf("exit code %d\n%s", code, out)

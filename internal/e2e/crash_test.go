@@ -19,6 +19,8 @@ import (
 // upload is done, and every agent can be offered contacts again.
 func TestAfterKill9InFiftyRecordedCallsEverythingIsAccountedFor(t *testing.T) {
 	t.Parallel()
+	machine.Lock()
+	defer machine.Unlock()
 	const calls = 50
 	c := newCenter(t)
 	queueID, profileID := c.queue("Support")

@@ -15,6 +15,7 @@
 //	s3_test.go         recordings in a bucket, also when the server comes late
 //	strangers_test.go  those who have no business here
 //	commands_test.go   check, doctor, try, migrate, user, version
+//	bench_*_test.go    what calls cost the real binary (`make bench`)
 //
 // Everything is on loopback: the engine, carriers and agents at 127.0.0.1, strangers at 127.0.0.9. The tests wait for
 // conditions, never for a time to pass, so that a slow machine makes them slower and not red.

@@ -20,10 +20,12 @@ import (
 	"time"
 )
 
-// binary is the program under test, ports the blocks that tests share.
+// binary is the program under test, ports the blocks that tests share. Who needs the whole machine holds machine: fifty calls
+// at once, and those whose audio is judged to the sample.
 var (
-	binary string
-	ports  blocks
+	binary  string
+	ports   blocks
+	machine sync.Mutex
 )
 
 // patience is how long a test waits for what should happen at once: a loaded machine with two cores is slow.
