@@ -82,7 +82,7 @@ func (m *Manager) logFor(contactID, callID string) *slog.Logger {
 
 // Admit takes over an incoming leg: finds the number's flow, opens media, writes the contact row, and only then lets
 // the leg be answered. Errors: NotFound (nobody claimed the number, or it has no flow), Denied (the instance takes no
-// calls), Invalid (SDP), Limit (too many calls), Unavailable (draining, no port, store away).
+// calls), Invalid (SDP), Unavailable (draining, too many calls, no port, store away).
 func (m *Manager) Admit(ctx context.Context, in Inbound, leg Leg) (func(LegEvent), error) {
 	if err := m.enter(); err != nil {
 		return nil, err
@@ -188,7 +188,7 @@ func (m *Manager) enter() error {
 		return errs.New(errs.Unavailable, "shutting down")
 	}
 	if m.o.MaxCalls > 0 && len(m.calls)+m.admits >= m.o.MaxCalls {
-		return errs.New(errs.Limit, "%d calls are up, which is the limit", m.o.MaxCalls)
+		return errs.New(errs.Unavailable, "%d calls are up, which is the limit", m.o.MaxCalls)
 	}
 	m.admits++
 	return nil

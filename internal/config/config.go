@@ -70,7 +70,7 @@ type SIP struct {
 	TCP               []string      `yaml:"tcp" default:"0.0.0.0:5060" form:"listen" doc:"Addresses and ports to listen on for TCP."`
 	Advertise         string        `yaml:"advertise" form:"host" doc:"Address that carriers and phones reach this node at, in Contact and Via headers: an IP address or host name. Needed behind NAT. Empty: the address of the interface the peer is reached by."`
 	Realm             string        `yaml:"realm" default:"ullim" form:"realm" doc:"Realm of digest authentication. Passwords of devices are stored for one realm: after a change every device needs its password set again."`
-	MaxCalls          int           `yaml:"max_calls" default:"1000" min:"1" max:"100000" doc:"Call legs at once on this node. Further calls are refused with 503."`
+	MaxCalls          int           `yaml:"max_calls" default:"1000" min:"1" max:"100000" doc:"Calls at once on this node; a call has up to two legs. Further calls are refused with 503."`
 	RequestsPerSource float64       `yaml:"requests_per_second_per_source" default:"50" min:"1" max:"100000" doc:"Requests a second from one address (IPv6: /64) that is not a trunk. Twice as many are taken at once after a pause; more are refused."`
 	MinExpires        time.Duration `yaml:"min_expires" default:"60s" min:"1s" max:"1h" doc:"Shortest registration that a phone may ask for."`
 	MaxExpires        time.Duration `yaml:"max_expires" default:"1h" min:"1m" max:"24h" doc:"Longest registration that is granted."`
@@ -79,7 +79,7 @@ type SIP struct {
 
 // RTP is the section rtp.
 type RTP struct {
-	Ports     PortRange `yaml:"ports" default:"20000-29999" doc:"UDP ports for audio, one for each call leg, RTCP on the same port. Keep them out of the system's ephemeral range (Linux: 32768-60999), or other programs take them at times."`
+	Ports     PortRange `yaml:"ports" default:"20000-29999" doc:"UDP ports for audio: the even ones, one for each call leg, RTCP on the same port. Keep them out of the system's ephemeral range (Linux: 32768-60999), or other programs take them at times."`
 	Bind      string    `yaml:"bind" default:"0.0.0.0" form:"ip" doc:"IP address to bind audio sockets to."`
 	Advertise string    `yaml:"advertise" form:"host" doc:"Address for audio in SDP. Empty: as sip.advertise."`
 

@@ -94,7 +94,7 @@ sip:
   requests_per_second_per_source: 12.5
   realm: 123        # a number is a text too
 rtp:
-  ports: 40000-40009
+  ports: 40000-40029
 http:
 log: &quiet {level: warn}
 limits: {drain: 1m30s}
@@ -110,7 +110,7 @@ limits: {drain: 1m30s}
 	want.Node.Name, want.SIP.Advertise, want.SIP.RequestsPerSource, want.SIP.Realm = "busan-1", "sip.example.com", 12.5, "123"
 	want.SIP.UDP = []string{"192.0.2.1:5060", "[2001:db8::1]:5060"}
 	want.SIP.TCP = []string{"192.0.2.1:5060", "192.0.2.2:5060"}
-	want.SIP.MaxCalls, want.RTP.Ports, want.Log.Level, want.Limits.Drain = 7, PortRange{40000, 40009}, "warn", 90*time.Second
+	want.SIP.MaxCalls, want.RTP.Ports, want.Log.Level, want.Limits.Drain = 7, PortRange{40000, 40029}, "warn", 90*time.Second
 	want.Recordings.S3.TLS = false
 	if diff := cmp.Diff(want, c); diff != "" {
 		t.Error(diff)
@@ -358,7 +358,7 @@ func TestTheReferenceIsCheckedIn(t *testing.T) {
 		t.Fatal(err)
 	}
 	if diff := cmp.Diff(Reference(), string(got)); diff != "" {
-		t.Errorf("docs/configuration.md is old; run: go test ./internal/config -update\n%s", diff)
+		t.Errorf("docs/configuration.md is old; run: make generate\n%s", diff)
 	}
 }
 

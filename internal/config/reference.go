@@ -11,7 +11,7 @@ func Reference() string {
 	var b strings.Builder
 	b.WriteString(`# Configuration
 
-<!-- Generated from internal/config. Change the tags there, then: go test ./internal/config -update -->
+<!-- Generated from internal/config. Change the tags there, then: make generate -->
 
 ` + "`ullim serve`" + ` needs no configuration. What differs from the defaults below goes into a YAML file, given by
 ` + "`--config`" + `, or into environment variables, which go before the file. The file is read once, at start; an unknown key, a

@@ -294,8 +294,9 @@ func (c *Config) Warnings() []string {
 		out = append(out, fmt.Sprintf("rtp.ports: %s overlaps the ports that Linux gives out by itself (%d-%d): calls will fail now and then",
 			r, ephemeralLow, ephemeralHigh))
 	}
-	if r := c.RTP.Ports; r.Size() < c.SIP.MaxCalls {
-		out = append(out, fmt.Sprintf("rtp.ports: %s holds %d ports, fewer than sip.max_calls (%d)", r, r.Size(), c.SIP.MaxCalls))
+	if r := c.RTP.Ports; r.Size()/2 < 2*c.SIP.MaxCalls {
+		out = append(out, fmt.Sprintf("rtp.ports: %s holds %d even ports, fewer than the two legs of each of sip.max_calls (%d) take",
+			r, r.Size()/2, c.SIP.MaxCalls))
 	}
 	if ap, err := netip.ParseAddrPort(c.HTTP.Listen); err == nil && !ap.Addr().IsLoopback() {
 		out = append(out, "http.listen: "+c.HTTP.Listen+" is open to other machines without TLS: passwords and keys can be read on the way")
