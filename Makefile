@@ -31,8 +31,9 @@ run: build ## start the engine with the embedded default (data folder: ./data)
 test: ## everything: format, lint, import table, unit, both databases, both blob stores, SIPp, baresip
 	@tools/setup.sh test
 	@$(MAKE) --no-print-directory tools lint build
-	go test $(GOFLAGS_RACE) -timeout 20m ./...
+	go test $(GOFLAGS_RACE) -timeout 20m $$(go list ./... | grep -v /internal/e2e$$)
 	go test -timeout 10m -run 'Virtual|Whatever' ./internal/app
+	go test $(GOFLAGS_RACE) -timeout 15m ./internal/e2e # last and alone: these tests listen in real time
 
 .PHONY: tools
 tools: $(LINT) $(VERSITYGW) ## build the pinned tools into .cache/tools
