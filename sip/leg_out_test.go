@@ -406,7 +406,7 @@ func Test200WithoutSDPEndsTheCall(t *testing.T) {
 func TestLostMessagesAreRepeated(t *testing.T) {
 	run(t, func(s *stage) {
 		t := s.t
-		chance := rand.New(rand.NewPCG(1, 2)) //nolint:gosec // the same every time
+		chance := rand.New(rand.NewPCG(1, 2)) // the same every time
 		s.net.lose = func(_, _ string, _ []byte) bool { return chance.IntN(10) < 4 }
 		c := &dialed{phone: s.phone(deviceAddr)}
 		c.phone.on = func(m sipgo.Message) {

@@ -68,7 +68,7 @@ func (e *postgresEngine) write(ctx context.Context, fn func(context.Context, tx)
 		if err == nil || try == maxTries || e.problem(err) != problemRetry {
 			return err
 		}
-		t := time.NewTimer(wait/2 + rand.N(wait)) //nolint:gosec // jitter
+		t := time.NewTimer(wait/2 + rand.N(wait)) // jitter
 		select {
 		case <-t.C:
 		case <-ctx.Done():

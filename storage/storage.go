@@ -177,7 +177,7 @@ func (db *DB) Ping(ctx context.Context) error {
 // committed counts a commit of n writes that took d.
 func (db *DB) committed(n int, d time.Duration) {
 	db.commits.Add(1)
-	db.writes.Add(uint64(n)) //nolint:gosec // never negative
+	db.writes.Add(uint64(n)) // never negative
 	if db.o.Observe != nil {
 		db.o.Observe(d)
 	}

@@ -23,7 +23,7 @@ func (d *doctor) openFiles(context.Context) []finding {
 
 // judgeFiles is the rule of openFiles.
 func judgeFiles(limit uint64, calls int) []finding {
-	need := uint64(3*calls + 500) //nolint:gosec // config checks the range
+	need := uint64(3*calls + 500) // config checks the range
 	if limit < need {
 		return fail(fmt.Sprintf("raise it (systemd: LimitNOFILE=%d; shell: ulimit -n %d), or lower sip.max_calls", need, need),
 			"the limit is %d, and sip.max_calls %d may need %d", limit, calls, need)

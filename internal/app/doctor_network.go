@@ -203,7 +203,7 @@ func isPrivate(a netip.Addr) bool {
 // rtpPorts looks at the range, and tries some ports of it.
 func (d *doctor) rtpPorts(ctx context.Context) []finding {
 	r := d.cfg.RTP.Ports
-	hint, err := media.CheckPorts(uint16(r.Low), uint16(r.High)) //nolint:gosec // config checks the range
+	hint, err := media.CheckPorts(uint16(r.Low), uint16(r.High)) // config checks the range
 	if err != nil {
 		return fail("correct rtp.ports", "%v", err)
 	}

@@ -75,7 +75,7 @@ func room(at, what, key string) []finding {
 	if err := unix.Statfs(at, &s); err != nil {
 		return warn("", "%s; free space unknown: %v", what, err)
 	}
-	free := s.Bavail * uint64(s.Bsize) //nolint:gosec // never negative
+	free := s.Bavail * uint64(s.Bsize) // never negative
 	text := fmt.Sprintf("%s, %.1f GB free: about %d hours of recording", what, float64(free)/1e9, free/recordingHour)
 	switch {
 	case free < noSpace:

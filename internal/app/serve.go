@@ -124,7 +124,7 @@ func optionsOf(ctx context.Context, cfg *config.Config, log *slog.Logger) (o Opt
 		Database:  databaseOf(cfg),
 		Advertise: cfg.SIP.Advertise, Realm: cfg.SIP.Realm, RequestRate: cfg.SIP.RequestsPerSource, MaxCalls: cfg.SIP.MaxCalls,
 		MinExpires: cfg.SIP.MinExpires, MaxExpires: cfg.SIP.MaxExpires, MaxContacts: cfg.SIP.ContactsPerDevice,
-		RTPFirst: uint16(cfg.RTP.Ports.Low), RTPLast: uint16(cfg.RTP.Ports.High), //nolint:gosec // config checks the range
+		RTPFirst: uint16(cfg.RTP.Ports.Low), RTPLast: uint16(cfg.RTP.Ports.High), // config checks the range
 		Dead:        media.DeadPolicy{NeverStarted: orNever(cfg.RTP.NeverStarted), Stopped: orNever(cfg.RTP.Stopped)},
 		Synthesizer: &prompts.Espeak{Command: cfg.Speech.Command, Timeout: cfg.Speech.Timeout},
 	}

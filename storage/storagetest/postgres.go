@@ -96,7 +96,7 @@ func startPostgres() (serverURL string, stop func() error, err error) {
 		return "", nil, err
 	}
 	remove := func() error { return os.RemoveAll(dir) }
-	if err = os.Chmod(dir, 0o755); err != nil { //nolint:gosec // searchable by the user postgres
+	if err = os.Chmod(dir, 0o755); err != nil { // searchable by the user postgres
 		return "", nil, errors.Join(err, remove())
 	}
 	if os.Geteuid() == 0 {
@@ -125,7 +125,7 @@ func startPostgres() (serverURL string, stop func() error, err error) {
 			return fmt.Sprintf("postgres://postgres@127.0.0.1:%d/postgres?sslmode=disable", port), stop, nil
 		}
 		if try == 2 { // somebody may take a free port before PostgreSQL does
-			text, _ := os.ReadFile(filepath.Join(dir, "log")) //nolint:gosec // our own file
+			text, _ := os.ReadFile(filepath.Join(dir, "log")) // our own file
 			return "", nil, errors.Join(fmt.Errorf("%w\n%s", err, text), remove())
 		}
 	}
@@ -182,7 +182,7 @@ func asPostgres(dir string, command string, args ...string) error {
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), 2*time.Minute)
 	defer cancel()
-	cmd := exec.CommandContext(ctx, argv[0], argv[1:]...) //nolint:gosec // commands of our own
+	cmd := exec.CommandContext(ctx, argv[0], argv[1:]...) // commands of our own
 	cmd.Dir = dir
 	// A file, not a pipe: the server inherits it, and a pipe would be waited for as long as the server runs.
 	out, err := os.CreateTemp("", "ullim-postgres-out-") //nolint:usetesting // as above
