@@ -1,6 +1,7 @@
 package ivr
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -243,10 +244,7 @@ func (s *session) report(ctx context.Context, n *Node, st step) {
 	}
 	if s.engine.Events != nil {
 		info := s.info()
-		detail := n.Type + " " + outcome
-		if shown != "" {
-			detail = n.Type + " " + shown
-		}
+		detail := fmt.Sprintf("%s %q: %s", n.Type, n.ID, cmp.Or(shown, outcome))
 		s.engine.Events.Record(events.Event{
 			At: time.Now(), Kind: "flow", InstanceID: info.InstanceID, ContactID: info.ContactID, Detail: detail,
 		})

@@ -158,10 +158,28 @@ func describe(e events.Event) string {
 		return "talks with " + e.Detail
 	case "DISCONNECTED":
 		return "over: " + e.Detail
-	case "flow", "status", "answered", "caller_left", "acw", "acw_end": // said already in other words
+	case "flow":
+		return describeAction(e.Detail)
+	}
+	if e.CallID == "" { // the routing's view of what the call tells too
 		return ""
 	}
 	return e.Kind + ": " + e.Detail
+}
+
+// describeAction puts what a flow has done with the caller in a person's words.
+func describeAction(detail string) string {
+	action, result, _ := strings.Cut(detail, ": ")
+	kind, name, _ := strings.Cut(action, " ")
+	switch {
+	case result == "left": // the caller was not there to the end
+		return ""
+	case kind == "MessageParticipant":
+		return "has heard " + name
+	case kind == "GetParticipantInput":
+		return "has answered " + name + " with " + result
+	}
+	return ""
 }
 
 // dial places the act's call and waits for the answer.
