@@ -255,7 +255,9 @@ func (a *App) openCalls(ctx context.Context) error {
 		Closed: func(r *contact.Record) {
 			a.names.remove(r.ID)
 			a.metrics.ContactClosed(r.DisconnectReason)
-			a.jobs.Wake()
+			if len(r.Recordings) > 0 { // only then is there an upload to do
+				a.jobs.Wake()
+			}
 		},
 		Log: a.log, NewID: uuid.NewString, MaxCalls: a.o.MaxCalls,
 	})
