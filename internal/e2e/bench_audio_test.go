@@ -83,7 +83,7 @@ func (s *sink) read() {
 		}
 		at := time.Now().UnixNano()
 		if no >= 32 { // cmsghdr and timespec on 64 bits
-			at = int64(wire.NativeEndian.Uint64(oob[16:]))*1e9 + int64(wire.NativeEndian.Uint64(oob[24:])) //nolint:gosec // a time
+			at = int64(wire.NativeEndian.Uint64(oob[16:]))*1e9 + int64(wire.NativeEndian.Uint64(oob[24:])) // a time
 		}
 		s.take(buf[:n], at, from)
 	}
@@ -193,13 +193,13 @@ func TestBareProcess(t *testing.T) {
 		<-over
 		return
 	}
-	to := netip.AddrPortFrom(netip.MustParseAddr("127.0.0.1"), uint16(port)) //nolint:gosec // a port
+	to := netip.AddrPortFrom(netip.MustParseAddr("127.0.0.1"), uint16(port)) // a port
 	packet := append([]byte{0x80, 0}, make([]byte, 170)...)
 	for next, frame := time.Now(), 0; ; frame++ {
-		wire.BigEndian.PutUint16(packet[2:], uint16(frame)) //nolint:gosec // wraps
+		wire.BigEndian.PutUint16(packet[2:], uint16(frame)) // wraps
 		wire.BigEndian.PutUint32(packet[4:], uint32(frame*160))
 		for i, c := range conns {
-			wire.BigEndian.PutUint32(packet[8:], uint32(i+1)) //nolint:gosec // small
+			wire.BigEndian.PutUint32(packet[8:], uint32(i+1)) // small
 			_, _ = c.WriteToUDPAddrPort(packet, to)
 		}
 		next = next.Add(20 * time.Millisecond)
