@@ -39,6 +39,7 @@ type flight struct {
 	done    chan struct{}
 	cancel  context.CancelFunc
 	waiters int
+	begun   bool
 	audio   *Audio
 	err     error
 }
@@ -83,12 +84,13 @@ func (c *cache) get(ctx context.Context, key string, work func(context.Context) 
 	}
 }
 
-// leave takes one waiter off; the last one ends the work, and whoever asks next starts anew.
+// leave takes one waiter off; the last one ends work that has not begun. Work that has begun is finished and kept: callers
+// who hang up early must not make the next one begin anew, or a flood of them would speak the same text for ever.
 func (c *cache) leave(key string, f *flight) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	f.waiters--
-	if f.waiters == 0 {
+	if f.waiters == 0 && !f.begun {
 		f.cancel()
 		if c.flights[key] == f {
 			delete(c.flights, key)
@@ -100,6 +102,9 @@ func (c *cache) fly(ctx context.Context, key string, f *flight, work func(contex
 	defer f.cancel()
 	select {
 	case c.slots <- struct{}{}:
+		c.mu.Lock()
+		f.begun = ctx.Err() == nil
+		c.mu.Unlock()
 		f.audio, f.err = contained(ctx, work)
 		<-c.slots
 	case <-ctx.Done():

@@ -106,7 +106,7 @@ func TestOnlySoManyAreSpokenAtOnce(t *testing.T) {
 	})
 }
 
-func TestWorkGoesOnForThoseWhoStillWaitAndEndsWithTheLast(t *testing.T) {
+func TestWorkThatHasBegunIsFinishedAndKeptWhoeverLeaves(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		v := &voiceOf{takes: 10 * time.Second}
 		s := NewSpeaker(v, encoders(), SpeakerOptions{})
@@ -128,10 +128,27 @@ func TestWorkGoesOnForThoseWhoStillWaitAndEndsWithTheLast(t *testing.T) {
 		wg.Go(func() { speak(2*time.Second, context.DeadlineExceeded) })
 		wg.Go(func() { speak(3*time.Second, context.DeadlineExceeded) })
 		wg.Wait()
+		time.Sleep(10 * time.Second)
+		check(t, int32(0), v.ended.Load())
+		speak(time.Millisecond, nil) // there already
+		check(t, int32(2), v.calls.Load())
+	})
+}
+
+func TestWorkThatHasNotBegunEndsWithTheLastWhoWaits(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		v := &voiceOf{takes: 10 * time.Second}
+		s := NewSpeaker(v, encoders(), SpeakerOptions{Concurrent: 1})
+		var wg sync.WaitGroup
+		wg.Go(func() { _, _ = s.Speak(t.Context(), Speech{Text: "takes the only slot"}) })
 		synctest.Wait()
-		check(t, int32(1), v.ended.Load())
-		speak(20*time.Second, nil) // and can be asked again
-		check(t, int32(3), v.calls.Load())
+		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+		defer cancel()
+		if _, err := s.Speak(ctx, Speech{Text: "hello"}); !errors.Is(err, context.DeadlineExceeded) {
+			t.Error(err)
+		}
+		wg.Wait()
+		check(t, int32(1), v.calls.Load())
 	})
 }
 

@@ -247,17 +247,24 @@ func (l *Leg) after(d time.Duration, f func()) (stop func()) {
 	}
 }
 
-// attach gives the leg its owner's event function; what happened before is told now.
+// attach gives the leg its owner's event function; what happened before is told now. The leg may be leaving at this very
+// moment and never come to what was posted: then its goroutine is over, and it is told from here. Either way the owner
+// hears of the end exactly once.
 func (l *Leg) attach(events func(call.LegEvent)) {
-	l.mu.Lock()
-	killed := l.killed
-	l.mu.Unlock()
-	if killed { // gone before its owner knew it: wait for the goroutine, then tell from here
-		<-l.done
+	told := make(chan struct{})
+	l.post(func() {
 		l.tellEarly(events)
-		return
+		close(told)
+	})
+	select {
+	case <-told:
+	case <-l.done:
+		select {
+		case <-told:
+		default:
+			l.tellEarly(events)
+		}
 	}
-	l.post(func() { l.tellEarly(events) })
 }
 
 func (l *Leg) tellEarly(events func(call.LegEvent)) {

@@ -8,6 +8,8 @@ import (
 	"github.com/google/go-cmp/cmp"
 
 	sipgo "github.com/emiago/sipgo/sip"
+
+	"ullim/internal/call"
 )
 
 // run is a test in virtual time on a stage that is closed and checked afterwards.
@@ -366,5 +368,36 @@ func TestInviteWithoutOfferGetsOursAndTheAckHasTheAnswer(t *testing.T) {
 		s.trunk.settle()
 		same(t, "events", c.kinds(), "ended(protocol)")
 		same(t, "BYEs", len(s.trunk.requests(sipgo.BYE)), 1)
+	})
+}
+
+// A leg may end at the very moment its owner is told whose it is: the owner hears of the end all the same, once.
+func TestTheOwnerHearsOfTheEndHoweverCloseItIs(t *testing.T) {
+	run(t, func(s *stage) {
+		const tries = 2000
+		lost := 0
+		for range tries {
+			l := newLeg(s.ep, newTag(), newTag())
+			l.first = &serverInvite{}
+			l.first.final = true
+			if !l.run() {
+				s.t.Fatal("endpoint is closed")
+			}
+			ended := make(chan struct{}, 2)
+			go l.post(func() {
+				l.finish(call.CauseBye, 0, "gone")
+				l.leave()
+			})
+			l.attach(func(e call.LegEvent) {
+				if e.Kind == call.LegEnded {
+					ended <- struct{}{}
+				}
+			})
+			<-l.done
+			if len(ended) != 1 {
+				lost++
+			}
+		}
+		same(s.t, "ends that were not told once", lost, 0)
 	})
 }
