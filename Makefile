@@ -51,7 +51,7 @@ $(VERSITYGW): tools/go.mod tools/go.sum
 .PHONY: lint
 lint: $(LINT) ## format and lint, fails on a difference
 	$(LINT) fmt --diff
-	$(LINT) run ./...
+	$(LINT) run --allow-parallel-runners ./...
 
 .PHONY: fmt
 fmt: $(LINT) ## format all Go files
