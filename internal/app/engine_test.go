@@ -11,7 +11,6 @@ import (
 	"testing/synctest"
 	"time"
 
-	"ullim/acd"
 	"ullim/prompts"
 	"ullim/sip/siptest"
 	"ullim/storage"
@@ -92,5 +91,3 @@ func TestTheFiveCallsOfTheDemoInVirtualTime(t *testing.T) {
 		finish(t, tr, network)
 	})
 }
-
-var _ acd.Store = (*storage.DB)(nil)

@@ -72,24 +72,48 @@ type (
 func (askQueue) isEvent()  {}
 func (askChange) isEvent() {}
 
-// post hands the loop an event and never blocks. A full mailbox ends the call: something is very wrong with it.
+// post hands the loop an event and never blocks; false if the call is over. A full mailbox ends the call: something is
+// very wrong with it.
 func (a *actor) post(e Event) bool {
-	select {
-	case <-a.done:
+	if a.over() {
 		return false
-	default:
 	}
 	select {
 	case a.mailbox <- e:
-		return true
+		return !a.over() // if it ended meanwhile, nobody may come to read this
 	default:
 		a.once.Do(func() { close(a.overflow) })
 		return false
 	}
 }
 
-// ask is post for a flow's goroutine.
-func (a *actor) ask(e Event) bool { return a.post(e) }
+func (a *actor) over() bool {
+	select {
+	case <-a.done:
+		return true
+	default:
+		return false
+	}
+}
+
+// refuseRest answers what was posted and never read, because the call ended: whoever waits for it must not wait for ever.
+func (a *actor) refuseRest() {
+	for {
+		select {
+		case e := <-a.mailbox:
+			switch e := e.(type) {
+			case enqueueDone:
+				if e.Err == nil {
+					a.m.o.Queues.Leave(a.state.Record.ID)
+				}
+			case offered:
+				a.m.o.Queues.OfferResult(e.Offer.ID, OfferCallerLeft)
+			}
+		default:
+			return
+		}
+	}
+}
 
 // deliver hands the loop an event that must not be lost; it may wait, and is never called by the loop.
 func (a *actor) deliver(e Event) {
@@ -120,6 +144,7 @@ func (a *actor) run() {
 			a.endFlow(i)
 		}
 		close(a.done)
+		a.refuseRest()
 		a.flowsUp.Wait()
 		a.m.forget(a)
 	}()
@@ -224,7 +249,7 @@ func (a *actor) startFlow(e startFlow) {
 		media = a.agentMedia
 	}
 	ctx, cancel := context.WithCancel(a.m.ctx)
-	c := &Control{actor: a, gen: e.Gen, who: e.For, kind: e.Kind, media: media, ctx: ctx, cancel: cancel}
+	c := &Control{actor: a, gen: e.Gen, who: e.For, media: media, ctx: ctx, cancel: cancel}
 	a.flows[e.For] = c
 	a.flowsUp.Go(func() {
 		defer cancel()

@@ -164,6 +164,24 @@ func TestACallerWhoLeavesDuringEnqueueIsTakenOutOfTheQueue(t *testing.T) {
 	})
 }
 
+func TestWhatIsPostedAsTheCallEndsIsAnsweredAllTheSame(t *testing.T) {
+	b := newBench(t)
+	a := &actor{m: b.Manager, mailbox: make(chan Event, mailboxSize), overflow: make(chan struct{}), done: make(chan struct{})}
+	for _, e := range []Event{enqueueDone{}, offered{Offer: offer}, enqueueDone{Err: errors.New("full")}} {
+		if !a.post(e) {
+			t.Fatal("the call is not over yet")
+		}
+	}
+	close(a.done)
+	a.refuseRest()
+	if b.queues.left != 1 || len(b.queues.results) != 1 || b.queues.results[0] != OfferCallerLeft {
+		t.Errorf("left %d times, results %v", b.queues.left, b.queues.results)
+	}
+	if a.post(offered{Offer: offer}) {
+		t.Error("posted to a call that is over")
+	}
+}
+
 type flowFunc func(ctx context.Context, r FlowRun) FlowOutcome
 
 func (f flowFunc) Run(ctx context.Context, r FlowRun) FlowOutcome { return f(ctx, r) }
@@ -238,6 +256,7 @@ type fakeQueues struct {
 	mu            sync.Mutex
 	delay         time.Duration
 	entered, left int
+	results       []OfferResult
 }
 
 func (q *fakeQueues) Enqueue(context.Context, Enqueue) error {
@@ -253,9 +272,14 @@ func (q *fakeQueues) Leave(string) {
 	defer q.mu.Unlock()
 	q.left++
 }
-func (q *fakeQueues) OfferResult(string, OfferResult) {}
-func (q *fakeQueues) Joined(string)                   {}
-func (q *fakeQueues) AgentDone(string)                {}
+
+func (q *fakeQueues) OfferResult(_ string, r OfferResult) {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	q.results = append(q.results, r)
+}
+func (q *fakeQueues) Joined(string)    {}
+func (q *fakeQueues) AgentDone(string) {}
 
 type fakeStore struct {
 	mu              sync.Mutex

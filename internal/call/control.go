@@ -18,7 +18,6 @@ type Control struct {
 	actor  *actor
 	gen    int
 	who    int
-	kind   FlowKind
 	media  Media
 	ctx    context.Context //nolint:containedctx // a Control is the flow's run, and lives exactly as long
 	cancel context.CancelFunc
@@ -26,9 +25,6 @@ type Control struct {
 	playing sync.Mutex // between a late Start and the flow that comes after
 	ended   bool
 }
-
-// Kind is what the flow runs for.
-func (c *Control) Kind() FlowKind { return c.kind }
 
 // Snapshot is the contact as it is now.
 func (c *Control) Snapshot() *Snapshot { return c.actor.snapshot.Load() }
@@ -66,7 +62,7 @@ func (c *Control) Digits() <-chan byte {
 // Enqueue puts the contact in its target queue. errs.Limit: at capacity. After nil the flow is over.
 func (c *Control) Enqueue(ctx context.Context) error {
 	reply := make(chan error, 1)
-	if !c.actor.ask(askQueue{gen: c.gen, reply: reply}) {
+	if !c.actor.post(askQueue{gen: c.gen, reply: reply}) {
 		return ErrLeft
 	}
 	select {
@@ -114,7 +110,7 @@ func (c *Control) SetVoice(v Voice) error { return c.change(voiceSet{Voice: v}) 
 // change posts a change and waits until it is in the snapshot, so that the flow's next action sees it.
 func (c *Control) change(e Event) error {
 	applied := make(chan struct{})
-	if c.ctx.Err() != nil || !c.actor.ask(askChange{event: e, applied: applied}) {
+	if c.ctx.Err() != nil || !c.actor.post(askChange{event: e, applied: applied}) {
 		return ErrLeft
 	}
 	select {
