@@ -176,6 +176,10 @@ func badUploads(t *testing.T, s blob.Store) {
 	}
 	for _, before := range []bool{false, true} {
 		for _, tt := range tests {
+			source, seekable := tt.r.(io.Seeker)
+			if before && !seekable { // it can be read once, and that was the first time
+				continue
+			}
 			t.Run(tt.name, func(t *testing.T) {
 				old := []byte("what was there before")
 				if err := s.Delete(t.Context(), "victim"); err != nil {
@@ -184,10 +188,8 @@ func badUploads(t *testing.T, s blob.Store) {
 				if before {
 					put(t, s, "victim", old)
 				}
-				if rs, ok := tt.r.(io.Seeker); ok {
-					_, _ = rs.Seek(0, io.SeekStart)
-				} else if before {
-					t.Skip("the source can be read once")
+				if seekable {
+					_, _ = source.Seek(0, io.SeekStart)
 				}
 				err := s.Put(t.Context(), "victim", tt.r, int64(tt.size), tt.sum)
 				switch {
