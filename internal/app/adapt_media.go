@@ -48,8 +48,8 @@ func (p plane) Open(o call.MediaOptions) (call.Media, error) {
 
 // preferred is what may be used, with the codec of the other side first; if nothing is said the far end's order counts.
 func preferred(o call.MediaOptions) []string {
-	if len(o.Codecs) > 0 {
-		return o.Codecs
+	if len(o.Profile.Codecs) > 0 {
+		return o.Profile.Codecs
 	}
 	switch o.First {
 	case sdp.PCMU:
@@ -75,8 +75,29 @@ func (p plane) Record(contactID, key string, left, right call.Media) (call.Recor
 	if err != nil {
 		return nil, err
 	}
-	return p.Plane.Record(contactID, key, l, r)
+	rec, err := p.Plane.Record(contactID, key, l, r)
+	if err != nil {
+		return nil, err
+	}
+	return recording{rec}, nil
 }
+
+// Room is not there yet.
+func (p plane) Room() call.Room { return conference{} }
+
+type conference struct{}
+
+func (conference) Add(call.Media, call.Role, call.Media) error {
+	return errs.New(errs.Unavailable, "conferences are not there yet")
+}
+func (conference) Remove(call.Media) {}
+func (conference) Close()            {}
+
+type recording struct{ *media.Recording }
+
+func (recording) Move([]call.Media, []call.Media) {}
+func (recording) Pause()                          {}
+func (recording) Resume()                         {}
 
 func both(a, b call.Media) (left, right *media.Session, err error) {
 	l, lok := a.(session)
@@ -92,6 +113,15 @@ type session struct{ *media.Session }
 
 // SetHost tells where the far end's signalling comes from.
 func (s session) SetHost(host netip.Addr) { s.SetSignallingSource(host) }
+
+// Hold is not there yet.
+func (s session) Hold(bool) {}
+
+// SendDigits is not there yet.
+func (s session) SendDigits(_ string, done func()) { go done() }
+
+// Stats is the quality so far.
+func (s session) Stats() contact.Quality { return contact.Quality{} }
 
 // Play sends prepared audio.
 func (s session) Play(list []call.Audio, loop bool, done func(finished bool)) {

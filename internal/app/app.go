@@ -277,6 +277,9 @@ func (d dialer) Dial(t call.Target, offer []byte, events func(call.LegEvent)) ca
 	return d.a.sip.Dial(t, offer, events)
 }
 
+// Profile is what an offer to a target should look like.
+func (d dialer) Profile(t call.Target) call.Profile { return d.a.sip.Profile(t) }
+
 func (a *App) openSIP(ctx context.Context) error {
 	secret := make([]byte, 32)
 	_, _ = rand.Read(secret)

@@ -219,7 +219,11 @@ func (l *fakeLeg) AnswerOffer([]byte) {
 		<-l.block
 	}
 }
-func (l *fakeLeg) Hangup(string) { l.note("hangup") }
+func (l *fakeLeg) Hangup(string)             { l.note("hangup") }
+func (l *fakeLeg) Progress([]byte)           { l.note("progress") }
+func (l *fakeLeg) Offer([]byte)              { l.note("offer") }
+func (l *fakeLeg) Digit(byte, time.Duration) { l.note("digit") }
+func (l *fakeLeg) Notify(int, string)        { l.note("notify") }
 
 type fakePlane struct{}
 
@@ -229,7 +233,13 @@ func (fakePlane) Record(_, _ string, _, _ Media) (Recording, error) {
 	return nil, errs.New(errs.Unavailable, "no disk")
 }
 
+func (fakePlane) Room() Room { return nil }
+
 type fakeMedia struct{}
+
+func (fakeMedia) Hold(bool)                 {}
+func (fakeMedia) SendDigits(string, func()) {}
+func (fakeMedia) Stats() contact.Quality    { return contact.Quality{} }
 
 func (fakeMedia) Offer() ([]byte, error)                  { return []byte("offer"), nil }
 func (fakeMedia) Accept([]byte) error                     { return nil }
@@ -243,6 +253,8 @@ func (fakeMedia) Close() contact.Quality                  { return contact.Quali
 type fakeDialer struct{}
 
 func (fakeDialer) Dial(Target, []byte, func(LegEvent)) Leg { return &fakeLeg{} }
+
+func (fakeDialer) Profile(Target) Profile { return Profile{} }
 
 type fakeNumbers struct{}
 

@@ -102,7 +102,7 @@ func (m *Manager) Admit(ctx context.Context, in Inbound, leg Leg) (func(LegEvent
 	id := m.o.NewID()
 	a := m.newActor(id, inst, n, in, leg)
 	media, err := m.o.Media.Open(MediaOptions{
-		ContactID: id, Peer: "customer", Host: in.Source, Codecs: in.Codecs, OnDigit: a.press,
+		ContactID: id, Peer: "customer", Host: in.Source, Profile: in.Profile, OnDigit: a.press,
 		OnDead: func(why string) { a.post(mediaDead{Why: why}) },
 	})
 	if err != nil {

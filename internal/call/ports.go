@@ -33,12 +33,24 @@ type Leg interface {
 	CallID() string
 	// Ring sends 180 (incoming, unanswered).
 	Ring()
+	// Progress sends 183 with our SDP answer (incoming, unanswered): early media, reliably if they can (RFC 3262).
+	Progress(sdp []byte)
 	// Answer sends 200 with our SDP (incoming, unanswered): an answer, or an offer if the INVITE had none.
 	Answer(sdp []byte)
 	// Reject ends an unanswered incoming leg with a final status and a reason phrase; retryAfter 0 sends no header.
 	Reject(code int, reason string, retryAfter time.Duration)
 	// AnswerOffer answers the offer of the last LegOffer (re-INVITE, UPDATE); nil refuses it with 488.
 	AnswerOffer(sdp []byte)
+	// Offer offers a change of session (hold, resume, another codec or address) by re-INVITE. LegChanged or
+	// LegUnchanged follows; glare is resolved within (RFC 3261 §14.1). One at a time: a second one replaces the first
+	// if that has not left yet.
+	Offer(sdp []byte)
+	// Digit sends a key by SIP INFO, for a far end that takes them only so.
+	Digit(digit byte, duration time.Duration)
+	// Notify answers the last LegRefer and tells how the transfer goes: the first call takes it (1xx: 202) or refuses it
+	// (300 and above); 1xx is progress, 200 and above is the end of it (RFC 3515). It also works while the leg is being
+	// hung up, and after a BYE of theirs.
+	Notify(code int, reason string)
 	// Hangup ends the leg as its state needs: CANCEL, BYE, or 480 to an unanswered incoming INVITE. cause becomes
 	// the Reason header (RFC 3326), empty for none.
 	Hangup(cause string)
@@ -57,8 +69,14 @@ const (
 	// LegOffer: they offer a change of session (hold, resume, codec). SDP nil means: they ask for our offer. Answer it
 	// with AnswerOffer.
 	LegOffer
+	// LegChanged: they took our Offer; SDP is their answer. LegUnchanged: they did not; Code says why, and what was
+	// agreed before stays in force.
+	LegChanged
+	LegUnchanged
 	// LegDigit: a key by SIP INFO.
 	LegDigit
+	// LegRefer: they ask us to connect whom we talk to with somebody else (RFC 3515). Answer it with Notify.
+	LegRefer
 	// LegEnded is the last event: Cause and Code say why.
 	LegEnded
 )
@@ -83,9 +101,53 @@ type LegEvent struct {
 	Code  int
 	SDP   []byte
 	Digit byte // 0-9 * # A-D
+	Refer *Refer
 	Cause LegCause
 	Text  string
 	Host  netip.Addr // LegAnswered of an outgoing leg: where their signalling comes from
+}
+
+// Refer is a transfer that a far end asks for.
+type Refer struct {
+	URI      string    // Refer-To without its headers
+	Target   string    // the user part of it, normalised to E.164 where it is a number
+	Replaces *DialogID // attended: the call that the target has with the transferor already
+	By       string    // Referred-By, for the record; not proven
+}
+
+// DialogID names a SIP dialog as one of its ends sees it, in Replaces (RFC 3891): ours is the tag on our side.
+type DialogID struct {
+	CallID, OurTag, TheirTag string
+	EarlyOnly                bool
+}
+
+// Encryption says how the audio of a leg is protected.
+type Encryption string
+
+// Kinds of encryption. What is required never falls back to plain RTP (R32).
+const (
+	EncryptionNone     Encryption = ""         // plain RTP; an encrypted offer is taken if it comes
+	EncryptionOptional Encryption = "optional" // SDES offered in RTP/AVP, taken if they can
+	EncryptionSDES     Encryption = "sdes"     // RTP/SAVP with SDES (RFC 4568), required
+	EncryptionDTLS     Encryption = "dtls"     // UDP/TLS/RTP/SAVP with DTLS-SRTP (RFC 5764), required
+	EncryptionWebRTC   Encryption = "webrtc"   // as browsers want it: UDP/TLS/RTP/SAVPF, DTLS-SRTP, ICE, rtcp-mux
+)
+
+// DigitMode says how keys are sent to a far end. All ways are heard, whatever the mode.
+type DigitMode string
+
+// Digit modes.
+const (
+	DigitsAuto   DigitMode = ""       // RFC 4733 if agreed, else in-band
+	DigitsInfo   DigitMode = "info"   // SIP INFO
+	DigitsInBand DigitMode = "inband" // as tones in the audio
+)
+
+// Profile is what is known about the media of a far end before anything is negotiated.
+type Profile struct {
+	Codecs     []string // that may be used, in order of preference; empty: all of ours
+	Encryption Encryption
+	Digits     DigitMode
 }
 
 // Media is the audio of one leg (media.Session implements it, through the adapter in internal/app). Methods return at
@@ -101,6 +163,13 @@ type Media interface {
 	SetHost(host netip.Addr)
 	// Codec is what the leg speaks, by its RTP encoding name; empty before anything is agreed.
 	Codec() string
+	// Hold makes our next offer or answer say that we send and do not listen (held), or both (resumed).
+	Hold(held bool)
+	// SendDigits sends keys (0-9 * # A-D) one after the other as agreed, else in-band; done is called once when the last
+	// one is out or the media is closed. It goes before what is played or joined.
+	SendDigits(digits string, done func())
+	// Stats is the quality so far.
+	Stats() contact.Quality
 	// Play sends the given audio one after the other, again and again if loop is set, instead of whatever is played
 	// now. done is called exactly once, from another goroutine: finished is false if something else took its place.
 	Play(list []Audio, loop bool, done func(finished bool))
@@ -113,12 +182,13 @@ type Media interface {
 // MediaOptions are what a call wants of a new Media. The callbacks come from the media loop: they must not block.
 type MediaOptions struct {
 	ContactID string
-	Codecs    []string         // that may be used, in order of preference; empty: all
+	Profile   Profile          // of the far end
 	First     string           // codec to offer first: what the other side of the call speaks, so that nothing need be transcoded
 	OnDigit   func(digit byte) // once for each key pressed
 	OnDead    func(why string) // media that had been agreed never came or stopped: see the media package for the times
 	Peer      string           // "customer" or "agent", for logs
 	Host      netip.Addr       // where their signalling comes from, if known: who may send audio from behind NAT
+	Near      Media            // a leg of the same call, so that both are served by the same loop; nil: any
 }
 
 // MediaPlane makes and joins Media.
@@ -129,27 +199,74 @@ type MediaPlane interface {
 	Join(a, b Media) (part func(), err error)
 	// Record spools what left and right say, in stereo, on one timeline that begins now. key is the blob key.
 	Record(contactID, key string, left, right Media) (Recording, error)
+	// Room makes a conference without members.
+	Room() Room
+}
+
+// Role is what a member of a conference hears, and who hears the member.
+type Role int
+
+// Roles.
+const (
+	Speaker Role = iota // hears everybody and is heard by everybody; a supervisor who barges in is one
+	Monitor             // hears everybody, is heard by nobody
+	Coach               // hears everybody, is heard by one member only
+)
+
+// Room is a conference. A media is in one room or one join at a time.
+type Room interface {
+	// Add lets a media in. coached is the member whom a Coach speaks to. errs.Limit: six members are in it already.
+	Add(m Media, role Role, coached Media) error
+	// Remove lets it out again; it gets silence.
+	Remove(m Media)
+	// Close lets everybody out.
+	Close()
 }
 
 // Recording is a recording in progress.
 type Recording interface {
+	// Move records others from now on, on the same timeline: what several on one side say is mixed.
+	Move(left, right []Media)
+	// Pause writes silence from now on, Resume what is said again (R10). The timeline goes on.
+	Pause()
+	Resume()
 	// Stop ends it; done is called once, from another goroutine, when the file is complete on disk.
 	Stop(done func(contact.Recording, error))
 }
 
-// Target is whom an outgoing leg calls.
+// Priority orders calls that wait for a place on a trunk.
+type Priority int
+
+// Priorities, the most urgent first.
+const (
+	PriorityEmergency Priority = iota
+	PriorityAgent              // a person waits: agents' own calls, transfers, callbacks
+	PriorityCampaign
+)
+
+// Target is whom an outgoing leg calls: the devices of a user, or a number outside.
 type Target struct {
 	InstanceID string
-	UserID     string // an agent: the device that this user has registered
+	UserID     string // an agent: the devices that this user has registered
+	Number     string // E.164, or as dialled if it is short; by a trunk
+	TrunkID    string // by this trunk only; empty: by the instance's outbound rules
+	Priority   Priority
+
 	FromNumber string // shown to the called party
 	FromName   string
+	Anonymous  bool     // the number is not shown (RFC 3323)
+	Diverted   []string // the numbers by which the call came here, first to last
+	OnBehalfOf string   // id of the user whose limits the call counts against; empty: the instance's
 	ContactID  string
 	AutoAccept bool // the phone is asked to answer by itself
 }
 
-// Dialer places outgoing legs to devices of our own (sip.Endpoint implements it).
+// Dialer places outgoing legs to devices of our own and over trunks (sip.Endpoint implements it).
 type Dialer interface {
-	// Dial sends an INVITE with our offer and returns at once. Every outcome, also "no such device", is an event.
+	// Profile is what our offer to a target should look like.
+	Profile(t Target) Profile
+	// Dial sends an INVITE with our offer and returns at once. Every outcome, also "no such device" or "not permitted",
+	// is an event. Several devices ring together, and the first to answer has the call; several gateways are tried in turn.
 	Dial(t Target, offer []byte, events func(LegEvent)) Leg
 }
 
@@ -264,7 +381,9 @@ type Inbound struct {
 	SDP        []byte // nil: they ask for our offer
 	Received   time.Time
 	Source     netip.Addr
-	Codecs     []string          // that the trunk may use, in its order; empty: all
+	Profile    Profile   // of the caller's media
+	Replaces   *DialogID // takes the place of a leg of ours (RFC 3891)
+	Attested   *contact.Attestation
 	Headers    map[string]string // the SIP facts that flows may read: P-Asserted-Identity, From, To, Diversion ...
 }
 

@@ -114,13 +114,33 @@ type Recording struct {
 	Reason   string          `json:"reason,omitempty"` // of a deletion or a failure
 }
 
-// Quality is what one leg's media looked like; counts are RTP packets.
+// Quality is what one leg's media looked like; counts are RTP packets. What only the far end can know (RemoteLost,
+// RemoteJitter, RoundTrip) comes from its RTCP and is zero if it sent none.
 type Quality struct {
-	Sent     uint64        `json:"sent"`
-	Received uint64        `json:"received"`
-	Lost     uint64        `json:"lost"`
-	Foreign  uint64        `json:"foreign"`          // from a stranger's address: dropped
-	MaxGap   time.Duration `json:"maxGap,omitempty"` // longest silence between two received packets
+	Codec      string        `json:"codec,omitempty"`      // by its RTP encoding name, the last one
+	Encryption string        `json:"encryption,omitempty"` // suite of SRTP, the last one; empty: none
+	Sent       uint64        `json:"sent"`
+	Received   uint64        `json:"received"`
+	Lost       uint64        `json:"lost"`
+	Late       uint64        `json:"late,omitempty"`    // came too late to be heard, where audio was decoded
+	Foreign    uint64        `json:"foreign"`           // from a stranger's address: dropped
+	Refused    uint64        `json:"refused,omitempty"` // SRTP packets that did not authenticate or were replayed
+	MaxGap     time.Duration `json:"maxGap,omitempty"`  // longest silence between two received packets
+	Jitter     time.Duration `json:"jitter,omitempty"`  // RFC 3550 §6.4.1, the mean over the leg
+	MaxJitter  time.Duration `json:"maxJitter,omitempty"`
+
+	RemoteLost   uint64        `json:"remoteLost,omitempty"` // of what we sent, as they report
+	RemoteJitter time.Duration `json:"remoteJitter,omitempty"`
+	RoundTrip    time.Duration `json:"roundTrip,omitempty"` // the mean, RFC 3550 §6.4.1
+	MOS          float64       `json:"mos,omitempty"`       // estimate by the E-model (ITU-T G.107) of what we heard, 1 to 4.5; 0: not enough to say
+}
+
+// Attestation is what the caller's carrier says about the caller's number (RFC 8224, RFC 8588).
+type Attestation struct {
+	Level    string `json:"level,omitempty"`   // A, B or C, from the PASSporT; empty if there was none
+	Verstat  string `json:"verstat,omitempty"` // of P-Asserted-Identity or From, as TN-Validation-Passed
+	OrigID   string `json:"origId,omitempty"`
+	Identity bool   `json:"identity,omitempty"` // an Identity header came; it is passed on and not verified here
 }
 
 // Record is the contact record of one segment.
@@ -153,6 +173,7 @@ type Record struct {
 	Recordings              []Recording       `json:"recordings,omitempty"`
 	CustomerQuality         *Quality          `json:"customerQuality,omitempty"`
 	AgentQuality            *Quality          `json:"agentQuality,omitempty"`
+	Attestation             *Attestation      `json:"attestation,omitempty"`
 }
 
 // Abandoned reports whether the customer left while waiting: queued, never joined to an agent.
