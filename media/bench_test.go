@@ -254,7 +254,11 @@ func bridge(b *testing.B, phones []uint16) ([]uint16, func()) {
 	ports := make([]uint16, len(phones))
 	var other *media.Session
 	for i, phone := range phones {
-		s, err := p.Open(media.SessionOptions{})
+		near := other
+		if i%2 == 0 {
+			near = nil
+		}
+		s, err := p.Open(media.SessionOptions{Near: near})
 		if err != nil {
 			b.Fatal(err)
 		}

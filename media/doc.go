@@ -7,7 +7,7 @@
 //	       bridge.go    the link: a packet received by one session is sent by the other, in the same pass
 //	       session.go   offers and answers (sdp), life and death
 //	       dead.go      when missing media is worth a word
-//	Loop ── owns the sockets and the clock (loop.go: the seam; netloop.go: the portable one)
+//	Loop ── owns the sockets and the clock (loop.go: the seam; epoll_linux.go: that of Linux; netloop.go: the portable one)
 //
 // Three kinds of callers meet in a Session: the receive path of its own socket, the clock, and whoever uses the API. What
 // they share is small. What was negotiated is an immutable agreement behind an atomic pointer. The receive state has a

@@ -17,6 +17,8 @@ import (
 type NetLoop struct {
 	tickers atomic.Pointer[[]Ticker] // replaced as a whole, so that the clock needs no lock
 	late    atomic.Uint64
+	wakeups atomic.Uint64
+	behind  lateness
 	wake    chan struct{} // the first ticker was added
 	done    chan struct{}
 	running sync.WaitGroup
@@ -83,8 +85,16 @@ func (l *NetLoop) Remove(t Ticker) {
 	l.tickers.Store(&list)
 }
 
-// Late implements Loop.
-func (l *NetLoop) Late() uint64 { return l.late.Load() }
+// Stats implements Loop.
+func (l *NetLoop) Stats() LoopStats {
+	l.mu.Lock()
+	ports := len(l.ports)
+	l.mu.Unlock()
+	return LoopStats{
+		Ports: ports, Tickers: len(*l.tickers.Load()), Late: l.late.Load(), Wakeups: l.wakeups.Load(),
+		Steps: l.behind.read(),
+	}
+}
 
 // Close implements Loop.
 func (l *NetLoop) Close() error {
@@ -136,6 +146,8 @@ func (l *NetLoop) step(next, now time.Time) time.Time {
 	if send == 0 {
 		return then
 	}
+	l.wakeups.Add(1)
+	l.behind.add(now.Sub(next))
 	l.late.Add(uint64(lost + send - 1))
 	for _, t := range *l.tickers.Load() {
 		t.Tick(now, send, lost)
@@ -161,9 +173,9 @@ type netPort struct {
 // read hands packets over until the socket is closed. A read that fails otherwise (a router's refusal, reported here on
 // some systems) is not the end; a socket that does nothing but fail is asked ever more slowly.
 func (p *netPort) read(h Handler) {
-	buf := make([]byte, MaxPacket+1)
+	buf := make([]byte, MaxPacket+1+Room)
 	for failed := 0; ; {
-		n, from, err := p.receive(buf)
+		n, from, err := p.receive(buf[:MaxPacket+1])
 		switch {
 		case p.closed.Load() || errors.Is(err, net.ErrClosed):
 			return
@@ -174,7 +186,7 @@ func (p *netPort) read(h Handler) {
 		case n > MaxPacket:
 		default:
 			failed = 0
-			h.HandlePacket(buf[:n], from, time.Now())
+			h.HandlePacket(buf[:n:n+Room], from, time.Now())
 		}
 	}
 }

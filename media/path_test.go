@@ -40,10 +40,10 @@ func (l *bareLoop) Open(conn net.PacketConn, h media.Handler) (media.Port, error
 	a, err := netip.ParseAddrPort(conn.LocalAddr().String())
 	return &barePort{l, a}, err
 }
-func (l *bareLoop) Add(media.Ticker)    {}
-func (l *bareLoop) Remove(media.Ticker) {}
-func (l *bareLoop) Late() uint64        { return 0 }
-func (l *bareLoop) Close() error        { return nil }
+func (l *bareLoop) Add(media.Ticker)       {}
+func (l *bareLoop) Remove(media.Ticker)    {}
+func (l *bareLoop) Stats() media.LoopStats { return media.LoopStats{} }
+func (l *bareLoop) Close() error           { return nil }
 
 func (p *barePort) Send(b []byte, _ netip.AddrPort) error {
 	p.loop.sent++

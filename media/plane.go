@@ -20,7 +20,7 @@ import (
 
 // Options are what a Plane needs. Only Bind, or Advertise where Bind is unspecified, must be set.
 type Options struct {
-	Loop      Loop                                              // nil: a NetLoop of the plane's own
+	Loop      Loop                                              // nil: loops of the plane's own, the best of the system
 	Listen    func(addr netip.AddrPort) (net.PacketConn, error) // nil: UDP
 	Bind      netip.Addr                                        // where sockets are bound
 	Advertise netip.Addr                                        // what SDP says; zero: Bind
@@ -43,8 +43,8 @@ type Stats struct {
 	Dropped               uint64 // not RTP, unknown payload number, duplicate, before anything was agreed
 	SendErrors            uint64
 	Lost                  uint64 // never came; counted when a session ends
-	TicksLate             uint64 // frames sent late or not at all
-	Recordings            int    // now
+	Loops                 []LoopStats
+	Recordings            int // now
 	RecordingsFailed      uint64
 	RecordDropped         uint64 // packets missing in recordings because the disk was slow
 }
@@ -60,7 +60,8 @@ type Plane struct {
 	o     Options
 	ports *portRange // nil: the kernel chooses
 	stats counters
-	own   Loop // closed with the plane; nil if the loop is somebody else's
+	loops []Loop
+	own   bool // the loops are closed with the plane
 
 	mu       sync.Mutex // sessions, and the links between them
 	sessions map[*Session]struct{}
@@ -85,13 +86,15 @@ func New(o Options) (*Plane, error) {
 		return nil, err
 	}
 	if o.SpoolDir != "" {
-		if err := os.MkdirAll(o.SpoolDir, 0o750); err != nil {
+		if err = os.MkdirAll(o.SpoolDir, 0o750); err != nil {
 			return nil, errs.Wrap(err, errs.Unavailable, "the spool folder cannot be made")
 		}
 	}
-	if o.Loop == nil {
-		o.Loop = NewNetLoop()
-		p.own = o.Loop
+	if p.loops = []Loop{o.Loop}; o.Loop == nil {
+		if p.loops, err = loopsFor(o.Listen); err != nil {
+			return nil, errs.Wrap(err, errs.Unavailable, "no media loop")
+		}
+		p.own = true
 	}
 	if o.Listen == nil {
 		o.Listen = listenUDP
@@ -118,6 +121,31 @@ type SessionOptions struct {
 	OnDigit          func(digit byte) // once for each key pressed
 	OnDead           func(why string) // at most once: the media that had been agreed never came, or stopped
 	SignallingSource netip.Addr       // where their SIP comes from, if known: who may be learned behind NAT
+	Near             *Session         // served by the same loop as this one; nil: by the least busy
+}
+
+// loopsFor are loops of our own: the portable one where the sockets are not the system's.
+func loopsFor(listen func(netip.AddrPort) (net.PacketConn, error)) ([]Loop, error) {
+	if listen != nil {
+		return []Loop{NewNetLoop()}, nil
+	}
+	return newLoops()
+}
+
+// loopFor is the loop for a new session: both legs of a call on the same one, so that a packet is handled in one pass
+// and nobody waits for a lock.
+func (p *Plane) loopFor(near *Session) Loop {
+	if near != nil && near.plane == p {
+		return near.loop
+	}
+	if len(p.loops) == 1 {
+		return p.loops[0]
+	}
+	stats := make([]LoopStats, len(p.loops))
+	for i, l := range p.loops {
+		stats[i] = l.Stats()
+	}
+	return p.loops[choose(stats)]
 }
 
 // Open binds a port. errs.Unavailable: none is free, the address cannot be bound, or the plane is closed.
@@ -147,7 +175,8 @@ func (p *Plane) Open(o SessionOptions) (*Session, error) {
 		p.release(port, now)
 		return nil, errors.Join(errs.New(errs.Unavailable, "the media plane is closed"), conn.Close())
 	}
-	if s.port, err = p.o.Loop.Open(conn, s); err != nil {
+	s.loop = p.loopFor(o.Near)
+	if s.port, err = s.loop.Open(conn, s); err != nil {
 		p.release(port, now)
 		return nil, errs.Wrap(err, errs.Unavailable, "the media port cannot be read")
 	}
@@ -226,6 +255,10 @@ func (p *Plane) Stats() Stats {
 	p.mu.Lock()
 	sessions := len(p.sessions)
 	p.mu.Unlock()
+	loops := make([]LoopStats, len(p.loops))
+	for i, l := range p.loops {
+		loops[i] = l.Stats()
+	}
 	used := sessions
 	if p.ports != nil {
 		used = p.ports.inUse()
@@ -233,7 +266,7 @@ func (p *Plane) Stats() Stats {
 	return Stats{
 		Sessions: sessions, PortsInUse: used,
 		PacketsIn: c.packetsIn.Load(), PacketsOut: c.packetsOut.Load(), Foreign: c.foreign.Load(),
-		Dropped: c.dropped.Load(), SendErrors: c.sendErrors.Load(), Lost: c.lost.Load(), TicksLate: p.o.Loop.Late(),
+		Dropped: c.dropped.Load(), SendErrors: c.sendErrors.Load(), Lost: c.lost.Load(), Loops: loops,
 		Recordings: int(c.recordings.Load()), RecordingsFailed: c.recordingsFailed.Load(), RecordDropped: c.recordDropped.Load(),
 	}
 }
@@ -250,10 +283,14 @@ func (p *Plane) Close() error {
 	for _, s := range sessions {
 		s.Close()
 	}
-	if p.own == nil {
+	if !p.own {
 		return nil
 	}
-	if err := p.own.Close(); err != nil {
+	var err error
+	for _, l := range p.loops {
+		err = errors.Join(err, l.Close())
+	}
+	if err != nil {
 		return fmt.Errorf("media: %w", err)
 	}
 	return nil

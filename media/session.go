@@ -24,6 +24,7 @@ type Session struct {
 	plane *Plane
 	o     SessionOptions
 	id    random
+	loop  Loop
 	port  Port
 	lent  uint16 // from the plane's range; 0: none
 
@@ -183,7 +184,7 @@ func (s *Session) agree(n sdp.Session) {
 	s.rx.mu.Unlock()
 	if !s.ticking {
 		s.ticking = true
-		s.plane.o.Loop.Add(s)
+		s.loop.Add(s)
 	}
 }
 
@@ -213,7 +214,7 @@ func (s *Session) Close() contact.Quality {
 		return s.quality
 	}
 	s.closed = true
-	s.plane.o.Loop.Remove(s)
+	s.loop.Remove(s)
 	s.plane.unlink(s)
 	s.rx.mu.Lock()
 	s.rx.closed, s.rx.tap = true, nil

@@ -36,9 +36,13 @@ var _ call.MediaPlane = plane{}
 
 // Open binds a port for a leg.
 func (p plane) Open(o call.MediaOptions) (call.Media, error) {
+	var near *media.Session
+	if n, ok := o.Near.(session); ok {
+		near = n.Session
+	}
 	s, err := p.Plane.Open(media.SessionOptions{
 		ContactID: o.ContactID, Peer: o.Peer, Codecs: preferred(o), OnDigit: o.OnDigit, OnDead: o.OnDead,
-		SignallingSource: o.Host,
+		SignallingSource: o.Host, Near: near,
 	})
 	if err != nil {
 		return nil, err

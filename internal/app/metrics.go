@@ -8,6 +8,7 @@ import (
 
 	"ullim/acd"
 	"ullim/internal/telemetry"
+	"ullim/media"
 	"ullim/storage"
 )
 
@@ -21,6 +22,7 @@ func (a *App) observe() error {
 		Registrations: func() float64 { return float64(a.registry.Count()) },
 		MediaSessions: func() float64 { return float64(a.plane.Stats().Sessions) },
 		MediaPorts:    func() float64 { return float64(a.plane.Stats().PortsInUse) },
+		MediaLoops:    a.mediaLoops,
 		SpooledBytes:  a.spooledBytes,
 		QueueWaiting:  a.queueWaiting,
 		Agents:        a.agentsByType,
@@ -47,6 +49,23 @@ func (a *App) observe() error {
 			}
 		},
 	})
+}
+
+// mediaLoops reads the media loops.
+func (a *App) mediaLoops() []telemetry.MediaLoop {
+	var out []telemetry.MediaLoop
+	for _, l := range a.plane.Stats().Loops {
+		reading := telemetry.MediaLoop{
+			Ports: float64(l.Ports), Tickers: float64(l.Tickers), Busy: l.Busy, Late: float64(l.Late),
+			Wakeups: float64(l.Wakeups), Packets: float64(l.Packets), Steps: l.Steps.Steps,
+			StepSeconds: l.Steps.Sum.Seconds(), StepsUpTo: make(map[float64]uint64, len(l.Steps.Up)),
+		}
+		for i, bound := range media.LatenessBounds() {
+			reading.StepsUpTo[bound.Seconds()] = l.Steps.Up[i]
+		}
+		out = append(out, reading)
+	}
+	return out
 }
 
 // refused counts an INVITE that was not admitted, by the rule that its status stands for.

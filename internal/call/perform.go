@@ -147,7 +147,7 @@ func (a *actor) dialAgent(e dialAgent) {
 		}})
 	}
 	media, err := a.m.o.Media.Open(MediaOptions{
-		ContactID: a.state.Record.ID, Peer: "agent", OnDigit: func(byte) {}, First: a.customerMedia.Codec(),
+		ContactID: a.state.Record.ID, Peer: "agent", OnDigit: func(byte) {}, First: a.customerMedia.Codec(), Near: a.customerMedia,
 		OnDead: func(why string) { a.post(mediaDead{Agent: true, Gen: e.Gen, Why: why}) },
 	})
 	if err != nil {

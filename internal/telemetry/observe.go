@@ -23,6 +23,7 @@ type Sources struct {
 	Agents        func() map[string]float64 // by status type: ROUTABLE, CUSTOM, OFFLINE
 	JobsAlive     func() map[string]float64 // by kind
 	JobsBuried    func() map[string]float64
+	MediaLoops    func() []MediaLoop
 
 	// Counters: they grow only.
 	InvitesAdmitted    func() float64
@@ -71,6 +72,7 @@ func (m *Metrics) Observe(s Sources) error {
 		m.byName("ullim_offers_total", "Contacts offered to agents, by what came of it.", "result", counter, s.Offers),
 		m.byName("ullim_jobs_alive", "Jobs to be done, by kind.", "kind", gauge, s.JobsAlive),
 		m.byName("ullim_jobs_buried", "Jobs that can never be done, by kind.", "kind", gauge, s.JobsBuried),
+		m.loops(s.MediaLoops),
 		m.byName("ullim_panics_recovered_total", "Panics that were contained, by the part they happened in.", "part", counter, s.Panics),
 	)
 }
