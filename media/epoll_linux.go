@@ -5,10 +5,12 @@ import (
 	"fmt"
 	"net"
 	"net/netip"
+	"os"
 	"sync"
 	"sync/atomic"
 	"syscall"
 	"time"
+	"unsafe"
 
 	"golang.org/x/sys/unix"
 
@@ -19,12 +21,18 @@ import (
 //
 // What a packet costs at ordinary loads is the wake-up, not the copying. So while packets come, the loop wakes on a grid of
 // gather, reads all that has arrived, and handles it in one pass; nobody waits longer than that. Its tickers are spread over
-// the steps of that grid: what is sent on time leaves evenly and not in one burst every Frame. Without packets it sleeps to
-// the next tick, and without tickers until something comes.
+// the steps of that grid: what is sent on time leaves evenly and not in one burst every Frame. Without tickers there is no
+// call, and it sleeps until something comes.
+//
+// Between two steps it sleeps in the runtime's poller, on a timer descriptor: a goroutine that sleeps in a system call keeps
+// the runtime's monitor awake, which looks after it every 20 µs and costs more than the audio.
 type EpollLoop struct {
-	epoll, bell int // bell is an eventfd: it ends a sleep
-	epoch       time.Time
-	running     chan struct{} // closed when the goroutine is over
+	epoll   int
+	bell    int      // an eventfd in epoll: it ends the sleep of an idle loop
+	clock   int      // a timerfd: it expires at each step of the grid while there are tickers
+	timer   *os.File // the same, for the runtime's poller
+	epoch   time.Time
+	running chan struct{} // closed when the goroutine is over
 
 	late, wakeups, packets atomic.Uint64
 	behind                 lateness
@@ -34,7 +42,7 @@ type EpollLoop struct {
 	mu      sync.Mutex
 	ports   []*epollPort // by slot; nil: free
 	free    []int32
-	open    int
+	used    int
 	steps   [steps]step
 	where   map[Ticker]int // in which step a ticker is
 	idle    bool           // the goroutine sleeps and does not know of what was added since
@@ -46,7 +54,7 @@ type EpollLoop struct {
 	ready   []*epollPort
 	scratch []Ticker
 	buf     [MaxPacket + 1 + Room]byte
-	heard   time.Time // the last packet
+	ticking bool // the timer runs
 	work    time.Duration
 	since   time.Time // when work began to be added up
 }
@@ -55,8 +63,8 @@ const (
 	// gather is how long packets may wait for each other.
 	gather = 2 * time.Millisecond
 	steps  = int(Frame / gather)
-	// warm is how long after the last packet the loop goes on to wake on the grid.
-	warm = 100 * time.Millisecond
+	// slotBell stands where ports have their slots.
+	slotBell = -1
 	// catchUp is the most that is read from one socket in one pass: a stranger's flood must neither fill the socket's buffer,
 	// so that the far end's packets are lost, nor keep the others waiting.
 	catchUp = 64
@@ -72,21 +80,43 @@ var _ Loop = (*EpollLoop)(nil)
 
 // NewEpollLoop makes a loop; its goroutine starts when it is needed.
 func NewEpollLoop() (*EpollLoop, error) {
-	epoll, err := unix.EpollCreate1(unix.EPOLL_CLOEXEC)
-	if err != nil {
+	l := &EpollLoop{epoch: time.Now(), running: make(chan struct{}), where: make(map[Ticker]int), epoll: -1, bell: -1}
+	if err := l.open(); err != nil {
+		l.release()
 		return nil, fmt.Errorf("media: epoll: %w", err)
 	}
-	bell, err := unix.Eventfd(0, unix.EFD_CLOEXEC|unix.EFD_NONBLOCK)
-	if err == nil {
-		err = unix.EpollCtl(epoll, unix.EPOLL_CTL_ADD, bell, &unix.EpollEvent{Events: unix.EPOLLIN, Fd: -1})
+	return l, nil
+}
+
+func (l *EpollLoop) open() (err error) {
+	if l.epoll, err = unix.EpollCreate1(unix.EPOLL_CLOEXEC); err != nil {
+		return err
 	}
-	if err != nil {
-		_ = unix.Close(epoll)
-		return nil, fmt.Errorf("media: eventfd: %w", err)
+	if l.clock, err = unix.TimerfdCreate(unix.CLOCK_MONOTONIC, unix.TFD_CLOEXEC|unix.TFD_NONBLOCK); err != nil {
+		return err
 	}
-	return &EpollLoop{
-		epoll: epoll, bell: bell, epoch: time.Now(), running: make(chan struct{}), where: make(map[Ticker]int),
-	}, nil
+	l.timer = os.NewFile(uintptr(l.clock), "timerfd")
+	if l.bell, err = unix.Eventfd(0, unix.EFD_CLOEXEC|unix.EFD_NONBLOCK); err != nil {
+		return err
+	}
+	return l.listen(l.bell, slotBell)
+}
+
+func (l *EpollLoop) listen(fd int, slot int32) error {
+	return unix.EpollCtl(l.epoll, unix.EPOLL_CTL_ADD, fd, &unix.EpollEvent{Events: unix.EPOLLIN, Fd: slot})
+}
+
+// release closes the descriptors of the loop itself.
+func (l *EpollLoop) release() {
+	for _, fd := range []*int{&l.epoll, &l.bell} {
+		if *fd >= 0 {
+			_ = unix.Close(*fd)
+			*fd = -1
+		}
+	}
+	if l.timer != nil {
+		_ = l.timer.Close()
+	}
 }
 
 // Open implements Loop. The socket is taken out of the runtime's poller, which would wake up for it too.
@@ -112,8 +142,8 @@ func (l *EpollLoop) Open(conn net.PacketConn, h Handler) (Port, error) {
 		p.slot = int32(len(l.ports))
 		l.ports = append(l.ports, p)
 	}
-	l.open++
-	if err := unix.EpollCtl(l.epoll, unix.EPOLL_CTL_ADD, p.fd, &unix.EpollEvent{Events: unix.EPOLLIN, Fd: p.slot}); err != nil {
+	l.used++
+	if err := l.listen(p.fd, p.slot); err != nil {
 		l.forget(p)
 		_ = unix.Close(p.fd)
 		return nil, fmt.Errorf("media: epoll: %w", err)
@@ -158,7 +188,7 @@ func (l *EpollLoop) start() {
 func (l *EpollLoop) forget(p *epollPort) {
 	l.ports[p.slot] = nil
 	l.free = append(l.free, p.slot)
-	l.open--
+	l.used--
 }
 
 // Add implements Loop.
@@ -217,7 +247,7 @@ func (l *EpollLoop) Remove(t Ticker) {
 // Stats implements Loop.
 func (l *EpollLoop) Stats() LoopStats {
 	l.mu.Lock()
-	ports, tickers := l.open, len(l.where)
+	ports, tickers := l.used, len(l.where)
 	l.mu.Unlock()
 	busy := float64(l.busy.Load()) / 1e6
 	if time.Since(l.epoch)-time.Duration(l.counted.Load()) > 2*time.Second { // it has slept since
@@ -235,7 +265,7 @@ func (l *EpollLoop) Close() error {
 	first := !l.closed
 	l.closed = true
 	started := l.started
-	ports := make([]*epollPort, 0, l.open)
+	ports := make([]*epollPort, 0, l.used)
 	for _, p := range l.ports {
 		if p != nil {
 			ports = append(ports, p)
@@ -252,8 +282,7 @@ func (l *EpollLoop) Close() error {
 	}
 	if first {
 		l.mu.Lock()
-		err = errors.Join(err, unix.Close(l.epoll), unix.Close(l.bell))
-		l.bell = -1
+		l.release()
 		l.mu.Unlock()
 	}
 	return err
@@ -270,11 +299,10 @@ func (l *EpollLoop) ring() {
 func (l *EpollLoop) run() {
 	defer close(l.running)
 	for {
-		wait, closed := l.plan(time.Now())
-		if closed {
+		n, ok := l.sleep()
+		if !ok {
 			return
 		}
-		n := l.poll(wait)
 		woken := time.Now()
 		l.wakeups.Add(1)
 		l.receive(n)
@@ -292,55 +320,52 @@ func (l *EpollLoop) account(from, to time.Time) {
 	}
 }
 
-// plan says how long to sleep for packets: not at all where the grid was kept already, for good where nothing is due.
-func (l *EpollLoop) plan(now time.Time) (wait time.Duration, closed bool) {
+// sleep waits for the next step of the grid, or for a packet where nobody ticks. It gives the number of sockets that have
+// something to read, and false when the loop was closed.
+func (l *EpollLoop) sleep() (n int, ok bool) {
 	l.mu.Lock()
-	if l.closed {
-		l.mu.Unlock()
-		return 0, true
-	}
-	wait = -1
-	for i := range l.steps {
-		if s := &l.steps[i]; len(s.tickers) > 0 {
-			if d := max(s.next.Sub(now), 0); wait < 0 || d < wait {
-				wait = d
-			}
-		}
-	}
-	hot := now.Sub(l.heard) < warm
-	l.idle = !hot && wait < 0
+	idle, closed := len(l.where) == 0, l.closed
+	l.idle = idle
 	l.mu.Unlock()
-	if hot {
-		nap := gather - now.Sub(l.epoch)%gather
-		if wait >= 0 {
-			nap = min(nap, wait)
-		}
-		sleep(nap)
+	if closed {
 		return 0, false
 	}
-	return wait, false
+	if idle {
+		l.runClock(false)
+		n, err := unix.EpollWait(l.epoll, l.events[:], -1)
+		if err != nil {
+			n = 0
+		}
+		return n, true
+	}
+	l.runClock(true)
+	var expired [8]byte
+	_, _ = l.timer.Read(expired[:]) // it cannot fail; if it did, the sleep would be shorter
+	return l.poll(), true
 }
 
-// sleep sleeps without the runtime's timers, which would wake another thread first.
-func sleep(d time.Duration) {
-	if d <= 0 {
+// runClock lets the timer expire at each step of the grid, or not at all.
+func (l *EpollLoop) runClock(on bool) {
+	if l.ticking == on {
 		return
 	}
-	ts := unix.NsecToTimespec(int64(d))
-	_ = unix.Nanosleep(&ts, nil)
+	l.ticking = on
+	var spec unix.ItimerSpec
+	if on {
+		spec.Value = unix.NsecToTimespec(int64(gather - time.Since(l.epoch)%gather))
+		spec.Interval = unix.NsecToTimespec(int64(gather))
+	}
+	_ = unix.TimerfdSettime(l.clock, 0, &spec, nil)
 }
 
-// poll waits for packets: without end if wait is negative.
-func (l *EpollLoop) poll(wait time.Duration) int {
-	ms := -1
-	if wait >= 0 {
-		ms = int((wait + time.Millisecond - 1) / time.Millisecond)
-	}
-	n, err := unix.EpollWait(l.epoll, l.events[:], ms)
-	if err != nil {
+// poll asks what there is to read, and does not wait.
+func (l *EpollLoop) poll() int {
+	n, _, errno := syscall.RawSyscall6(unix.SYS_EPOLL_PWAIT, uintptr(l.epoll), uintptr(unsafe.Pointer(&l.events[0])),
+		uintptr(len(l.events)), 0, 0, 0)
+	if errno != 0 {
 		return 0
 	}
-	return n
+	return int(n)
 }
 
 // receive hands over what has arrived on n sockets.
@@ -351,12 +376,11 @@ func (l *EpollLoop) receive(n int) {
 	l.ready = l.ready[:0]
 	l.mu.Lock()
 	for _, e := range l.events[:n] {
-		if e.Fd < 0 {
-			var b [8]byte
-			_, _ = unix.Read(l.bell, b[:])
-			continue
-		}
-		if int(e.Fd) < len(l.ports) && l.ports[e.Fd] != nil {
+		switch {
+		case e.Fd == slotBell:
+			var drop [8]byte
+			_, _ = unix.Read(l.bell, drop[:])
+		case int(e.Fd) < len(l.ports) && l.ports[e.Fd] != nil:
 			l.ready = append(l.ready, l.ports[e.Fd])
 		}
 	}
@@ -379,7 +403,6 @@ func (l *EpollLoop) receive(n int) {
 			}
 			l.packets.Add(1)
 			now := time.Now()
-			l.heard = now
 			p.handler.HandlePacket(l.buf[:size:size+Room], from, now)
 		}
 	}
