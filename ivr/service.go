@@ -27,6 +27,7 @@ const (
 // was published last. Make one with NewService; it is safe for concurrent use.
 type Service struct {
 	store resource.Store[*Flow]
+	live  cache // what contacts run
 
 	mu       sync.Mutex
 	defaults map[defaultKey]string // id of the default flow, as a hint
@@ -41,12 +42,13 @@ var _ Flows = (*Service)(nil)
 
 // NewService makes a Service over a store.
 func NewService(store resource.Store[*Flow]) *Service {
-	return &Service{store: store, defaults: make(map[defaultKey]string)}
+	return &Service{store: store, live: cache{store: store}, defaults: make(map[defaultKey]string)}
 }
 
 // Create stores a new flow from its Meta (instance, name, tags), Type, Description, Content and Default. With Published
 // it is checked first: *ProblemsError, and nothing is stored. errs.Invalid, errs.Duplicate.
 func (s *Service) Create(ctx context.Context, f *Flow, status Status) error {
+	defer s.live.changed()
 	f.Published, f.PublishedAt, f.PublishedVersion = "", time.Time{}, 0
 	if err := f.put(f.Content, status); err != nil {
 		return err
@@ -68,11 +70,13 @@ func (s *Service) CreateDefaults(ctx context.Context, instanceID, language strin
 // UpdateContent replaces the draft, and with Published also what contacts run, in one step. *ProblemsError when it cannot
 // be published; then nothing has changed, neither the draft.
 func (s *Service) UpdateContent(ctx context.Context, instanceID, id, content string, status Status) (*Flow, error) {
+	defer s.live.changed()
 	return resource.Edit(ctx, s.store, instanceID, id, func(f *Flow) error { return f.put(content, status) })
 }
 
 // Publish checks the draft and makes it what contacts run.
 func (s *Service) Publish(ctx context.Context, instanceID, id string) (*Flow, error) {
+	defer s.live.changed()
 	return resource.Edit(ctx, s.store, instanceID, id, func(f *Flow) error { return f.put(f.Content, Published) })
 }
 
@@ -112,6 +116,7 @@ type Metadata struct {
 
 // UpdateMetadata changes name, description, state and tags.
 func (s *Service) UpdateMetadata(ctx context.Context, instanceID, id string, m Metadata) (*Flow, error) {
+	defer s.live.changed()
 	return resource.Edit(ctx, s.store, instanceID, id, func(f *Flow) error {
 		if m.Name != nil {
 			f.Name = *m.Name
@@ -131,6 +136,7 @@ func (s *Service) UpdateMetadata(ctx context.Context, instanceID, id string, m M
 
 // Delete removes a flow. A default flow stays: every instance needs one of each type.
 func (s *Service) Delete(ctx context.Context, instanceID, id string) error {
+	defer s.live.changed()
 	f, err := s.store.Get(ctx, instanceID, id)
 	if err != nil {
 		return err
@@ -159,25 +165,29 @@ func (s *Service) List(ctx context.Context, instanceID string, p resource.Page, 
 
 // Find is a flow by ARN, id or name. errs.NotFound, also for an ARN of another instance.
 func (s *Service) Find(ctx context.Context, instanceID, ref string) (*Flow, error) {
+	return s.find(ctx, instanceID, ref, s.store.Get)
+}
+
+func (s *Service) find(ctx context.Context, instanceID, ref string, byID func(ctx context.Context, instanceID, id string) (*Flow, error)) (*Flow, error) {
 	if strings.HasPrefix(ref, "arn:") {
 		id, ok := resource.IDInARN(instanceID, resource.KindFlow, ref)
 		id, _, _ = strings.Cut(id, ":") // an alias: which version is not for the caller to choose
 		if !ok {
 			return nil, errs.New(errs.NotFound, "there is no flow %.200q in this instance", ref)
 		}
-		return s.store.Get(ctx, instanceID, id)
+		return byID(ctx, instanceID, id)
 	}
 	id, _, _ := strings.Cut(ref, ":$") // "<id>:$LATEST"
 	if uuid.Validate(id) == nil {
-		return s.store.Get(ctx, instanceID, id)
+		return byID(ctx, instanceID, id)
 	}
 	return s.store.GetByName(ctx, instanceID, ref)
 }
 
-// Published is a flow that contacts can run, by ARN, id or name. errs.NotFound when there is none, when it has not been
-// published, and when it is archived.
+// Published is a flow that contacts can run, by ARN, id or name; it is shared and not to be changed. errs.NotFound when
+// there is none, when it has not been published, and when it is archived.
 func (s *Service) Published(ctx context.Context, instanceID, ref string) (*Flow, error) {
-	f, err := s.Find(ctx, instanceID, ref)
+	f, err := s.find(ctx, instanceID, ref, s.live.get)
 	switch {
 	case err != nil:
 		return nil, err
@@ -197,7 +207,7 @@ func (s *Service) Default(ctx context.Context, instanceID string, t FlowType) (*
 	id := s.defaults[key]
 	s.mu.Unlock()
 	if id != "" {
-		f, err := s.store.Get(ctx, instanceID, id)
+		f, err := s.live.get(ctx, instanceID, id)
 		if err == nil && fits(f) {
 			return f, nil
 		}

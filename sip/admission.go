@@ -12,7 +12,6 @@ import (
 	"ullim/internal/call"
 	"ullim/internal/contact"
 	"ullim/internal/errs"
-	"ullim/internal/phone"
 )
 
 // drainRetry is the Retry-After of a node that goes down: by then another one has its place.
@@ -338,7 +337,7 @@ func (ep *Endpoint) inbound(req *sipgo.Request, who peer, sdp []byte) call.Inbou
 			region = ep.opt.Region(who.trunk.InstanceID)
 		}
 		in.From = contact.Endpoint{
-			Type: contact.TelephoneNumber, Address: normalise(userPart(&req.From().Address), region),
+			Type: contact.TelephoneNumber, Address: ep.normalise(userPart(&req.From().Address), region),
 			DisplayName: plainText(req.From().DisplayName, 100),
 		}
 	} else {
@@ -350,13 +349,13 @@ func (ep *Endpoint) inbound(req *sipgo.Request, who peer, sdp []byte) call.Inbou
 	if called == "" {
 		called = userPart(&req.To().Address)
 	}
-	in.Called = normalise(called, region)
+	in.Called = ep.normalise(called, region)
 	return in
 }
 
 // normalise gives a number its one form; what is no number stays as it is.
-func normalise(user, region string) string {
-	if n, err := phone.Normalize(user, region); err == nil {
+func (ep *Endpoint) normalise(user, region string) string {
+	if n, err := ep.numbers.Normalize(user, region); err == nil {
 		return n
 	}
 	return clip(strings.Map(printable, user), 128)

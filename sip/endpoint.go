@@ -18,6 +18,7 @@ import (
 	sipgo "github.com/emiago/sipgo/sip"
 
 	"ullim/internal/call"
+	"ullim/internal/phone"
 )
 
 // RFC 3261 §17.1.1.1.
@@ -86,6 +87,7 @@ type Endpoint struct {
 	streams      streams
 	index        *index
 
+	numbers     phone.Cache
 	count       counters
 	draining    atomic.Bool
 	shedAnswers rate

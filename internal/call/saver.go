@@ -9,8 +9,9 @@ import (
 	"ullim/internal/contact"
 )
 
-// saver writes a call's records in the order of the call's decisions, without the call waiting. Updates that nobody
-// has written yet give way to newer ones. A final record that the store does not take for a while is spilled to the
+// saver writes a call's records in the order of the call's decisions, without the call waiting. An update waits saveDelay
+// for the next one, which takes its place: what a process that dies leaves unwritten is a moment of a call that died with
+// it, and the commits of a short call are two. A final record that the store does not take for a while is spilled to the
 // local disk, from where the next start brings it in.
 type saver struct {
 	store  Store
@@ -18,10 +19,11 @@ type saver struct {
 	closed func(*contact.Record)
 	log    *slog.Logger
 
-	mu   sync.Mutex
-	ops  []saveOp
-	idle *sync.Cond
-	busy bool
+	mu    sync.Mutex
+	ops   []saveOp
+	idle  *sync.Cond
+	busy  bool
+	later *time.Timer // of a lone update; nil: none waits
 }
 
 type saveKind int
@@ -42,6 +44,7 @@ type saveOp struct {
 const (
 	saveTries = 6
 	savePause = 100 * time.Millisecond
+	saveDelay = 250 * time.Millisecond
 )
 
 func (s *saver) save(r contact.Record)   { s.add(saveOp{kind: saveUpdate, record: r}) }
@@ -57,7 +60,31 @@ func (s *saver) add(op saveOp) {
 		s.ops = s.ops[:n-1]
 	}
 	s.ops = append(s.ops, op)
-	if !s.busy {
+	switch {
+	case s.busy:
+	case op.kind == saveUpdate && len(s.ops) == 1:
+		if s.later == nil {
+			s.later = time.AfterFunc(saveDelay, s.begin)
+		}
+	default:
+		s.start()
+	}
+}
+
+// begin ends the delay.
+func (s *saver) begin() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.start()
+}
+
+// start writes what there is. The caller holds mu.
+func (s *saver) start() {
+	if s.later != nil {
+		s.later.Stop()
+		s.later = nil
+	}
+	if !s.busy && len(s.ops) > 0 {
 		s.busy = true
 		go s.drain()
 	}
@@ -67,6 +94,7 @@ func (s *saver) add(op saveOp) {
 func (s *saver) flush() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	s.start()
 	for s.busy {
 		s.idle.Wait()
 	}

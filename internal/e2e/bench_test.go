@@ -128,8 +128,13 @@ func BenchmarkCalls(b *testing.B) {
 	placed := c.place(b, s, load{target: c.server, calls: 20, rate: 20, hold: 2 * time.Second}).ok // what is spoken once is kept
 	bare := newAnswerer(b, c.ports.sipp(3))
 
-	const repeats, seconds = 3, 4
-	for _, rate := range []int{100, 300} {
+	const repeats = 3
+	seconds := benchEnv("ULLIM_BENCH_SECONDS", 4)
+	rates, steps := []int{100, 300}, []int{500, 1000, 1250, 1500, 2000, 2500}
+	if only := benchEnv("ULLIM_BENCH_RATE", 0); only > 0 { // to look at one with a profiler
+		rates, steps = []int{only}, nil
+	}
+	for _, rate := range rates {
 		var real, yard []float64
 		for range repeats {
 			l := load{calls: rate * seconds, rate: rate}
@@ -151,7 +156,7 @@ func BenchmarkCalls(b *testing.B) {
 	}
 
 	held := 0
-	for _, rate := range []int{500, 1000, 1250, 1500, 2000, 2500} {
+	for _, rate := range steps {
 		l := load{target: c.server, calls: rate * seconds, rate: rate}
 		r, ok := loadResult{}, false
 		cost := 0.0
