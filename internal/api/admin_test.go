@@ -4,14 +4,17 @@ import (
 	"bytes"
 	"io"
 	"net/http"
+	"net/netip"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 
 	"ullim/internal/contact"
 	"ullim/internal/errs"
 	"ullim/internal/identity"
+	"ullim/internal/trace"
 	"ullim/sip"
 )
 
@@ -199,5 +202,40 @@ func TestInstanceSettingsAndSystem(t *testing.T) {
 	w.admin("admin", "GET", "/system", "", &system)
 	if d := cmp.Diff(map[string]any{"Version": "test", "Node": "n1", "Ready": false, "Calls": 3.0}, system); d != "" {
 		t.Error(d)
+	}
+}
+
+func TestTraceOfAContactIsShownToItsInstanceOnly(t *testing.T) {
+	w := newWorld(t)
+	w.records.records = []*contact.Record{
+		{ID: "c1", InstanceID: ours}, {ID: "c2", InstanceID: ours, InitialContactID: "c1"}, {ID: "c3", InstanceID: ours},
+	}
+	invite := "INVITE sip:x SIP/2.0\r\nCall-ID: call-1\r\nCSeq: 1 INVITE\r\n\r\n"
+	at := netip.MustParseAddrPort("192.0.2.7:5060")
+	w.traces.Add(trace.Message{At: time.Now(), Network: "UDP", Local: at, Remote: at, Raw: []byte(invite)})
+	w.traces.Bind("call-1", "c1")
+	var got struct {
+		Legs     []struct{ CallId, Direction, Remote string }
+		Messages []struct{ Summary, Direction, Text string }
+	}
+	for _, id := range []string{"c1", "c2"} { // the second segment of the same call
+		w.admin("admin", "GET", "/contacts/"+id+"/trace", "", &got)
+		if len(got.Legs) != 1 || got.Legs[0].Direction != "INCOMING" || len(got.Messages) != 1 || got.Messages[0].Summary != "INVITE" {
+			t.Errorf("%s: %+v", id, got)
+		}
+	}
+	for path, want := range map[string]string{"text": "seconds", "svg": "<svg"} {
+		status, _, body := w.do("admin", "GET", "/admin/v1/contacts/c1/trace/"+path, "")
+		if status != 200 || !strings.Contains(string(body), want) {
+			t.Errorf("%s: %d %s", path, status, body)
+		}
+	}
+	for _, path := range []string{"c3/trace", "nobody/trace/text"} {
+		if status, kind, _ := w.do("admin", "GET", "/admin/v1/contacts/"+path, ""); status != 404 || kind != "ResourceNotFoundException" {
+			t.Errorf("%s: %d %s", path, status, kind)
+		}
+	}
+	if status, _, _ := w.do("boss", "GET", "/admin/v1/contacts/c1/trace/svg", ""); status != 404 {
+		t.Errorf("another instance sees it: %d", status)
 	}
 }

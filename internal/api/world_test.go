@@ -29,6 +29,7 @@ import (
 	"ullim/internal/errs"
 	"ullim/internal/identity"
 	"ullim/internal/resource"
+	"ullim/internal/trace"
 	"ullim/ivr"
 	"ullim/prompts"
 	"ullim/sip"
@@ -42,6 +43,7 @@ const (
 
 // world is the API over memory, with two instances. Each has an administrator.
 type world struct {
+	traces  *trace.Recorder
 	t       *testing.T
 	server  *httptest.Server
 	handler *api.API
@@ -66,7 +68,8 @@ func newWorld(t *testing.T) *world {
 	sealer, err := identity.NewSealer(bytes.Repeat([]byte{1}, 32))
 	must(t, err)
 	w := &world{
-		t: t, log: &syncBuffer{}, agents: &fakeAgents{}, blobs: &fakeBlobs{files: map[string][]byte{}},
+		traces: trace.New(trace.Options{}),
+		t:      t, log: &syncBuffer{}, agents: &fakeAgents{}, blobs: &fakeBlobs{files: map[string][]byte{}},
 		records: &fakeContacts{}, keys: map[string]*identity.NewKey{},
 	}
 	keys := apitest.NewStore(mem, func() *identity.AccessKey { return new(identity.AccessKey) })
@@ -94,7 +97,7 @@ func newWorld(t *testing.T) *world {
 			Instances: c.Instances, Users: c.Users, SecurityProfiles: c.SecurityProfiles, AccessKeys: keys,
 			Trunks:  apitest.NewStore(mem, func() *sip.Trunk { return new(sip.Trunk) }),
 			Devices: c.Devices, Numbers: c.Numbers, Prompts: c.Prompts, Sealer: sealer, Realm: "ullim",
-			Registrations: w, Contacts: w.records, Recordings: w.blobs, PromptAudio: w.blobs,
+			Registrations: w, Contacts: w.records, Recordings: w.blobs, PromptAudio: w.blobs, Traces: w.traces,
 			System: func(context.Context) admin.System { return admin.System{Version: "test", Node: "n1", Calls: 3} },
 		},
 		Ready: func() error { return w.ready },

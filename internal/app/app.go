@@ -22,6 +22,7 @@ import (
 	"ullim/internal/jobs"
 	"ullim/internal/resource"
 	"ullim/internal/telemetry"
+	"ullim/internal/trace"
 	"ullim/ivr"
 	"ullim/media"
 	"ullim/prompts"
@@ -54,6 +55,7 @@ type Options struct {
 	RTPLast      uint16
 	Dead         media.DeadPolicy
 
+	Trace       TraceOptions
 	Synthesizer prompts.Synthesizer // default: espeak-ng
 	Log         *slog.Logger
 }
@@ -85,6 +87,8 @@ type App struct {
 	engine   *ivr.Engine
 	metrics  *telemetry.Metrics
 	auth     *identity.Authenticator
+	trace    *trace.Recorder // nil: none is kept
+	hep      *trace.Exporter // nil: nobody is told
 	draining atomic.Bool
 	started  time.Time
 
@@ -122,6 +126,7 @@ func (a *App) wire(ctx context.Context) error {
 		{"speech", a.openSpeech},
 		{"media", a.openMedia},
 		{"recovery", a.recover},
+		{"traces", a.openTrace},
 		{"calls", a.openCalls},
 		{"signalling", a.openSIP},
 		{"jobs", a.openJobs},
@@ -248,12 +253,13 @@ func (a *App) openCalls(ctx context.Context) error {
 		},
 	})
 	a.calls = call.NewManager(call.Options{
-		Node: a.o.Node, Media: plane{a.plane}, Dialer: dialer{a},
+		Node: a.o.Node, Media: plane{a.plane}, Dialer: traced{dialer{a}, a},
 		Flows:  &flows{engine: a.engine, source: a.flows, dir: a.dir, log: a.log},
 		Queues: a.centers, Numbers: a.dir, Instances: a.dir.Instance, Store: a.db, Spill: a.spill, Events: a.events,
-		Opened: a.names.add,
+		Opened: a.opened,
 		Closed: func(r *contact.Record) {
 			a.names.remove(r.ID)
+			a.traceQuality(r)
 			a.metrics.ContactClosed(r.DisconnectReason)
 			if len(r.Recordings) > 0 { // only then is there an upload to do
 				a.jobs.Wake()
@@ -295,7 +301,7 @@ func (a *App) openSIP(ctx context.Context) error {
 		Log: a.log, Packets: a.o.Packets, Listeners: a.o.Listeners, Advertise: a.o.Advertise, Realm: a.o.Realm,
 		Secret: secret, Trunks: a.dir.trunks, Devices: a.dir.devices, Registrar: a.registry, Limits: a.limits,
 		Admitter: a.calls, UserAgent: "ullim", MaxCalls: 2 * a.o.MaxCalls, Region: a.dir.region,
-		OnAnswer: a.metrics.SIPRequest, OnRefused: a.refused,
+		OnAnswer: a.metrics.SIPRequest, OnRefused: a.refused, OnMessage: a.onMessage(),
 	})
 	if err != nil {
 		return err

@@ -29,6 +29,11 @@ func (a *App) observe() error {
 		JobsAlive:     func() map[string]float64 { alive, _ := a.jobCounts(); return alive },
 		JobsBuried:    func() map[string]float64 { _, buried := a.jobCounts(); return buried },
 
+		TraceBytes: func() float64 { return float64(a.trace.Stats().Bytes) },
+
+		HEPSent:    count(func() uint64 { sent, _ := a.hep.Stats(); return sent }),
+		HEPDropped: count(func() uint64 { _, dropped := a.hep.Stats(); return dropped }),
+
 		InvitesAdmitted:    count(func() uint64 { return a.sip.Stats().InvitesAdmitted }),
 		SIPDropped:         count(func() uint64 { return a.sip.Stats().Dropped }),
 		SIPRateLimited:     count(func() uint64 { return a.sip.Stats().RateLimited }),

@@ -26,7 +26,7 @@ func rules() map[string][]string {
 	with := func(more ...string) []string { return append(slices.Clone(w), more...) }
 	parts := with("internal/events", "internal/jobs", "internal/permit")
 	below := with("internal/events", "internal/jobs", "internal/permit", "internal/identity", "internal/call",
-		"internal/chat", "internal/cluster", "sip", "acd", "ivr", "campaigns", "dialer", "prompts")
+		"internal/chat", "internal/cluster", "internal/trace", "sip", "acd", "ivr", "campaigns", "dialer", "prompts")
 	return map[string][]string{
 		// 0 words
 		"internal/errs": nil, "internal/phone": {"internal/errs"}, "internal/calendar": {"internal/errs"},
@@ -36,7 +36,7 @@ func rules() map[string][]string {
 		"media": w, "media/...": with("media/sdp", "media/g711", "media/dtmf", "media"),
 		"prompts": w, "prompts/...": w,
 		"internal/config": w, "internal/telemetry": w, "internal/events": w, "internal/jobs": w, "internal/cluster": w,
-		"internal/permit": w, "internal/identity": w,
+		"internal/permit": w, "internal/identity": w, "internal/trace": w,
 		// 2 actors
 		"internal/call": with("internal/events", "internal/permit"),
 		"internal/chat": with("internal/events", "internal/permit"),

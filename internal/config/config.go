@@ -37,6 +37,7 @@ type Config struct {
 	Database   Database   `yaml:"database" doc:"Where contacts, users, flows and all other resources are kept."`
 	Recordings Recordings `yaml:"recordings" doc:"Where recordings go when a call has ended."`
 	Speech     Speech     `yaml:"speech" doc:"How flows turn text into speech."`
+	Trace      Trace      `yaml:"trace" doc:"What is kept of calls on the wire, to see why one failed. Credentials, keys of SRTP, pressed keys and texts are never kept."`
 	Log        Log        `yaml:"log" doc:"What is logged to standard error."`
 	Limits     Limits     `yaml:"limits" doc:"How long things may take."`
 }
@@ -115,6 +116,14 @@ type S3 struct {
 type Speech struct {
 	Command string        `yaml:"command" default:"espeak-ng" form:"required" doc:"Program that speaks: its name, or a path."`
 	Timeout time.Duration `yaml:"timeout" default:"10s" min:"1s" max:"5m" doc:"Longest time to speak one text; after that the flow takes its error branch."`
+}
+
+// Trace is the section trace.
+type Trace struct {
+	Memory    int    `yaml:"memory" default:"33554432" min:"0" max:"4294967296" doc:"Bytes of SIP messages kept in memory, for the trace of a contact in the API. The oldest are forgotten. 0: none."`
+	HEP       string `yaml:"hep" form:"hostport" doc:"HOMER collector (HEP version 3 over UDP) that gets a copy of every SIP message, as homer.example.net:9060. Empty: none."`
+	HEPAgent  int    `yaml:"hep_agent" default:"2001" min:"1" max:"4294967295" doc:"Capture id of this node."`
+	HEPSecret Secret `yaml:"hep_key" doc:"Reference to the collector's password, if it asks for one."`
 }
 
 // Log is the section log.

@@ -25,7 +25,11 @@ type Sources struct {
 	JobsBuried    func() map[string]float64
 	MediaLoops    func() []MediaLoop
 
+	TraceBytes func() float64 // of SIP messages kept for the traces of contacts
+
 	// Counters: they grow only.
+	HEPSent            func() float64 // SIP messages copied to the collector
+	HEPDropped         func() float64
 	InvitesAdmitted    func() float64
 	SIPDropped         func() float64 // messages that got no answer
 	SIPRateLimited     func() float64
@@ -67,6 +71,9 @@ func (m *Metrics) Observe(s Sources) error {
 		m.CounterFunc("ullim_recording_upload_failures_total", "Uploads of recordings that failed and are tried again.", s.UploadFailures),
 		m.GaugeFunc("ullim_recordings_spooled_bytes", "Recordings on the local disk that wait for their upload.", s.SpooledBytes),
 		m.CounterFunc("ullim_events_dropped_total", "Events that a slow subscriber did not get.", s.EventsDropped),
+		m.GaugeFunc("ullim_trace_bytes", "SIP messages kept for the traces of contacts.", s.TraceBytes),
+		m.CounterFunc("ullim_hep_messages_sent_total", "SIP messages copied to the HEP collector.", s.HEPSent),
+		m.CounterFunc("ullim_hep_messages_dropped_total", "SIP messages that the HEP collector did not get.", s.HEPDropped),
 		m.queues(s.QueueWaiting),
 		m.byName("ullim_agents", "Agents, by type of their status.", "status", gauge, s.Agents),
 		m.byName("ullim_offers_total", "Contacts offered to agents, by what came of it.", "result", counter, s.Offers),

@@ -53,7 +53,7 @@ type System struct {
 	Calls   int       `json:"Calls"` // contacts in progress on this node
 }
 
-// Options are what the face works on. All but NameFree are required.
+// Options are what the face works on. All but Traces and NameFree are required.
 type Options struct {
 	Instances        resource.Store[*identity.Instance]
 	Users            resource.Store[*identity.User]
@@ -71,6 +71,8 @@ type Options struct {
 	Recordings    Recordings
 	PromptAudio   PromptAudio
 	System        func(ctx context.Context) System
+	// Traces may be nil: none are kept.
+	Traces Traces
 	// NameFree refuses (errs.Duplicate) a device name that another instance of the realm has.
 	NameFree func(ctx context.Context, name string) error
 }
@@ -97,6 +99,7 @@ func Table(o Options) (*rest.Table, error) {
 	s.devices(t)
 	s.accessKeys(t)
 	s.recordings(t)
+	s.traces(t)
 	s.settings(t)
 	s.audio(t)
 	return t, nil
