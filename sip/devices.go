@@ -1,9 +1,11 @@
 package sip
 
 import (
+	"fmt"
 	"slices"
 	"strings"
 
+	"ullim/internal/call"
 	"ullim/internal/errs"
 	"ullim/internal/resource"
 )
@@ -21,7 +23,35 @@ func (d *Device) Validate() error {
 	if d.UserID == "" {
 		return errs.Field("UserId", "must be set")
 	}
+	if err := d.Profile.validate(); err != nil {
+		return err
+	}
 	return validHA1(d.HA1MD5, d.HA1SHA256, true)
+}
+
+// validate keeps to what media knows. A codec that this build does not speak is left out of offers, not refused here.
+func (p *DeviceProfile) validate() error {
+	known := []string{"PCMU", "PCMA", "G722", "opus"}
+	for i, c := range p.Codecs {
+		field := fmt.Sprintf("Profile.Codecs[%d]", i)
+		if !slices.Contains(known, c) {
+			return errs.Field(field, "must be one of %s; got %q", strings.Join(known, ", "), c)
+		}
+		if slices.Contains(p.Codecs[:i], c) {
+			return errs.Field(field, "%s is named twice", c)
+		}
+	}
+	switch p.Encryption {
+	case call.EncryptionNone, call.EncryptionOptional, call.EncryptionSDES, call.EncryptionDTLS, call.EncryptionWebRTC:
+	default:
+		return errs.Field("Profile.Encryption", "must be empty, optional, sdes, dtls or webrtc; got %q", p.Encryption)
+	}
+	switch p.Digits {
+	case call.DigitsAuto, call.DigitsInfo, call.DigitsInBand:
+	default:
+		return errs.Field("Profile.Digits", "must be empty, info or inband; got %q", p.Digits)
+	}
+	return nil
 }
 
 func validName(name string) error {

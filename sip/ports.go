@@ -2,6 +2,7 @@ package sip
 
 import (
 	"context"
+	"time"
 
 	"ullim/internal/call"
 )
@@ -19,6 +20,16 @@ type RegistrationStore interface {
 	// PutRegistrations replaces all registrations of a device (one device may have several contacts), in one
 	// transaction; an empty list removes them.
 	PutRegistrations(ctx context.Context, deviceID string, rs []Registration) error
+	// RefreshRegistrations replaces stored registrations by what only has new times, in one transaction. One that is no
+	// longer stored as it was is left alone: what replaced it is newer.
+	RefreshRegistrations(ctx context.Context, rs []RegistrationRefresh) error
 	// Registrations are all that are stored, of all instances.
 	Registrations(ctx context.Context) ([]Registration, error)
+}
+
+// RegistrationRefresh is a stored registration with new times. Was is when the stored one expires; together with the
+// device it names the row, to the microsecond.
+type RegistrationRefresh struct {
+	Was time.Time
+	Registration
 }

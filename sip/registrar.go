@@ -10,9 +10,15 @@ import (
 	"time"
 )
 
-// The registrar (RFC 3261 §10.3) keeps where the devices are. The rules are one pure function, rebind
-// (registrar_rules.go); what is here gives it the device's bindings, commits its result to the store, and only then
-// publishes it and answers. Writers of one device wait for each other while the store commits; readers never wait.
+// The registrar (RFC 3261 §10.3, RFC 5626, RFC 3327) keeps where the devices are.
+//
+//	registrar_rules.go   what a REGISTER makes of the bindings of its device: one pure function, rebind
+//	registrar_table.go   the tables in memory, and whom a change makes reachable
+//	registrar_flow.go    bindings that turn out to be dead: rings and pings without an answer, connections that close
+//	registrar_store.go   what is written when: a new or changed binding is committed before it is answered; one that
+//	                     only has new times is written with others a few seconds later
+//
+// Writers of one device wait for each other while the store commits; readers never wait.
 
 // RegistrarOptions configures a Registrar. Zero durations and counts have the default in brackets.
 type RegistrarOptions struct {
@@ -22,6 +28,8 @@ type RegistrarOptions struct {
 	MaxExpires     time.Duration // longer wishes are cut (1 h)
 	DefaultExpires time.Duration // without a wish (10 min)
 	MaxContacts    int           // bindings of a device; the newest stay (5)
+	MaxFailures    int           // rings or pings in a row without an answer until a binding is dead (3)
+	FlushEvery     time.Duration // how long a refresh may wait to be written (5 s)
 
 	// OnChange, if set, is told when a user becomes reachable or stops being, in the order in which it happened. It may
 	// call Lookup, but not Register, Drop or Expire.
@@ -37,8 +45,11 @@ type RegisterRequest struct {
 	CallID    string
 	CSeq      uint32
 	Source    string // ip:port
-	Transport string // UDP, TCP
+	Transport string // UDP, TCP, TLS, WS, WSS
 	UserAgent string
+	Outbound  bool     // Supported: outbound (RFC 5626)
+	FirstHop  bool     // no proxy between the phone and us
+	Path      []string // URIs, the proxy next to us first (RFC 3327)
 	Now       time.Time
 }
 
@@ -47,13 +58,16 @@ type RegisterContact struct {
 	URI        string
 	Expires    string // value of the expires parameter, empty if there is none
 	InstanceID string // value of +sip.instance, with or without quotes and angle brackets
+	RegID      string // value of reg-id, empty if there is none
 }
 
-// RegisterResponse is the answer. Status is 200 with all Bindings, 400, 423 with MinExpires, or 500.
+// RegisterResponse is the answer. Status is 200 with all Bindings, 400, 423 with MinExpires, 439, or 500.
 type RegisterResponse struct {
 	Status     int
 	MinExpires int    // seconds, with 423
 	Why        string // for the log, if not 200
+	Outbound   bool   // the flow is the phone's to keep: Require: outbound
+	New        bool   // something is other than its times
 	Bindings   []Binding
 }
 
@@ -62,6 +76,7 @@ type Binding struct {
 	Contact     string
 	Expires     int
 	SIPInstance string
+	RegID       uint32
 }
 
 // Registrar keeps registrations. Its methods may be called at the same time.
@@ -71,10 +86,8 @@ type Registrar struct {
 	locks [64]sync.Mutex // by device: held while the store commits
 
 	mu      sync.RWMutex
-	devices map[string][]Registration // by device id; never empty
-	users   map[string]map[string]int // by user id, then device id: how many bindings
-	changes []change                  // to be told
-	planned time.Time                 // when Run looks next
+	table   regTable
+	changes []change // to be told
 
 	tell sync.Mutex // held while OnChange runs: keeps the order
 	wake chan struct{}
@@ -105,10 +118,13 @@ func NewRegistrar(opt RegistrarOptions) *Registrar {
 	if opt.MaxContacts <= 0 {
 		opt.MaxContacts = 5
 	}
-	return &Registrar{
-		opt: opt, seed: maphash.MakeSeed(), devices: make(map[string][]Registration),
-		users: make(map[string]map[string]int), wake: make(chan struct{}, 1),
+	if opt.MaxFailures <= 0 {
+		opt.MaxFailures = 3
 	}
+	if opt.FlushEvery <= 0 {
+		opt.FlushEvery = 5 * time.Second
+	}
+	return &Registrar{opt: opt, seed: maphash.MakeSeed(), table: newRegTable(), wake: make(chan struct{}, 1)}
 }
 
 // Load reads what was stored before a restart, without what has expired since. OnChange hears of every reachable user.
@@ -135,12 +151,13 @@ func (r *Registrar) Load(ctx context.Context) error {
 			continue
 		}
 		slices.SortStableFunc(regs, func(a, b Registration) int { return a.Registered.Compare(b.Registered) })
-		r.publish(deviceID, regs)
+		r.publish(deviceID, regs, true)
 	}
 	return nil
 }
 
-// Register applies a REGISTER. When it returns 200, the result is committed.
+// Register applies a REGISTER. When it returns 200, the result is committed, but for a refresh that changed nothing but
+// times: that is written soon, and losing it to a crash costs the phone nothing before its next refresh.
 func (r *Registrar) Register(ctx context.Context, req RegisterRequest) RegisterResponse {
 	lock := r.lockOf(req.Device.ID)
 	lock.Lock()
@@ -152,20 +169,36 @@ func (r *Registrar) Register(ctx context.Context, req RegisterRequest) RegisterR
 		return resp
 	}
 	if !req.query() {
-		if err := r.opt.Store.PutRegistrations(ctx, req.Device.ID, next); err != nil {
-			r.opt.Log.ErrorContext(ctx, "registration not stored", "device", req.Device.Name, "error", err)
-			return RegisterResponse{Status: 500, Why: "the registration could not be stored"}
+		resp.New = !refreshed(old, next)
+		if resp.New {
+			if err := r.opt.Store.PutRegistrations(ctx, req.Device.ID, next); err != nil {
+				r.opt.Log.ErrorContext(ctx, "registration not stored", "device", req.Device.Name, "error", err)
+				return RegisterResponse{Status: 500, Why: "the registration could not be stored"}
+			}
 		}
-		r.publish(req.Device.ID, next)
+		r.publish(req.Device.ID, next, resp.New)
 	}
 	for _, reg := range slices.Backward(next) { // newest first
 		left := reg.Expires.Sub(req.Now)
 		resp.Bindings = append(resp.Bindings, Binding{
-			Contact: reg.Contact, SIPInstance: reg.SIPInstance,
+			Contact: reg.Contact, SIPInstance: reg.SIPInstance, RegID: reg.RegID,
 			Expires: int((left + time.Second - 1) / time.Second),
 		})
 	}
 	return resp
+}
+
+// refreshed reports that next is old with new times, in whatever order.
+func refreshed(old, next []Registration) bool {
+	if len(old) != len(next) {
+		return false
+	}
+	for i := range next {
+		if !slices.ContainsFunc(old, func(o Registration) bool { return sameBut(&o, &next[i]) }) {
+			return false
+		}
+	}
+	return true
 }
 
 // Drop forgets all bindings of a device: it was deleted, disabled or given to another user.
@@ -176,7 +209,7 @@ func (r *Registrar) Drop(ctx context.Context, deviceID string) error {
 	if err := r.opt.Store.PutRegistrations(ctx, deviceID, nil); err != nil {
 		return err
 	}
-	r.publish(deviceID, nil)
+	r.publish(deviceID, nil, true)
 	return nil
 }
 
@@ -194,10 +227,10 @@ func (r *Registrar) All(userID string, now time.Time) []Registration {
 	r.mu.RLock()
 	defer r.mu.RUnlock()
 	var out []Registration
-	for deviceID := range r.users[userID] {
-		for _, reg := range r.devices[deviceID] {
-			if reg.UserID == userID && reg.Expires.After(now) {
-				out = append(out, reg)
+	for _, deviceID := range r.table.users[userID] {
+		for _, b := range r.table.devices[deviceID].list {
+			if b.UserID == userID && b.Expires.After(now) {
+				out = append(out, b.Registration)
 			}
 		}
 	}
@@ -210,52 +243,38 @@ func (r *Registrar) All(userID string, now time.Time) []Registration {
 	return out
 }
 
+// Device gives the live registrations of one device, the oldest first.
+func (r *Registrar) Device(deviceID string, now time.Time) []Registration {
+	return r.bindings(deviceID, now)
+}
+
 // Count is how many bindings there are.
 func (r *Registrar) Count() int {
 	r.mu.RLock()
 	defer r.mu.RUnlock()
-	n := 0
-	for _, regs := range r.devices {
-		n += len(regs)
-	}
-	return n
+	return r.table.count
 }
 
-// NextExpiry is when the next binding ends; false if there is none.
+// NextExpiry is when the next binding may end; false if there is none.
 func (r *Registrar) NextExpiry() (time.Time, bool) {
-	r.mu.RLock()
-	defer r.mu.RUnlock()
-	return r.next()
-}
-
-// next is NextExpiry with the lock held.
-func (r *Registrar) next() (time.Time, bool) {
-	var next time.Time
-	for _, regs := range r.devices {
-		for _, reg := range regs {
-			if next.IsZero() || reg.Expires.Before(next) {
-				next = reg.Expires
-			}
-		}
-	}
-	return next, !next.IsZero()
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.table.next()
 }
 
 // Expire forgets what ended by now and tells OnChange. The store keeps the dead rows until the device registers again or
 // Load drops them: a row says itself when it ends.
 func (r *Registrar) Expire(now time.Time) {
 	r.mu.Lock()
-	for deviceID, regs := range r.devices {
-		ended := func(reg Registration) bool { return !reg.Expires.After(now) }
-		if slices.ContainsFunc(regs, ended) {
-			r.swap(deviceID, slices.DeleteFunc(slices.Clone(regs), ended))
-		}
+	for _, deviceID := range r.table.due(now) {
+		live := slices.DeleteFunc(slices.Clone(r.table.devices[deviceID].list), func(b kept) bool { return !b.Expires.After(now) })
+		r.changes = append(r.changes, r.table.set(deviceID, live)...)
 	}
 	r.mu.Unlock()
 	r.deliver()
 }
 
-// Run calls Expire whenever a binding ends, until ctx is done.
+// Run calls Expire whenever a binding ends and writes refreshes, until ctx is done; what is left is then written.
 func (r *Registrar) Run(ctx context.Context) {
 	timer := time.NewTimer(time.Hour)
 	defer timer.Stop()
@@ -263,10 +282,17 @@ func (r *Registrar) Run(ctx context.Context) {
 		timer.Reset(max(r.plan(time.Now()), time.Nanosecond))
 		select {
 		case <-ctx.Done():
+			last, cancel := context.WithTimeout(context.WithoutCancel(ctx), 5*time.Second)
+			r.Flush(last)
+			cancel()
 			return
 		case <-r.wake:
 		case <-timer.C:
-			r.Expire(time.Now())
+			now := time.Now()
+			r.Expire(now)
+			if r.flushDue(now) {
+				r.Flush(ctx)
+			}
 		}
 	}
 }
@@ -275,11 +301,15 @@ func (r *Registrar) Run(ctx context.Context) {
 func (r *Registrar) plan(now time.Time) time.Duration {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	r.planned = now.Add(time.Hour)
-	if next, ok := r.next(); ok && next.Before(r.planned) {
-		r.planned = next
+	t := &r.table
+	t.planned = now.Add(time.Hour)
+	if next, ok := t.next(); ok && next.Before(t.planned) {
+		t.planned = next
 	}
-	return r.planned.Sub(now)
+	if !t.flushAt.IsZero() && t.flushAt.Before(t.planned) {
+		t.planned = t.flushAt
+	}
+	return t.planned.Sub(now)
 }
 
 func (r *Registrar) lockOf(deviceID string) *sync.Mutex {
@@ -290,51 +320,44 @@ func (r *Registrar) lockOf(deviceID string) *sync.Mutex {
 func (r *Registrar) bindings(deviceID string, now time.Time) []Registration {
 	r.mu.RLock()
 	defer r.mu.RUnlock()
-	return slices.DeleteFunc(slices.Clone(r.devices[deviceID]), func(reg Registration) bool { return !reg.Expires.After(now) })
+	d := r.table.devices[deviceID]
+	if d == nil {
+		return nil
+	}
+	out := make([]Registration, 0, len(d.list))
+	for _, b := range d.list {
+		if b.Expires.After(now) {
+			out = append(out, b.Registration)
+		}
+	}
+	return out
 }
 
-// publish makes regs the bindings of a device and tells what that changed.
-func (r *Registrar) publish(deviceID string, regs []Registration) {
+// publish makes regs the bindings of a device and tells what that changed. stored says that the store has them so.
+func (r *Registrar) publish(deviceID string, regs []Registration, stored bool) {
 	r.mu.Lock()
-	r.swap(deviceID, regs)
-	earlier := slices.ContainsFunc(regs, func(reg Registration) bool { return reg.Expires.Before(r.planned) })
+	t := &r.table
+	r.changes = append(r.changes, t.set(deviceID, t.bind(deviceID, regs, stored))...)
+	if !stored {
+		r.dirtyLocked(deviceID)
+	}
+	next, ok := t.next()
+	if !t.flushAt.IsZero() && (!ok || t.flushAt.Before(next)) {
+		next, ok = t.flushAt, true
+	}
+	earlier := ok && next.Before(t.planned)
 	r.mu.Unlock()
 	if earlier {
-		select {
-		case r.wake <- struct{}{}:
-		default: // Run is awake already
-		}
+		r.nudge()
 	}
 	r.deliver()
 }
 
-// swap replaces the bindings of a device and notes which users it made reachable or not. The lock is held.
-func (r *Registrar) swap(deviceID string, regs []Registration) {
-	touched := make(map[string]bool) // user: was reachable
-	for _, reg := range slices.Concat(r.devices[deviceID], regs) {
-		touched[reg.UserID] = len(r.users[reg.UserID]) > 0
-	}
-	for userID := range touched {
-		delete(r.users[userID], deviceID)
-	}
-	for _, reg := range regs {
-		if r.users[reg.UserID] == nil {
-			r.users[reg.UserID] = make(map[string]int)
-		}
-		r.users[reg.UserID][deviceID]++
-	}
-	r.devices[deviceID] = regs
-	if len(regs) == 0 {
-		delete(r.devices, deviceID)
-	}
-	for userID, was := range touched {
-		is := len(r.users[userID]) > 0
-		if !is {
-			delete(r.users, userID)
-		}
-		if is != was {
-			r.changes = append(r.changes, change{userID: userID, reachable: is})
-		}
+// nudge lets Run plan anew.
+func (r *Registrar) nudge() {
+	select {
+	case r.wake <- struct{}{}:
+	default: // Run is awake already
 	}
 }
 
