@@ -2,8 +2,8 @@ package sip
 
 import (
 	"context"
+	"errors"
 	"net/netip"
-	"strconv"
 	"strings"
 	"time"
 
@@ -22,84 +22,66 @@ const admitTime = 10 * time.Second
 
 // refusedInvite is one log line.
 type refusedInvite struct {
-	code                          int
-	why, callID, source, from, to string
+	code                     int
+	rule, why                string
+	callID, source, from, to string
 }
 
 // logRefused writes the one line that says why a call was refused: the first rule that failed.
 func (ep *Endpoint) logRefused(r refusedInvite) {
 	ep.opt.OnRefused(r.code)
 	if ok, suppressed := ep.logRate.take(time.Now()); ok {
-		ep.log.Info("invite refused", "status", r.code, "reason", r.why, "call_id", clip(r.callID, 200), "source", r.source,
+		ep.log.Info("invite refused", "status", r.code, "rule", r.rule, "reason", r.why, "call_id", clip(r.callID, 200), "source", r.source,
 			"from", clip(r.from, 200), "to", clip(r.to, 200), "suppressed", suppressed)
 	}
 }
 
-func (ep *Endpoint) refuseInvite(req *sipgo.Request, tx *sipgo.ServerTx, code int, reason, why string, hs ...sipgo.Header) {
+func (ep *Endpoint) refuseInvite(req *sipgo.Request, tx *sipgo.ServerTx, d *Decision) {
 	ep.count.refused.Add(1)
 	ep.logRefused(refusedInvite{
-		code: code, why: why, callID: callIDOf(req), source: req.Source(),
+		code: d.Code, rule: d.failed(), why: d.Why, callID: callIDOf(req), source: req.Source(),
 		from: req.From().Address.String(), to: req.Recipient.String(),
 	})
-	ep.refuseWith(req, tx, code, reason, hs...)
+	ep.refuseWith(req, tx, d.Code, d.Phrase, d.headers...)
 }
 
 // full reports that no more legs may be made.
 func (ep *Endpoint) full() bool { return ep.index.size() >= ep.opt.MaxCalls }
 
-// onInvite is a new call. The rules are asked in this order, and the first that fails is the one in the log.
+// onInvite is a new call. decide says what becomes of it; what is here acts on that.
 func (ep *Endpoint) onInvite(req *sipgo.Request, tx *sipgo.ServerTx) {
 	in := ep.index.handOver(req)
-	if !tx.OnTerminate(func(string, error) { ep.inviteOver(in) }) {
+	if !tx.OnTerminate(func(_ string, err error) { ep.inviteOver(in, req, err) }) {
 		ep.index.drop(in)
 		return
 	}
 	now := time.Now()
-	if ep.index.leg(callIDOf(req), tagOf(req.From().Params)) != nil { // RFC 3261 §16.3: our own, back again
-		ep.refuseInvite(req, tx, 482, "Loop Detected", "our own INVITE came back")
-		return
-	}
-	if in.merged { // RFC 3261 §8.2.2.2
-		ep.refuseInvite(req, tx, 482, "Loop Detected", "another copy of an INVITE that is being handled")
-		return
-	}
-	if ep.draining.Load() {
-		ep.refuseInvite(req, tx, 503, "Service Unavailable", "draining", header("Retry-After", drainRetry))
-		return
-	}
-	if ep.full() {
-		why := "all " + strconv.Itoa(ep.opt.MaxCalls) + " legs are in use"
-		ep.refuseInvite(req, tx, 503, "Service Unavailable", why, header("Retry-After", "5"))
-		return
-	}
-	sdp, ok := sdpOf(req)
+	f := ep.factsOfInvite(req)
+	f.merged = in.merged
+	d := decide(&f, ep.tables(), ep.load(), func() peer { return ep.authenticate(req, now) })
 	switch {
-	case !ok:
-		ep.refuseInvite(req, tx, 415, "Unsupported Media Type", "body is "+clip(contentType(req), 100),
-			header("Accept", "application/sdp"))
+	case d.Code == 401 || d.Code == 400 && d.who.verdict == AuthMalformed && d.failed() == ruleDigest:
+		ep.count.refused.Add(1)
+		ep.logRefused(refusedInvite{
+			code: d.Code, rule: d.failed(), why: d.Why, callID: callIDOf(req), source: req.Source(),
+			from: req.From().Address.String(), to: req.Recipient.String(),
+		})
+		ep.challenge(req, tx, d.who, now)
 		return
-	case !acceptsSDP(req): // RFC 3261 §20.1
-		ep.refuseInvite(req, tx, 406, "Not Acceptable", "Accept names no application/sdp")
-		return
-	case req.Contact() == nil || req.Contact().Address.Wildcard: // RFC 3261 §8.1.1.8
-		ep.refuseInvite(req, tx, 400, "Bad Request", "INVITE without a Contact")
-		return
-	}
-	who, ok := ep.identify(req, tx, now)
-	if !ok {
+	case d.Code != 0:
+		ep.refuseInvite(req, tx, &d)
 		return
 	}
-	release, why, ok := ep.opt.Limits.AcquireChannel(who.trunk, now)
-	if !ok {
-		t := who.trunk
-		if t != nil && t.MaxChannels > 0 && ep.opt.Limits.Channels(t.ID) >= t.MaxChannels {
-			ep.refuseInvite(req, tx, 486, "Busy Here", why)
-			return
-		}
-		ep.refuseInvite(req, tx, 503, "Service Unavailable", why, header("Retry-After", "1"))
+	if d.who.verdict == AuthOK {
+		ep.heardRight(req, now.Add(callTrust), now)
+	}
+	release, why, ok := ep.opt.Limits.AcquireChannel(d.who.trunk, now)
+	if !ok { // another call was faster
+		d.refuse(ruleChannels, channelsCode(d.who.trunk, ep.load()), why)
+		ep.refuseInvite(req, tx, &d)
 		return
 	}
-	ep.admit(req, tx, in, who, sdp, release)
+	ep.admit(req, tx, in, d.who, f.sdp, release)
 }
 
 // acceptsSDP reports whether an answer with SDP is welcome. RFC 3261 §20.1: without Accept it is.
@@ -117,8 +99,13 @@ func acceptsSDP(req *sipgo.Request) bool {
 	return len(hs) == 0
 }
 
-func (ep *Endpoint) inviteOver(in *invite) {
+func (ep *Endpoint) inviteOver(in *invite, req *sipgo.Request, err error) {
 	ep.index.drop(in)
+	if errors.Is(err, sipgo.ErrTransactionTimeout) { // no ACK to our refusal: RFC 3261 §17.2.1
+		if src, ok := parseAddrPort(req.Source()); ok {
+			ep.offence(src, neverAcked, "no ACK")
+		}
+	}
 	if l := ep.index.legOf(in); l != nil {
 		l.transactionOver()
 	}
@@ -138,12 +125,14 @@ func (ep *Endpoint) admit(req *sipgo.Request, tx *sipgo.ServerTx, in *invite, wh
 	inbound := ep.inbound(req, who, sdp)
 	if ep.index.bind(in, l) { // the CANCEL was quicker
 		release()
-		ep.refuseInvite(req, tx, 487, "Request Terminated", "cancelled before it was admitted")
+		d := refusedAs(ruleCancelled, 487, "cancelled before it was admitted")
+		ep.refuseInvite(req, tx, &d)
 		return
 	}
 	if !l.run() {
 		release()
-		ep.refuseInvite(req, tx, 503, "Service Unavailable", "endpoint is closed", header("Retry-After", drainRetry))
+		d := refusedAs(ruleDraining, 503, "endpoint is closed")
+		ep.refuseInvite(req, tx, &d)
 		return
 	}
 	ctx, cancel := context.WithTimeout(ep.ctx, admitTime)
@@ -153,7 +142,7 @@ func (ep *Endpoint) admit(req *sipgo.Request, tx *sipgo.ServerTx, in *invite, wh
 		code, reason, wait := statusOf(err)
 		ep.count.refused.Add(1)
 		ep.logRefused(refusedInvite{
-			code: code, why: err.Error(), callID: l.callID, source: req.Source(), from: inbound.From.Address, to: inbound.Called,
+			code: code, rule: ruleOwner, why: err.Error(), callID: l.callID, source: req.Source(), from: inbound.From.Address, to: inbound.Called,
 		})
 		l.Reject(code, reason, wait)
 		return
@@ -207,41 +196,13 @@ type peer struct {
 	tried    bool // there were credentials
 }
 
-// identify finds the caller by source address, else by digest, and answers if there is none.
-func (ep *Endpoint) identify(req *sipgo.Request, tx *sipgo.ServerTx, now time.Time) (peer, bool) {
-	trunks := ep.opt.Trunks()
-	source, _ := netip.ParseAddrPort(req.Source())
-	t, why := trunks.MatchSource(source)
-	if t != nil && t.Username == "" {
-		return peer{trunk: t}, true
-	}
-	who := ep.authenticate(req, now)
-	if who.verdict == AuthOK {
-		switch {
-		case who.device != nil && t == nil:
-			return who, true
-		case who.trunk != nil && trunks.Allows(who.trunk, source):
-			return who, true
-		}
-		who.verdict, who.why = AuthWrong, "user "+who.username+" may not call from this address"
-	}
-	switch {
-	case t != nil:
-		who.why = "trunk " + t.Name + " must authenticate: " + who.why
-	case !who.tried:
-		who.why = why + "; " + who.why
-	}
-	ep.count.refused.Add(1)
-	code := ep.challenge(req, tx, who, now)
-	ep.logRefused(refusedInvite{
-		code: code, why: who.why, callID: callIDOf(req), source: req.Source(),
-		from: req.From().Address.String(), to: req.Recipient.String(),
-	})
-	return peer{}, false
-}
-
 // authenticate checks the credentials of a request against devices and trunks.
 func (ep *Endpoint) authenticate(req *sipgo.Request, now time.Time) peer {
+	return ep.authenticateAs(req, now, false)
+}
+
+// authenticateAs is authenticate, or the same without remembering anything: for a dry run.
+func (ep *Endpoint) authenticateAs(req *sipgo.Request, now time.Time, dry bool) peer {
 	var who peer
 	value := ""
 	for _, h := range req.GetHeaders("Authorization") {
@@ -257,7 +218,7 @@ func (ep *Endpoint) authenticate(req *sipgo.Request, now time.Time) peer {
 	c := Credentials{Method: string(req.Method), RequestURI: req.Recipient.String(), Header: value, Source: req.Source()}
 	var device *Device
 	var trunk *Trunk
-	who.username, who.verdict, who.why = ep.auth.CheckWhy(c, func(username string) (string, string, bool) {
+	who.username, who.verdict, who.why = ep.auth.check(c, func(username string) (string, string, bool) {
 		// Both are looked up, whoever it is: known and unknown users cost the same.
 		d, isDevice := ep.opt.Devices().ByName(username)
 		t, isTrunk := ep.opt.Trunks().ByUsername(username)
@@ -270,10 +231,10 @@ func (ep *Endpoint) authenticate(req *sipgo.Request, now time.Time) peer {
 			return t.HA1MD5, t.HA1SHA256, true
 		}
 		return "", "", false
-	}, now)
+	}, now, dry)
 	if who.verdict == AuthOK {
 		who.device, who.trunk = device, trunk
-		if strings.Contains(strings.ToUpper(value), "SHA-256") {
+		if !dry && strings.Contains(strings.ToUpper(value), "SHA-256") {
 			ep.index.speaksSHA256(challengeKey(req))
 		}
 	}
@@ -300,6 +261,7 @@ func challengeKey(req *sipgo.Request) string {
 
 // challenge refuses a request without (good) credentials, the same way for known and unknown users.
 func (ep *Endpoint) challenge(req *sipgo.Request, tx *sipgo.ServerTx, who peer, now time.Time) int {
+	ep.suspect(req, who, now)
 	switch who.verdict {
 	case AuthMalformed:
 		ep.refuseWith(req, tx, 400, "Bad Request")
@@ -343,6 +305,7 @@ func (ep *Endpoint) inbound(req *sipgo.Request, who peer, sdp []byte) call.Inbou
 	} else {
 		// Whatever a device claims to be: threat 15.
 		in.DeviceUser, region = who.device.UserID, ep.opt.Region(who.device.InstanceID)
+		in.Profile = mediaOf(who.device, req.Transport())
 		in.From = contact.Endpoint{Type: contact.VoIP, Address: who.device.Name}
 	}
 	called := userPart(&req.Recipient)

@@ -110,19 +110,21 @@ func isRegion(s string) bool {
 type DeviceTable struct {
 	byName    map[string]*Device
 	byID      map[string]*Device
+	off       map[string]*Device // disabled, by name: to say so
 	conflicts []string
 }
 
 // NewDeviceTable builds a table of copies. Names are unique among all instances; should two enabled devices have the
 // same name all the same, the one created first keeps it, and Conflicts names it.
 func NewDeviceTable(devices []*Device) *DeviceTable {
-	dt := &DeviceTable{byName: make(map[string]*Device, len(devices)), byID: make(map[string]*Device, len(devices))}
+	dt := &DeviceTable{byName: make(map[string]*Device, len(devices)), byID: make(map[string]*Device, len(devices)), off: make(map[string]*Device)}
 	order := slices.Clone(devices)
 	slices.SortStableFunc(order, func(a, b *Device) int { return a.CreatedAt.Compare(b.CreatedAt) })
 	for _, orig := range order {
 		d := *orig
 		dt.byID[d.ID] = &d
 		if d.Disabled {
+			dt.off[d.Name] = &d
 			continue
 		}
 		if _, taken := dt.byName[d.Name]; taken {

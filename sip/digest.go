@@ -36,6 +36,8 @@ const (
 	guessMemory = 15 * time.Minute
 )
 
+const nonceTooOld = "nonce is too old"
+
 // AuthVerdict is what Check found.
 type AuthVerdict int
 
@@ -152,6 +154,11 @@ func (a *Authenticator) Check(c Credentials, lookup func(username string) (ha1MD
 
 // CheckWhy is Check with the rule that failed, for the log and never for the peer.
 func (a *Authenticator) CheckWhy(c Credentials, lookup func(username string) (ha1MD5, ha1SHA256 string, ok bool), now time.Time) (username string, v AuthVerdict, why string) {
+	return a.check(c, lookup, now, false)
+}
+
+// check is CheckWhy. A dry one counts and remembers nothing, and takes a nonce of any age: what is pasted is old.
+func (a *Authenticator) check(c Credentials, lookup func(username string) (ha1MD5, ha1SHA256 string, ok bool), now time.Time, dry bool) (username string, v AuthVerdict, why string) {
 	p, err := parseDigest(c.Header)
 	if err != nil {
 		return "", AuthMalformed, "authorization: " + err.Error()
@@ -167,7 +174,7 @@ func (a *Authenticator) CheckWhy(c Credentials, lookup func(username string) (ha
 		return p.username, AuthStale, "credentials are for another realm"
 	}
 	n, why := a.readNonce(p.nonce, c.Source, now)
-	if why != "" {
+	if why != "" && !(dry && why == nonceTooOld) {
 		return p.username, AuthStale, why
 	}
 
@@ -183,6 +190,15 @@ func (a *Authenticator) CheckWhy(c Credentials, lookup func(username string) (ha
 	want := alg.response(ha1, &p, c.Method)
 	right := subtle.ConstantTimeCompare([]byte(want), []byte(strings.ToLower(p.response))) == 1 && known
 
+	if dry {
+		switch {
+		case right:
+			return p.username, AuthOK, ""
+		case !known:
+			return p.username, AuthWrong, "no such user with a secret for " + alg.name
+		}
+		return p.username, AuthWrong, "wrong password"
+	}
 	key := guessKey{username: p.username, source: sourceHost(c.Source)}
 	count, slowed := a.guessed(key, right, now)
 	switch {
@@ -270,7 +286,7 @@ func (a *Authenticator) readNonce(nonce, source string, now time.Time) (usedNonc
 	n.issued = int64(binary.BigEndian.Uint64(raw))
 	copy(n.random[:], raw[8:])
 	if age := now.Sub(time.Unix(0, n.issued)); age >= nonceLife || age < -nonceAhead {
-		return n, "nonce is too old"
+		return n, nonceTooOld
 	}
 	return n, ""
 }

@@ -47,6 +47,16 @@ type Options struct {
 	Auth      *Authenticator // empty: made of Realm and Secret
 	UserAgent string
 	MaxCalls  int // legs at once, of both directions (2000)
+	// KeepAlive is how often phones behind a NAT on UDP are asked OPTIONS; 0: never.
+	KeepAlive time.Duration
+	Trust     TrustOptions
+	State     StateStore // bans, spending and waiting messages over a restart; nil: they are forgotten
+	// OutboundPolicy is what may leave an instance on trunks; nil, or a nil policy, is the strictest.
+	OutboundPolicy func(instanceID string) *OutboundPolicy
+	// Waiting is how many new and old messages a user has; nil: what SetWaiting said last.
+	Waiting func(userID string) (fresh, old int)
+	// OnAlarm is told of what a person should look at. It must not block; may be nil.
+	OnAlarm func(Alarm)
 
 	// Region gives the country of an instance, for national numbers from devices and from trunks without a region of
 	// their own. May be nil.
@@ -86,6 +96,11 @@ type Endpoint struct {
 	listeners    []*listenGuard
 	streams      streams
 	index        *index
+	pings        pings
+	trust        *trust
+	fraud        *ledger
+	mwi          *waiting
+	unwritten    []State // of keep
 
 	numbers     phone.Cache
 	count       counters
@@ -125,6 +140,12 @@ func NewEndpoint(o Options) (*Endpoint, error) {
 	if o.Region == nil {
 		o.Region = func(string) string { return "" }
 	}
+	if o.OutboundPolicy == nil {
+		o.OutboundPolicy = func(string) *OutboundPolicy { return nil }
+	}
+	if o.OnAlarm == nil {
+		o.OnAlarm = func(Alarm) {}
+	}
 	if o.OnAnswer == nil {
 		o.OnAnswer = func(string, int) {}
 	}
@@ -134,7 +155,7 @@ func NewEndpoint(o Options) (*Endpoint, error) {
 	prepareLibrary()
 	ep := &Endpoint{
 		opt: o, log: o.Log, auth: o.Auth, secret: make([]byte, 32), prefix: branchCookie + newTag()[:8] + "-",
-		parser: sipgo.NewParser(), index: newIndex(),
+		parser: sipgo.NewParser(), index: newIndex(), trust: newTrust(o.Trust, o.Trunks), fraud: newLedger(), mwi: newWaiting(),
 		shedAnswers: rate{perSecond: 100, burst: 100},
 		logRate:     rate{perSecond: 20, burst: 200},
 		panicRate:   rate{perSecond: 1, burst: 10},
@@ -205,6 +226,8 @@ func neverDial(net.Addr) net.Dialer {
 // Start begins to serve. It returns when all sockets are read.
 func (ep *Endpoint) Start() {
 	ep.start.Do(func() {
+		ep.restore(ep.ctx)
+		ep.spawn(ep.keep)
 		for _, g := range ep.packets {
 			g.serve()
 		}
@@ -214,6 +237,9 @@ func (ep *Endpoint) Start() {
 					ep.log.Error("tcp listener failed", "local", g.Addr().String(), "error", err)
 				}
 			})
+		}
+		if ep.opt.KeepAlive > 0 {
+			ep.spawn(func() { ep.pingPhones(ep.opt.KeepAlive) })
 		}
 	})
 }
@@ -343,4 +369,8 @@ func (ep *Endpoint) panicked(where string, p any) {
 
 // strayResponse is an answer whose transaction is over. RFC 3261 §17.1.1.2 has it dropped unless it is a 200 to an
 // INVITE, and those come to transactions for 64*T1, long enough.
-func (ep *Endpoint) strayResponse(*sipgo.Response) { ep.count.dropped.Add(1) }
+func (ep *Endpoint) strayResponse(res *sipgo.Response) {
+	if !ep.ponged(res) {
+		ep.count.dropped.Add(1)
+	}
+}

@@ -29,6 +29,7 @@ const (
 type arrival struct {
 	source netip.AddrPort
 	stream bool
+	shed   bool // more than its source may send: 503 at best
 }
 
 // verdict is what becomes of a message: pass is what sipgo may see, reply what goes back, both perhaps nil.
@@ -48,8 +49,18 @@ func (ep *Endpoint) judge(data []byte, in arrival) (v verdict) {
 		}
 	}()
 	ep.count.received.Add(1)
+	switch ep.trust.admit(in.source, len(data), time.Now()) {
+	case admitDrop:
+		ep.count.dropped.Add(1)
+		ep.count.rateLimited.Add(1)
+		return verdict{}
+	case admitShed:
+		in.shed = true
+	case admitPass:
+	}
 	m, ok := scanMessage(data)
 	if !ok {
+		ep.offence(in.source, malformed, "not SIP")
 		ep.count.dropped.Add(1)
 		return verdict{}
 	}
@@ -113,7 +124,14 @@ func (ep *Endpoint) refusedAgain(res *sipgo.Response) bool {
 // in all, before anything is done for it. Trunks known by their address have limits of their own.
 func (ep *Endpoint) shed(m *rawMessage, in arrival) *refusal {
 	now := time.Now()
-	ok, wait := ep.opt.Limits.AllowRequest(in.source.Addr(), now)
+	ok, wait := !in.shed, time.Second
+	if ok && ep.trust.level(in.source, now) == trustUnknown {
+		if sign := scannerSign(m); sign != "" {
+			ep.offence(in.source, scanner, sign)
+			return &refusal{why: sign}
+		}
+		ok, wait = ep.opt.Limits.AllowRequest(in.source.Addr(), now)
+	}
 	if ep.count.transactions.Load() > int64(maxTransactions) {
 		to, _ := m.get("to")
 		ok = ok && strings.Contains(to, "tag=") // what is in a dialog goes on
@@ -149,6 +167,9 @@ func (ep *Endpoint) refuse(m *rawMessage, r *refusal, in arrival) verdict {
 		ep.logRefused(refusedInvite{
 			code: r.code, why: r.why, callID: callID, source: in.source.String(), from: from, to: m.uri,
 		})
+	}
+	if r.code >= 400 && r.code < 500 {
+		ep.offence(in.source, malformed, r.why)
 	}
 	if r.code == 0 {
 		ep.count.dropped.Add(1)

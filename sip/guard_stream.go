@@ -67,6 +67,9 @@ type streams struct {
 
 func (s *streams) add(ep *Endpoint, src netip.AddrPort, c net.Conn) bool {
 	trunk, _ := ep.opt.Trunks().MatchSource(src)
+	if ep.trust.banned(src, time.Now()) {
+		return false
+	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.open == nil {
@@ -96,6 +99,9 @@ func (s *streams) remove(ep *Endpoint, c net.Conn) {
 		delete(s.source, addr)
 	}
 	ep.count.streams.Store(int64(len(s.open)))
+	if peer, known := addrPort(c.RemoteAddr()); known {
+		ep.opt.Registrar.FlowClosed(peer)
+	}
 }
 
 func (s *streams) closeAll() {

@@ -84,7 +84,7 @@ func TestMessagesOfEveryForm(t *testing.T) {
 		{"empty Require", message("Require:"), 200, ""},
 		{"version", message("=OPTIONS sip:test@198.51.100.1 SIP/7.0"), 505, ""},
 		{"unknown method", message("=DANCE sip:test@198.51.100.1 SIP/2.0", "-CSeq", "CSeq: 1 DANCE"), 501, "Allow: " + allowed},
-		{"known method", message("=SUBSCRIBE sip:test@198.51.100.1 SIP/2.0", "-CSeq", "CSeq: 1 SUBSCRIBE"), 405, "Allow: " + allowed},
+		{"known method", message("=PUBLISH sip:test@198.51.100.1 SIP/2.0", "-CSeq", "CSeq: 1 PUBLISH"), 405, "Allow: " + allowed},
 		{"lower-case method", message("=options sip:test@198.51.100.1 SIP/2.0", "-CSeq", "CSeq: 1 options"), 501, ""},
 		{"unknown scheme", message("=OPTIONS nobodyKnowsThisScheme:x SIP/2.0"), 416, ""},
 		{"sips", message("=OPTIONS sips:test@198.51.100.1 SIP/2.0"), 416, ""},

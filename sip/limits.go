@@ -182,3 +182,20 @@ func (l *Limits) Channels(trunkID string) int {
 	}
 	return 0
 }
+
+// wouldRefuse names the limit that AcquireChannel would meet now, without taking anything; empty: none. The calls of this
+// second are left to AcquireChannel, which counts them.
+func (l *Limits) wouldRefuse(t *Trunk) string {
+	l.callMu.Lock()
+	defer l.callMu.Unlock()
+	if l.calls >= l.opt.MaxCalls {
+		return fmt.Sprintf("all %d calls of the node are in use", l.opt.MaxCalls)
+	}
+	if t == nil {
+		return ""
+	}
+	if c := l.trunks[t.ID]; c != nil && t.MaxChannels > 0 && c.used >= t.MaxChannels {
+		return fmt.Sprintf("all %d channels of trunk %q are in use", t.MaxChannels, t.Name)
+	}
+	return ""
+}

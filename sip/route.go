@@ -53,15 +53,15 @@ func (ep *Endpoint) planFor(_ context.Context, t call.Target) (plan, error) {
 	return ep.planTrunk(t)
 }
 
-// planDevices is every registration of a user.
-func (ep *Endpoint) planDevices(call.Target) (plan, error) {
-	return plan{}, errs.New(errs.NotFound, "no device is registered")
-}
-
 // planTrunk is every gateway of the trunk that may carry the call.
 func (ep *Endpoint) planTrunk(call.Target) (plan, error) {
 	return plan{}, errs.New(errs.NotFound, "no trunk carries this number")
 }
 
 // Profile is what our offer to a target should look like.
-func (ep *Endpoint) Profile(call.Target) call.Profile { return call.Profile{} }
+func (ep *Endpoint) Profile(t call.Target) call.Profile {
+	if t.UserID != "" {
+		return ep.deviceProfile(t)
+	}
+	return call.Profile{}
+}

@@ -40,6 +40,8 @@ func (ep *Endpoint) onRequest(req *sipgo.Request, tx *sipgo.ServerTx) {
 	switch {
 	case req.Method == sipgo.REGISTER:
 		ep.onRegister(req, tx)
+	case req.Method == sipgo.SUBSCRIBE:
+		ep.onSubscribe(req, tx, toTag)
 	case toTag != "":
 		ep.inDialog(req, tx, toTag)
 	case req.Method == sipgo.INVITE:
@@ -97,7 +99,7 @@ func (ep *Endpoint) onRegister(req *sipgo.Request, tx *sipgo.ServerTx) {
 	in := RegisterRequest{
 		Device: who.device, Expires: headerOf(req, "Expires"), CallID: callIDOf(req), CSeq: req.CSeq().SeqNo,
 		Source: req.Source(), Transport: strings.ToUpper(req.Transport()), UserAgent: clip(headerOf(req, "User-Agent"), 200),
-		Now: now,
+		Outbound: names(req, "Supported", "outbound"), FirstHop: len(req.GetHeaders("Via")) == 1, Path: pathOf(req), Now: now,
 	}
 	for _, h := range req.GetHeaders("Contact") {
 		c, ok := h.(*sipgo.ContactHeader)
@@ -108,7 +110,10 @@ func (ep *Endpoint) onRegister(req *sipgo.Request, tx *sipgo.ServerTx) {
 		default:
 			expires, _ := c.Params.Get("expires")
 			instance, _ := c.Params.Get("+sip.instance")
-			in.Contacts = append(in.Contacts, RegisterContact{URI: c.Address.String(), Expires: expires, InstanceID: instance})
+			regID, _ := c.Params.Get("reg-id")
+			in.Contacts = append(in.Contacts, RegisterContact{
+				URI: c.Address.String(), Expires: expires, InstanceID: instance, RegID: regID,
+			})
 		}
 	}
 	if in.Star && len(in.Contacts) > 0 {
@@ -117,10 +122,50 @@ func (ep *Endpoint) onRegister(req *sipgo.Request, tx *sipgo.ServerTx) {
 	}
 	ctx, cancel := context.WithTimeout(ep.ctx, 10*time.Second)
 	defer cancel()
-	ep.answerRegister(req, tx, ep.opt.Registrar.Register(ctx, in))
+	out := ep.opt.Registrar.Register(ctx, in)
+	ep.registered(req, out, now)
+	ep.answerRegister(req, tx, in, out)
+	if out.New {
+		ep.waitingFor(who.device)
+	}
 }
 
-func (ep *Endpoint) answerRegister(req *sipgo.Request, tx *sipgo.ServerTx, out RegisterResponse) {
+// names reports whether a list of option tags has one.
+func names(req *sipgo.Request, field, tag string) bool {
+	for _, h := range req.GetHeaders(field) {
+		for v := range strings.SplitSeq(h.Value(), ",") {
+			if strings.EqualFold(strings.TrimSpace(v), tag) {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// pathOf are the URIs of the Path of a REGISTER, the proxy next to us first. RFC 3327 §5.3. It is believed because the
+// REGISTER is: whoever has the password may say where the calls go, and they go nowhere but to the host that it came
+// from (viaPath).
+func pathOf(req *sipgo.Request) []string {
+	var list []string
+	for _, h := range req.GetHeaders("Path") {
+		rest := h.Value()
+		for rest != "" && len(list) <= maxPath {
+			v := firstValue(rest)
+			rest = strings.TrimPrefix(rest[len(v):], ",")
+			v = strings.TrimSpace(v)
+			if open := strings.IndexByte(v, '<'); open >= 0 {
+				v, _, _ = strings.Cut(v[open+1:], ">")
+			}
+			list = append(list, v)
+		}
+	}
+	return list
+}
+
+// flowTimer is how long a phone that keeps its flow may be silent, in seconds. RFC 5626 §9.1.
+const flowTimer = "120"
+
+func (ep *Endpoint) answerRegister(req *sipgo.Request, tx *sipgo.ServerTx, in RegisterRequest, out RegisterResponse) {
 	var hs []sipgo.Header
 	reason := "OK"
 	switch out.Status {
@@ -130,7 +175,19 @@ func (ep *Endpoint) answerRegister(req *sipgo.Request, tx *sipgo.ServerTx, out R
 			if b.SIPInstance != "" {
 				v += `;+sip.instance="<` + strings.Map(printable, strings.Trim(b.SIPInstance, `"<>`)) + `>"`
 			}
+			if b.RegID != 0 {
+				v += ";reg-id=" + strconv.FormatUint(uint64(b.RegID), 10)
+			}
 			hs = append(hs, header("Contact", v))
+		}
+		for _, p := range in.Path { // RFC 3327 §5.3: the phone sees who stands on the way
+			hs = append(hs, header("Path", "<"+p+">"))
+		}
+		if out.Outbound { // RFC 5626 §6
+			hs = append(hs, header("Require", "outbound"))
+			if streamed(in.Transport) {
+				hs = append(hs, header("Flow-Timer", flowTimer))
+			}
 		}
 		hs = append(hs, header("Date", time.Now().UTC().Format("Mon, 02 Jan 2006 15:04:05 GMT")))
 	case 423:
@@ -138,6 +195,8 @@ func (ep *Endpoint) answerRegister(req *sipgo.Request, tx *sipgo.ServerTx, out R
 		hs = append(hs, header("Min-Expires", strconv.Itoa(out.MinExpires)))
 	case 400:
 		reason = "Bad Request"
+	case 439:
+		reason = "First Hop Lacks Outbound Support"
 	default:
 		reason = "Server Internal Error"
 	}

@@ -15,6 +15,8 @@ type Stats struct {
 	Overflows       uint64 // legs ended because their mailbox was full
 	Reaped          uint64 // stream connections closed by a deadline or a cap
 	Retransmits     uint64 // 200 sent again because no ACK came
+	Bans            uint64 // sources banned by themselves
+	DeadContacts    uint64 // registrations that ended because nobody answered there
 
 	Legs         int // dialogs and attempts that are not gone
 	Transactions int // of requests of others; one lives for half a minute
@@ -25,7 +27,7 @@ type Stats struct {
 type counters struct {
 	received, dropped, malformed, rateLimited, panics atomic.Uint64
 	admitted, refused, dialed, overflows, reaped      atomic.Uint64
-	retransmits                                       atomic.Uint64
+	retransmits, deadContacts, bans                   atomic.Uint64
 	streams, transactions                             atomic.Int64
 }
 
@@ -37,7 +39,7 @@ func (ep *Endpoint) Stats() Stats {
 		RateLimited: c.rateLimited.Load(), Panics: c.panics.Load(), InvitesAdmitted: c.admitted.Load(),
 		InvitesRefused: c.refused.Load(), Dialed: c.dialed.Load(), Overflows: c.overflows.Load(),
 		Reaped: c.reaped.Load(), Retransmits: c.retransmits.Load(), Legs: ep.index.size(),
-		Transactions: int(c.transactions.Load()),
-		Streams:      int(c.streams.Load()), Draining: ep.draining.Load(),
+		DeadContacts: c.deadContacts.Load(), Bans: c.bans.Load(), Transactions: int(c.transactions.Load()),
+		Streams: int(c.streams.Load()), Draining: ep.draining.Load(),
 	}
 }

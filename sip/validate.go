@@ -15,7 +15,7 @@ const (
 )
 
 // allowed is what the Allow header says, and which methods are let through.
-const allowed = "INVITE, ACK, CANCEL, BYE, OPTIONS, REGISTER, INFO, UPDATE"
+const allowed = "INVITE, ACK, CANCEL, BYE, OPTIONS, REGISTER, INFO, UPDATE, SUBSCRIBE"
 
 // rawHeader is one header field, its name in lower case and long form, its value with folding undone.
 type rawHeader struct{ name, value string }

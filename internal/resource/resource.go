@@ -17,7 +17,7 @@ import (
 // Kind names a sort of resource, as in its ARN ("queue", "operating-hours", "routing-profile", "agent").
 type Kind string
 
-// The kinds, by their name in Amazon Connect ARNs; trunk and device are ours.
+// The kinds, by their name in Amazon Connect ARNs; trunk, device and outbound-policy are ours.
 const (
 	KindInstance        Kind = "instance"
 	KindQueue           Kind = "queue"
@@ -32,6 +32,7 @@ const (
 	KindTrunk           Kind = "trunk"
 	KindDevice          Kind = "device"
 	KindAccessKey       Kind = "access-key"
+	KindOutboundPolicy  Kind = "outbound-policy"
 )
 
 // Meta is the head of every resource. ID is a UUID. Version starts at 1 and grows by one with each update.
