@@ -142,7 +142,7 @@ func (ep *Endpoint) admit(req *sipgo.Request, tx *sipgo.ServerTx, in *invite, wh
 		code, reason, wait := statusOf(err)
 		ep.count.refused.Add(1)
 		ep.logRefused(refusedInvite{
-			code: code, rule: ruleOwner, why: err.Error(), callID: l.callID, source: req.Source(), from: inbound.From.Address, to: inbound.Called,
+			code: code, rule: ep.ownerRule(inbound), why: err.Error(), callID: l.callID, source: req.Source(), from: inbound.From.Address, to: inbound.Called,
 		})
 		l.Reject(code, reason, wait)
 		return

@@ -3,6 +3,7 @@ package sip
 import (
 	"fmt"
 	"net/netip"
+	"time"
 
 	sipgo "github.com/emiago/sipgo/sip"
 )
@@ -10,7 +11,8 @@ import (
 // Whether an INVITE is admitted is decided here, by a pure function over what it says, what is configured and how much is
 // in use. The live path acts on the decision; the log line is made of it; the dry run (explain.go) shows it.
 
-// The rules, in the order in which they are asked. The first that fails is the answer.
+// The rules, in the order in which they are asked. The first that fails is the answer. After them come those of the owner
+// of calls: number, flow, instance, media (call.Explanation).
 const (
 	ruleBan       = "ban"       // the source is banned
 	ruleForm      = "form"      // it is a well-formed request
@@ -24,12 +26,7 @@ const (
 	ruleSource    = "source"    // a trunk sends from this address
 	ruleDigest    = "digest"    // or the credentials are right
 	ruleEntitled  = "entitled"  // who has authenticated may call from there
-	ruleChannels  = "channels"  // a channel is free
-	ruleRate      = "rate"      // and the trunk has calls left in this second
-	ruleNumber    = "number"    // the number is claimed, by way of this trunk
-	ruleFlow      = "flow"      // it leads to a flow
-	ruleInstance  = "instance"  // its instance takes calls
-	ruleMedia     = "media"     // the offer can be answered
+	ruleChannels  = "channels"  // a channel is free, and the trunk has calls left in this second
 	ruleCancelled = "cancelled" // the caller is still there
 	ruleOwner     = "call"      // whatever else the owner of calls says
 )
@@ -138,6 +135,7 @@ type load struct {
 	draining       bool
 	legs, mostLegs int
 	limits         *Limits
+	at             time.Time
 }
 
 func (ep *Endpoint) factsOfInvite(req *sipgo.Request) inviteFacts {
@@ -154,7 +152,7 @@ func (ep *Endpoint) factsOfInvite(req *sipgo.Request) inviteFacts {
 func (ep *Endpoint) tables() tables { return tables{ep.opt.Trunks(), ep.opt.Devices()} }
 
 func (ep *Endpoint) load() load {
-	return load{draining: ep.draining.Load(), legs: ep.index.size(), mostLegs: ep.opt.MaxCalls, limits: ep.opt.Limits}
+	return load{draining: ep.draining.Load(), legs: ep.index.size(), mostLegs: ep.opt.MaxCalls, limits: ep.opt.Limits, at: time.Now()}
 }
 
 // decide asks the rules. authenticate judges the credentials; it is asked only if the source alone does not say who
@@ -261,7 +259,7 @@ func (d *Decision) entitled(f *inviteFacts, tab tables, t *Trunk) {
 // channels checks that there is room; taking it is the caller's.
 func (d *Decision) channels(use load) {
 	l := use.limits
-	if why := l.wouldRefuse(d.who.trunk); why != "" {
+	if why := l.wouldRefuse(d.who.trunk, use.at); why != "" {
 		d.refuse(ruleChannels, channelsCode(d.who.trunk, use), why)
 		return
 	}

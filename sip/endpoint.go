@@ -55,6 +55,8 @@ type Options struct {
 	OutboundPolicy func(instanceID string) *OutboundPolicy
 	// Waiting is how many new and old messages a user has; nil: what SetWaiting said last.
 	Waiting func(userID string) (fresh, old int)
+	// Explainer is asked by dry runs; may be nil.
+	Explainer Explainer
 	// OnAlarm is told of what a person should look at. It must not block; may be nil.
 	OnAlarm func(Alarm)
 

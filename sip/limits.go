@@ -183,9 +183,8 @@ func (l *Limits) Channels(trunkID string) int {
 	return 0
 }
 
-// wouldRefuse names the limit that AcquireChannel would meet now, without taking anything; empty: none. The calls of this
-// second are left to AcquireChannel, which counts them.
-func (l *Limits) wouldRefuse(t *Trunk) string {
+// wouldRefuse names the limit that AcquireChannel would meet now, without taking anything; empty: none.
+func (l *Limits) wouldRefuse(t *Trunk, now time.Time) string {
 	l.callMu.Lock()
 	defer l.callMu.Unlock()
 	if l.calls >= l.opt.MaxCalls {
@@ -194,8 +193,21 @@ func (l *Limits) wouldRefuse(t *Trunk) string {
 	if t == nil {
 		return ""
 	}
-	if c := l.trunks[t.ID]; c != nil && t.MaxChannels > 0 && c.used >= t.MaxChannels {
+	c := l.trunks[t.ID]
+	if c == nil {
+		return ""
+	}
+	if t.MaxChannels > 0 && c.used >= t.MaxChannels {
 		return fmt.Sprintf("all %d channels of trunk %q are in use", t.MaxChannels, t.Name)
+	}
+	recent := 0
+	for _, at := range c.admitted {
+		if now.Sub(at) < cpsWindow {
+			recent++
+		}
+	}
+	if t.MaxCPS > 0 && recent >= t.MaxCPS {
+		return fmt.Sprintf("trunk %q had its %d new calls of this second", t.Name, t.MaxCPS)
 	}
 	return ""
 }

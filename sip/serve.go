@@ -49,8 +49,37 @@ func (ep *Endpoint) onRequest(req *sipgo.Request, tx *sipgo.ServerTx) {
 	case req.Method == sipgo.OPTIONS:
 		ep.onOptions(req, tx)
 	default: // BYE, INFO, UPDATE: there is nothing without a dialog
+		if outside(req.Method) && !ep.mayAsk(req, tx) {
+			return
+		}
 		ep.refuseWith(req, tx, 481, "Call/Transaction Does Not Exist")
 	}
+}
+
+// outside reports a method that can begin something outside of a dialog.
+func outside(m sipgo.RequestMethod) bool {
+	switch m {
+	case sipgo.MESSAGE, sipgo.PUBLISH, sipgo.REFER, sipgo.NOTIFY:
+		return true
+	default:
+		return false
+	}
+}
+
+// mayAsk reports whether a request outside of a dialog is from a trunk or from somebody with right credentials; others
+// are challenged (threat 14).
+func (ep *Endpoint) mayAsk(req *sipgo.Request, tx *sipgo.ServerTx) bool {
+	if src, ok := parseAddrPort(req.Source()); ok && ep.trust.trusted(src) {
+		return true
+	}
+	now := time.Now()
+	who := ep.authenticate(req, now)
+	if who.verdict != AuthOK {
+		ep.challenge(req, tx, who, now)
+		return false
+	}
+	ep.heardRight(req, now.Add(callTrust), now)
+	return true
 }
 
 // inDialog finds the leg. RFC 3261 §12.2.2.

@@ -29,14 +29,19 @@ type Options struct {
 	Queues    Queues
 	Numbers   NumberLookup
 	Instances func(id string) (Instance, bool)
-	Store     Store
-	Spill     func(*contact.Record) error    // keeps a final record that the store does not take
-	Opened    func(contactID, callID string) // told of every segment when it is stored
-	Closed    func(*contact.Record)          // told after a final record was committed, or spilled
-	Events    *events.Recorder
-	Log       *slog.Logger
-	NewID     func() string
-	MaxCalls  int // 0: no limit
+	// Nearest names the claimed number that is most like one that nobody claimed; FlowReady is an error if a flow cannot
+	// run; CheckOffer is an error if an offer could not be answered. All may be nil.
+	Nearest    func(trunkID, called string) string
+	FlowReady  func(instanceID, flowID string) error
+	CheckOffer func(offer []byte, p Profile) error
+	Store      Store
+	Spill      func(*contact.Record) error    // keeps a final record that the store does not take
+	Opened     func(contactID, callID string) // told of every segment when it is stored
+	Closed     func(*contact.Record)          // told after a final record was committed, or spilled
+	Events     *events.Recorder
+	Log        *slog.Logger
+	NewID      func() string
+	MaxCalls   int // 0: no limit
 }
 
 // Stats are counters of a Manager, for the exporter.
@@ -88,16 +93,9 @@ func (m *Manager) Admit(ctx context.Context, in Inbound, leg Leg) (func(LegEvent
 		return nil, err
 	}
 	defer m.leave()
-	n, ok := m.o.Numbers.Lookup(in.TrunkID, in.Called)
-	if !ok {
-		return nil, errs.New(errs.NotFound, "nobody has claimed the number %s", in.Called)
-	}
-	if n.FlowID == "" {
-		return nil, errs.New(errs.NotFound, "the number %s is not associated with a flow", in.Called)
-	}
-	inst, ok := m.o.Instances(n.InstanceID)
-	if !ok || !inst.Inbound {
-		return nil, errs.New(errs.Denied, "the instance of number %s does not take calls", in.Called)
+	n, inst, err := m.match(in, nil)
+	if err != nil {
+		return nil, err
 	}
 	id := m.o.NewID()
 	a := m.newActor(id, inst, n, in, leg)
