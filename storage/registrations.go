@@ -45,6 +45,35 @@ func (db *DB) PutRegistrations(ctx context.Context, deviceID string, rs []sip.Re
 	return err
 }
 
+// RefreshRegistrations implements sip.RegistrationStore. The device and the old end name a row; if neither is there any
+// more, something newer is.
+func (db *DB) RefreshRegistrations(ctx context.Context, rs []sip.RegistrationRefresh) error {
+	type line struct {
+		device       string
+		was, expires int64
+		body         string
+	}
+	lines := make([]line, len(rs))
+	for i, r := range rs {
+		body, err := json.Marshal(r.Registration)
+		if err != nil {
+			return fmt.Errorf("storage: encoding a registration: %w", err)
+		}
+		lines[i] = line{r.DeviceID, micros(r.Was), micros(r.Expires), string(body)}
+	}
+	_, err := write(ctx, db, func(ctx context.Context, t tx) (struct{}, error) {
+		for _, l := range lines {
+			_, err := t.exec(ctx, `UPDATE registration SET expires_us = $3, body = $4 WHERE device_id = $1 AND expires_us = $2`,
+				l.device, l.was, l.expires, l.body)
+			if err != nil {
+				return struct{}{}, err
+			}
+		}
+		return struct{}{}, nil
+	})
+	return err
+}
+
 // Registrations implements sip.RegistrationStore. What has expired meanwhile is among them: the registrar decides.
 func (db *DB) Registrations(ctx context.Context) ([]sip.Registration, error) {
 	return read(ctx, db, func(ctx context.Context, t tx) ([]sip.Registration, error) {

@@ -71,6 +71,8 @@ func accessKeys(t *testing.T, db *storage.DB) {
 func testSmall(t *testing.T, open Open) {
 	t.Helper()
 	t.Run("registrations", func(t *testing.T) { registrations(t, open) })
+	t.Run("refreshed registrations", func(t *testing.T) { refreshedRegistrations(t, open) })
+	t.Run("facts of signalling", func(t *testing.T) { sipStates(t, open) })
 	t.Run("settings", func(t *testing.T) { settings(t, open) })
 }
 
