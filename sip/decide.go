@@ -50,7 +50,10 @@ type Decision struct {
 	headers []sipgo.Header
 }
 
-// failed is the rule that failed.
+// Failed is the rule that failed.
+func (d *Decision) Failed() string { return d.failed() }
+
+// failed is Failed.
 func (d *Decision) failed() string {
 	if n := len(d.Rules); n > 0 && !d.Rules[n-1].OK {
 		return d.Rules[n-1].Name

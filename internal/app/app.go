@@ -47,7 +47,9 @@ type Options struct {
 	MaxCalls     int
 	MinExpires   time.Duration // of registrations
 	MaxExpires   time.Duration
-	MaxContacts  int                                          // registrations of one device
+	MaxContacts  int           // registrations of one device
+	KeepAlive    time.Duration // between pings of phones behind NAT on UDP; 0: none
+	Trust        sip.TrustOptions
 	RTPListen    func(netip.AddrPort) (net.PacketConn, error) // default: UDP
 	RTPBind      netip.Addr
 	RTPAdvertise netip.Addr
@@ -90,6 +92,7 @@ type App struct {
 	trace    *trace.Recorder // nil: none is kept
 	hep      *trace.Exporter // nil: nobody is told
 	draining atomic.Bool
+	alarms   alarms
 	started  time.Time
 
 	// Created is what the first start shows once; nil on later starts.
@@ -266,6 +269,7 @@ func (a *App) openCalls(ctx context.Context) error {
 			}
 		},
 		Log: a.log, NewID: uuid.NewString, MaxCalls: a.o.MaxCalls,
+		Nearest: a.dir.nearestNumber, FlowReady: a.flowReady, CheckOffer: checkOffer,
 	})
 	a.registry = sip.NewRegistrar(sip.RegistrarOptions{
 		Store: a.db, Log: a.log, MinExpires: a.o.MinExpires, MaxExpires: a.o.MaxExpires, MaxContacts: a.o.MaxContacts,
@@ -302,6 +306,7 @@ func (a *App) openSIP(ctx context.Context) error {
 		Secret: secret, Trunks: a.dir.trunks, Devices: a.dir.devices, Registrar: a.registry, Limits: a.limits,
 		Admitter: a.calls, UserAgent: "ullim", MaxCalls: 2 * a.o.MaxCalls, Region: a.dir.region,
 		OnAnswer: a.metrics.SIPRequest, OnRefused: a.refused, OnMessage: a.onMessage(),
+		Explainer: a.calls, KeepAlive: a.o.KeepAlive, Trust: a.o.Trust, State: a.db, OutboundPolicy: a.dir.outboundPolicy, OnAlarm: a.alarm,
 	})
 	if err != nil {
 		return err
@@ -321,6 +326,9 @@ func (a *App) openJobs(context.Context) error {
 		Store: a.db, Log: a.log, Workers: 4, Handlers: map[string]jobs.Handler{storage.JobUpload: a.uploads.handle},
 	})
 	a.life.onStopDo("jobs", a.jobs.Stop)
+	if err = a.observeGuard(); err != nil {
+		return err
+	}
 	return a.observe()
 }
 

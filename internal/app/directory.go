@@ -54,6 +54,7 @@ type tenant struct {
 	queues    map[string]*acd.Queue // by name
 	hours     map[string]*acd.Hours // by name
 	byNumber  map[string]*call.Number
+	outbound  *sip.OutboundPolicy // may be nil
 }
 
 func newDirectory(s *stores, log *slog.Logger) *directory {
@@ -168,6 +169,11 @@ func (d *directory) readTenant(ctx context.Context, inst *identity.Instance) (*t
 	if _, t.byNumber, err = index(ctx, d.stores.numbers, inst.ID); err != nil {
 		return nil, err
 	}
+	_, policies, err := index(ctx, d.stores.outbound, inst.ID)
+	if err != nil {
+		return nil, err
+	}
+	t.outbound = policies[sip.OutboundPolicyName]
 	if t.users, _, err = index(ctx, d.stores.users, inst.ID); err != nil {
 		return nil, err
 	}

@@ -20,6 +20,7 @@ import (
 	"ullim/internal/telemetry"
 	"ullim/media"
 	"ullim/prompts"
+	"ullim/sip"
 	"ullim/storage"
 	"ullim/storage/blob"
 )
@@ -128,6 +129,15 @@ func optionsOf(ctx context.Context, cfg *config.Config, log *slog.Logger) (o Opt
 		Dead:        media.DeadPolicy{NeverStarted: orNever(cfg.RTP.NeverStarted), Stopped: orNever(cfg.RTP.Stopped)},
 		Trace:       TraceOptions{Memory: cfg.Trace.Memory, HEP: cfg.Trace.HEP, HEPAgent: uint32(cfg.Trace.HEPAgent), HEPKey: cfg.Trace.HEPSecret.Reveal()},
 		Synthesizer: &prompts.Espeak{Command: cfg.Speech.Command, Timeout: cfg.Speech.Timeout},
+	}
+	o.KeepAlive = cfg.SIP.KeepAlive
+	o.Trust = sip.TrustOptions{StrangerRate: 2 * cfg.SIP.RequestsPerSource, StrangersRate: cfg.SIP.StrangersRate, BanFor: cfg.SIP.BanTime}
+	for _, text := range cfg.SIP.Trusted {
+		p, ok := prefixOf(text)
+		if !ok {
+			return o, fmt.Errorf("sip.trusted: %q is neither an IP address nor a prefix", text)
+		}
+		o.Trust.Allow = append(o.Trust.Allow, p)
 	}
 	if err = os.MkdirAll(cfg.Data.Folder, 0o750); err != nil {
 		return o, err

@@ -27,6 +27,7 @@ type stores struct {
 	numbers   resource.Store[*call.Number]
 	trunks    resource.Store[*sip.Trunk]
 	devices   resource.Store[*sip.Device]
+	outbound  resource.Store[*sip.OutboundPolicy]
 }
 
 func newStores(db *storage.DB) *stores {
@@ -45,6 +46,7 @@ func newStores(db *storage.DB) *stores {
 		numbers:   resourcesOf[call.Number](db),
 		trunks:    resourcesOf[sip.Trunk](db),
 		devices:   resourcesOf[sip.Device](db),
+		outbound:  resourcesOf[sip.OutboundPolicy](db),
 	}
 }
 

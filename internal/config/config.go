@@ -75,6 +75,10 @@ type SIP struct {
 	RequestsPerSource float64       `yaml:"requests_per_second_per_source" default:"50" min:"1" max:"100000" doc:"Requests a second from one address (IPv6: /64) that is not a trunk. Twice as many are taken at once after a pause; more are refused."`
 	MinExpires        time.Duration `yaml:"min_expires" default:"60s" min:"1s" max:"1h" doc:"Shortest registration that a phone may ask for."`
 	MaxExpires        time.Duration `yaml:"max_expires" default:"1h" min:"1m" max:"24h" doc:"Longest registration that is granted."`
+	KeepAlive         time.Duration `yaml:"keep_alive" default:"30s" min:"0s" max:"10m" doc:"How often phones behind a NAT on UDP are asked whether they are there: it keeps the NAT open, and three answers missing in a row end the registration. 0s: never."`
+	Trusted           []string      `yaml:"trusted" form:"prefix" doc:"IP addresses and prefixes (192.0.2.0/24) of your own proxies and monitors: they have no request limit and are never banned. Trunks need not be named here."`
+	StrangersRate     float64       `yaml:"requests_per_second_strangers" default:"2000" min:"10" max:"1000000" doc:"Messages a second from all sources together that are neither a trunk nor a registered phone. More are dropped unread, so that phones keep service in a flood."`
+	BanTime           time.Duration `yaml:"ban_time" default:"10m" min:"1s" max:"24h" doc:"How long a source is banned the first time; each further time within a day twice as long, up to a day."`
 	ContactsPerDevice int           `yaml:"contacts_per_device" default:"5" min:"1" max:"50" doc:"Places where one device may be registered at once. The newest stay."`
 }
 

@@ -75,6 +75,8 @@ func values(f reflect.StructField) string {
 	switch f.Tag.Get("form") {
 	case "listen":
 		kind = strings.TrimPrefix(kind+" of ip:port", "text of ")
+	case "prefix":
+		kind = "list of IP addresses and prefixes"
 	case "ip":
 		kind = "IP address"
 	case "host":

@@ -147,6 +147,17 @@ func forms() map[string]form {
 			},
 			"must be an IP address and a port, as 0.0.0.0:5060 or [::]:5060",
 		},
+		"prefix": {
+			func(s string) bool {
+				p, err := netip.ParsePrefix(s)
+				if err != nil {
+					_, err = netip.ParseAddr(s)
+					return err == nil
+				}
+				return p == p.Masked()
+			},
+			"must be an IP address or a prefix without bits after it, as 192.0.2.7 or 192.0.2.0/24",
+		},
 		"ip":       {func(s string) bool { _, err := netip.ParseAddr(s); return err == nil }, "must be an IP address"},
 		"host":     {orEmpty(isHost), "must be an IP address or host name without a port"},
 		"hostport": {orEmpty(isHostPort), "must be a host with an optional port, without https:// and without a path"},

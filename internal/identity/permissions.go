@@ -57,6 +57,8 @@ const (
 	DevicesView            = "Devices.View"
 	DevicesEdit            = "Devices.Edit"
 	SystemView             = "System.View"
+	SecurityView           = "Security.View" // bans, dry runs of calls, outbound policy
+	SecurityEdit           = "Security.Edit"
 )
 
 // Permissions are all permissions that a security profile may hold.
@@ -69,6 +71,7 @@ func Permissions() []string {
 		UsersEditPermission, QueuesEnableAndDisable, "AgentStates.EnableAndDisable", FlowsPublish, "Views.View",
 		NumbersView, NumbersClaim, NumbersEdit, NumbersRelease,
 		InstanceView, InstanceEdit, TrunksView, TrunksEdit, DevicesView, DevicesEdit, SystemView,
+		SecurityView, SecurityEdit,
 	}
 	for _, resourceName := range []string{
 		"RoutingPolicies", "TransferDestinations", "HoursOfOperation", "Queues", "TaskTemplates", "Prompts",
@@ -104,7 +107,7 @@ func DefaultSecurityProfiles(instanceID string) []*SecurityProfile {
 	// A manager does everything with routing, people and metrics, but nothing with the system underneath and nothing
 	// that would let them raise themselves to administrator.
 	system := []string{
-		InstanceEdit, TrunksView, TrunksEdit, SystemView, "SecurityProfiles.Create", "SecurityProfiles.Edit",
+		InstanceEdit, TrunksView, TrunksEdit, SystemView, SecurityView, SecurityEdit, "SecurityProfiles.Create", "SecurityProfiles.Edit",
 		"SecurityProfiles.Delete", "DeleteCallRecordings", "RedactedData", "RestrictTaskCreation", NumbersClaim,
 		NumbersRelease, "Campaigns.Delete",
 	}

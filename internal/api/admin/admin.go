@@ -63,6 +63,7 @@ type Options struct {
 	Devices          resource.Store[*sip.Device]
 	Numbers          resource.Store[*call.Number]
 	Prompts          resource.Store[*prompts.Prompt]
+	OutboundPolicies resource.Store[*sip.OutboundPolicy]
 
 	Sealer        *identity.Sealer
 	Realm         string // of SIP digest
@@ -70,6 +71,8 @@ type Options struct {
 	Contacts      Contacts
 	Recordings    Recordings
 	PromptAudio   PromptAudio
+	Guard         Guard
+	Waiting       WaitingMessages
 	System        func(ctx context.Context) System
 	// Traces may be nil: none are kept.
 	Traces Traces
@@ -80,7 +83,8 @@ type Options struct {
 func (o *Options) complete() bool {
 	return o.Instances != nil && o.Users != nil && o.SecurityProfiles != nil && o.AccessKeys != nil && o.Trunks != nil &&
 		o.Devices != nil && o.Numbers != nil && o.Prompts != nil && o.Sealer != nil && o.Realm != "" &&
-		o.Registrations != nil && o.Contacts != nil && o.Recordings != nil && o.PromptAudio != nil && o.System != nil
+		o.Registrations != nil && o.Contacts != nil && o.Recordings != nil && o.PromptAudio != nil && o.System != nil &&
+		o.OutboundPolicies != nil && o.Guard != nil && o.Waiting != nil
 }
 
 type service struct{ Options }
@@ -102,6 +106,7 @@ func Table(o Options) (*rest.Table, error) {
 	s.traces(t)
 	s.settings(t)
 	s.audio(t)
+	s.guard(t)
 	return t, nil
 }
 

@@ -4,6 +4,7 @@ import (
 	"context"
 
 	"ullim/internal/api/rest"
+	"ullim/internal/call"
 	"ullim/internal/identity"
 	"ullim/internal/resource"
 	"ullim/sip"
@@ -20,8 +21,31 @@ func (s *service) devices(t *rest.Table) {
 }
 
 type createDeviceInput struct {
-	Name   string `json:"Name"`
-	UserID string `json:"UserId" ref:"agent"`
+	Name          string       `json:"Name"`
+	UserID        string       `json:"UserId" ref:"agent"`
+	Media         *deviceMedia `json:"Media,omitempty"`
+	NotifyWaiting bool         `json:"NotifyWaiting,omitempty"`
+}
+
+// deviceMedia is what the phone's audio is like; what is left out is as phones usually are.
+type deviceMedia struct {
+	Codecs     []string `json:"Codecs,omitempty"`     // PCMU, PCMA, G722, opus, in order of preference
+	Encryption string   `json:"Encryption,omitempty"` // optional, sdes, dtls, webrtc
+	Digits     string   `json:"Digits,omitempty"`     // info, inband
+}
+
+func (m *deviceMedia) profile() sip.DeviceProfile {
+	if m == nil {
+		return sip.DeviceProfile{}
+	}
+	return sip.DeviceProfile{Codecs: m.Codecs, Encryption: call.Encryption(m.Encryption), Digits: call.DigitMode(m.Digits)}
+}
+
+func mediaOf(p sip.DeviceProfile) *deviceMedia {
+	if len(p.Codecs) == 0 && p.Encryption == "" && p.Digits == "" {
+		return nil
+	}
+	return &deviceMedia{Codecs: p.Codecs, Encryption: string(p.Encryption), Digits: string(p.Digits)}
 }
 
 // deviceSecret is shown once: what the phone is set up with.
@@ -42,7 +66,10 @@ func (s *service) createDevice(ctx context.Context, c *rest.Call, in *createDevi
 	if err != nil {
 		return nil, err
 	}
-	d := &sip.Device{Meta: resource.Meta{InstanceID: c.Instance(), Name: in.Name}, UserID: in.UserID}
+	d := &sip.Device{
+		Meta: resource.Meta{InstanceID: c.Instance(), Name: in.Name}, UserID: in.UserID, Profile: in.Media.profile(),
+		NotifyWaiting: in.NotifyWaiting,
+	}
 	d.HA1MD5, d.HA1SHA256 = sip.HA1(d.Name, s.Realm, password)
 	if err = s.Devices.Create(ctx, d); err != nil {
 		return nil, err
@@ -57,6 +84,8 @@ type registration struct {
 	Source     string    `json:"Source"`
 	Transport  string    `json:"Transport"`
 	UserAgent  string    `json:"UserAgent,omitempty"`
+	Instance   string    `json:"SipInstance,omitempty"`
+	Path       []string  `json:"Path,omitempty"`
 	Registered rest.Time `json:"Registered,omitzero"`
 	Expires    rest.Time `json:"Expires,omitzero"`
 }
@@ -69,12 +98,14 @@ type device struct {
 	Tags             map[string]string `json:"Tags,omitempty"`
 	LastModifiedTime rest.Time         `json:"LastModifiedTime,omitzero"`
 	Registrations    []registration    `json:"Registrations,omitempty"`
+	Media            *deviceMedia      `json:"Media,omitempty"`
+	NotifyWaiting    bool              `json:"NotifyWaiting,omitempty"`
 }
 
 func deviceOf(d *sip.Device) device {
 	return device{
 		DeviceID: d.ID, Name: d.Name, UserID: d.UserID, Disabled: d.Disabled, Tags: d.Tags,
-		LastModifiedTime: rest.At(d.ModifiedAt),
+		LastModifiedTime: rest.At(d.ModifiedAt), Media: mediaOf(d.Profile), NotifyWaiting: d.NotifyWaiting,
 	}
 }
 
@@ -121,6 +152,7 @@ func (s *service) describeDevice(ctx context.Context, c *rest.Call, in *deviceIn
 		if r := &rs[i]; r.DeviceID == d.ID && r.InstanceID == c.Instance() {
 			out.Registrations = append(out.Registrations, registration{
 				Contact: r.Contact, Source: r.Source, Transport: r.Transport, UserAgent: r.UserAgent,
+				Instance: r.SIPInstance, Path: r.Path,
 				Registered: rest.At(r.Registered), Expires: rest.At(r.Expires),
 			})
 		}
@@ -132,6 +164,9 @@ type updateDeviceInput struct {
 	DeviceID string  `json:"-" path:"DeviceId" ref:"device"`
 	UserID   *string `json:"UserId,omitempty" ref:"agent"`
 	Disabled *bool   `json:"Disabled,omitempty"`
+
+	Media         *deviceMedia `json:"Media,omitempty"`
+	NotifyWaiting *bool        `json:"NotifyWaiting,omitempty"`
 }
 
 // updateDevice changes owner and state. The name is part of the password's hash, so it stays.
@@ -143,6 +178,10 @@ func (s *service) updateDevice(ctx context.Context, c *rest.Call, in *updateDevi
 		if in.Disabled != nil {
 			d.Disabled = *in.Disabled
 		}
+		if in.Media != nil {
+			d.Profile = in.Media.profile()
+		}
+		set(&d.NotifyWaiting, in.NotifyWaiting)
 		return nil
 	})
 	return done(err)
