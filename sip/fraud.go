@@ -202,8 +202,10 @@ func (l *ledger) begin(p *permit, caps map[spender]OutboundCaps) (rule, why stri
 	for _, s := range p.against {
 		sp := l.of(s, now)
 		sp.caps = caps[s]
-		for o := range sp.live {
-			l.settle(o, now)
+		if sp.caps.MinutesPerDay > 0 || sp.caps.SpendPerDay > 0 { // else nobody asks, and cut does it every few seconds
+			for o := range sp.live {
+				l.settle(o, now)
+			}
 		}
 		sp.begun = slices.DeleteFunc(sp.begun, func(at time.Time) bool { return now.Sub(at) >= time.Minute })
 		if p.free {
