@@ -363,7 +363,7 @@ func (ep *Endpoint) RemoveBan(prefix netip.Prefix) error {
 			e = o
 		}
 	}
-	if e == nil || e.Prefix != prefix {
+	if e == nil || e.Prefix != prefix || e.until != 0 && e.until <= time.Now().UnixNano() {
 		return errs.New(errs.NotFound, "%s is not banned", prefix)
 	}
 	t.bans.end(e)
