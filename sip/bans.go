@@ -235,6 +235,9 @@ func (t *trust) offended(src netip.AddrPort, o offence, now time.Time) (Ban, boo
 	at := now.UnixNano()
 	t.mu.Lock()
 	defer t.mu.Unlock()
+	if t.expectedLocked(src.Addr(), at) {
+		return Ban{}, false
+	}
 	if f := t.known[src]; f != nil && f.until > at {
 		if f.score += o.weight(); f.score >= banScore {
 			t.demoteLocked(src)
@@ -285,7 +288,7 @@ func (t *trust) banned(src netip.AddrPort, now time.Time) bool {
 	}
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	return t.bans.find(sourceKey(src.Addr()), src.Addr(), now.UnixNano()) != nil
+	return !t.expectedLocked(src.Addr(), now.UnixNano()) && t.bans.find(sourceKey(src.Addr()), src.Addr(), now.UnixNano()) != nil
 }
 
 // Bans lists the bans in force, the newest first.

@@ -9,9 +9,14 @@
 //	                            each), so CANCEL and ACK are taken out here.
 //	validate.go, tidy.go        the rules for one raw message, pure functions.
 //	endpoint.go, index.go       the wiring, and which dialog or INVITE a message belongs to.
+//	trust*.go, bans.go,
+//	scanner.go                  how much each source may send, asked before a packet is read; who is not listened to.
 //	serve.go, admission.go      requests outside a dialog; who may call, and the one log line that says why not.
+//	decide.go, explain.go       the rules of admission as one pure function, and the dry run of it.
 //	leg.go, leg_*.go, dialog.go one Leg for both directions: an actor with a mailbox.
 //	digest.go, registrar*.go,
+//	keepalive.go, mwi.go,
+//	fraud.go, outbound_policy.go,
 //	trunks.go, devices.go,
 //	limits.go                   who is who, and how much of it.
 //

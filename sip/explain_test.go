@@ -287,3 +287,19 @@ func TestR12APastedMessageWithItsLineEndsLost(t *testing.T) {
 		}
 	})
 }
+
+// Whatever is pasted: an answer or an error, and no panic.
+func FuzzExplain(f *testing.F) {
+	ep := fuzzEndpoint(f)
+	f.Add([]byte("INVITE sip:+82212345678@x SIP/2.0\nVia: SIP/2.0/UDP 192.0.2.10;branch=z9hG4bK1\nMax-Forwards: 70\nFrom: <sip:a@y>;tag=1\nTo: <sip:b@x>\nCall-ID: c\nCSeq: 1 INVITE\nContact: <sip:a@192.0.2.10>\n\nv=0\n"), "agent")
+	f.Add([]byte("INVITE"), "")
+	f.Fuzz(func(t *testing.T, text []byte, as string) {
+		a, err := ep.Explain(Question{Message: text, Source: netip.MustParseAddrPort("192.0.2.10:5060"), As: as})
+		if err == nil && len(a.Rules) == 0 {
+			t.Errorf("no rule was asked of %q", text)
+		}
+		if a.Code != 0 && a.failed() == "" {
+			t.Errorf("%d without a rule for %q", a.Code, text)
+		}
+	})
+}

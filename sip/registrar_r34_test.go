@@ -153,14 +153,24 @@ func TestR34ARefreshIsWrittenLaterAndWithOthers(t *testing.T) {
 			register(i)
 		}
 		same(t, "commits of refreshes", store.puts, 20)
-		stored := store.rows["dev-d3"][0].Expires
+		row := func(id string) []Registration {
+			store.mu.Lock()
+			defer store.mu.Unlock()
+			return slices.Clone(store.rows[id])
+		}
+		batches := func() int {
+			store.mu.Lock()
+			defer store.mu.Unlock()
+			return store.refreshes
+		}
+		stored := row("dev-d3")[0].Expires
 		time.Sleep(5*time.Second - 1)
 		synctest.Wait()
-		same(t, "batches before their time", store.refreshes, 0)
+		same(t, "batches before their time", batches(), 0)
 		time.Sleep(1)
 		synctest.Wait()
-		same(t, "batches", store.refreshes, 1)
-		if got := store.rows["dev-d3"][0].Expires; got.Sub(stored) != 100*time.Second {
+		same(t, "batches", batches(), 1)
+		if got := row("dev-d3")[0].Expires; got.Sub(stored) != 100*time.Second {
 			t.Errorf("the stored end moved by %v", got.Sub(stored))
 		}
 		// The store is away: the phones do not notice, and it is written when it is back.
@@ -175,7 +185,7 @@ func TestR34ARefreshIsWrittenLaterAndWithOthers(t *testing.T) {
 		store.mu.Unlock()
 		time.Sleep(5 * time.Second)
 		synctest.Wait()
-		if got := store.rows["dev-d3"][0].Expires; got.Sub(stored) != 205*time.Second {
+		if got := row("dev-d3")[0].Expires; got.Sub(stored) != 205*time.Second {
 			t.Errorf("the stored end moved by %v in all", got.Sub(stored))
 		}
 		// What waits is written at the end.

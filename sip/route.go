@@ -3,6 +3,7 @@ package sip
 import (
 	"context"
 	"net/netip"
+	"time"
 
 	sipgo "github.com/emiago/sipgo/sip"
 
@@ -50,7 +51,11 @@ func (ep *Endpoint) planFor(_ context.Context, t call.Target) (plan, error) {
 	if t.UserID != "" {
 		return ep.planDevices(t)
 	}
-	return ep.planTrunk(t)
+	p, err := ep.planTrunk(t)
+	for i := range p.hops {
+		ep.trust.expect(p.hops[i].addr.Addr(), time.Now())
+	}
+	return p, err
 }
 
 // planTrunk is every gateway of the trunk that may carry the call.

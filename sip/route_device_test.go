@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"net/netip"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -165,9 +166,10 @@ func TestR34PhonesBehindNATAreKeptAliveOrForgotten(t *testing.T) {
 	phones(t, func(s *stage) {
 		t := s.t
 		p := s.phone("203.0.113.5:40001")
-		answer := true
+		var answer atomic.Bool
+		answer.Store(true)
 		p.on = func(m sipgo.Message) {
-			if req, ok := m.(*sipgo.Request); ok && answer {
+			if req, ok := m.(*sipgo.Request); ok && answer.Load() {
 				res := sipgo.NewResponseFromRequest(req, 404, "Not Found", nil) // any answer is a sign of life
 				p.send(res.String())
 			}
@@ -182,7 +184,7 @@ func TestR34PhonesBehindNATAreKeptAliveOrForgotten(t *testing.T) {
 		}
 		same(t, "alive", s.reg.Count(), 1)
 		same(t, "dropped", s.ep.Stats().Dropped, 0)
-		answer = false
+		answer.Store(false)
 		time.Sleep(75 * time.Second)
 		same(t, "doubted", s.reg.Count(), 1)
 		time.Sleep(45 * time.Second)

@@ -95,7 +95,7 @@ const maxUnwritten = 1 << 16
 
 // Alarm is something that a person should look at.
 type Alarm struct {
-	Kind       string // "ban", "password", "fraud"
+	Kind       string // "ban", "fraud", or AlarmCut
 	InstanceID string
 	UserID     string
 	ContactID  string

@@ -72,8 +72,10 @@ const (
 	strangerSets = 2048 // of strangerWays sources each
 	strangerWays = 4
 	maxKnown     = 1 << 18
-	burstSeconds = 2   // a quiet source may send this many seconds' worth at once
-	excessDemote = 500 // messages over the budget of a device, since it authenticated, until it is a stranger again
+	maxExpected  = 1 << 14
+	expectFor    = time.Hour // since the last call or registration there
+	burstSeconds = 2         // a quiet source may send this many seconds' worth at once
+	excessDemote = 500       // messages over the budget of a device, since it authenticated, until it is a stranger again
 )
 
 // trust is the table. Its methods may be called at the same time.
@@ -84,6 +86,7 @@ type trust struct {
 
 	mu        sync.Mutex
 	known     map[netip.AddrPort]*knownFlow
+	expected  map[netip.Addr]int64 // hosts of gateways: until when
 	strangers []stranger
 	all       budget // of all strangers
 	allShed   budget
@@ -140,6 +143,7 @@ func newTrust(opt TrustOptions, trunks func() *TrunkTable) *trust {
 	opt.fill()
 	return &trust{
 		opt: opt, trunks: trunks, seed: maphash.MakeSeed(), known: make(map[netip.AddrPort]*knownFlow),
+		expected:  make(map[netip.Addr]int64),
 		strangers: make([]stranger, strangerSets*strangerWays), bans: newBanList(opt.MaxBans),
 	}
 }
@@ -161,6 +165,9 @@ func (t *trust) admit(src netip.AddrPort, size int, now time.Time) admission {
 	at := now.UnixNano()
 	t.mu.Lock()
 	defer t.mu.Unlock()
+	if t.expectedLocked(src.Addr(), at) {
+		return admitPass
+	}
 	key := sourceKey(src.Addr())
 	ban := t.bans.find(key, src.Addr(), at)
 	if f := t.known[src]; f != nil && (ban == nil || !ban.manual) {
@@ -220,6 +227,9 @@ func (t *trust) level(src netip.AddrPort, now time.Time) trustLevel {
 	}
 	t.mu.Lock()
 	defer t.mu.Unlock()
+	if t.expectedLocked(src.Addr(), now.UnixNano()) {
+		return trustTrunk
+	}
 	if f := t.known[src]; f != nil && f.until > now.UnixNano() {
 		return trustRegistered
 	}
@@ -249,8 +259,18 @@ func (t *trust) promote(src netip.AddrPort, until, now time.Time) {
 	f.until = max(f.until, until.UnixNano())
 }
 
-// expect trusts a place that we send requests to by ourselves, as a gateway found by DNS: its answers come from there.
-func (t *trust) expect(src netip.AddrPort, now time.Time) { t.promote(src, now.Add(time.Hour), now) }
+// expect trusts a host that we send calls to by ourselves, as a gateway found by DNS, as much as a trunk's address: its
+// answers come from there, and with a carrier that we register at its calls, too.
+func (t *trust) expect(host netip.Addr, now time.Time) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if len(t.expected) < maxExpected || t.expected[host.Unmap()] != 0 {
+		t.expected[host.Unmap()] = now.Add(expectFor).UnixNano()
+	}
+}
+
+// expectedLocked reports a host that expect was told of.
+func (t *trust) expectedLocked(a netip.Addr, at int64) bool { return t.expected[a.Unmap()] > at }
 
 func (t *trust) demoteLocked(src netip.AddrPort) {
 	if _, ok := t.known[src]; ok {
@@ -271,6 +291,11 @@ func (t *trust) sweepLocked(at int64) {
 	for src, f := range t.known {
 		if f.until <= at {
 			delete(t.known, src)
+		}
+	}
+	for host, until := range t.expected {
+		if until <= at {
+			delete(t.expected, host)
 		}
 	}
 }

@@ -315,3 +315,42 @@ func BenchmarkTrustAdmit(b *testing.B) {
 		tr.admit(sources[i%200], 600, now)
 	}
 }
+
+func TestAGatewayThatWeCallIsExpectedToAnswer(t *testing.T) {
+	tr := trustBench(t, TrustOptions{StrangerRate: 1})
+	now := time.Unix(1_700_000_000, 0)
+	gateway := src(3)
+	tr.expect(gateway.Addr(), now)
+	for range 10_000 {
+		if tr.admit(netip.AddrPortFrom(gateway.Addr(), 5080), 600, now) != admitPass {
+			t.Fatal("a gateway's answers are held back")
+		}
+	}
+	if _, banned := tr.offended(gateway, scanner, now); banned {
+		t.Error("a gateway is banned")
+	}
+	same(t, "later", tr.level(gateway, now.Add(expectFor)), trustUnknown)
+}
+
+// Threat 15: what a device says of who it is, and who has sent it, is not believed.
+func TestThreat15ADeviceDoesNotChooseWhoItIs(t *testing.T) {
+	run(t, func(s *stage) {
+		t := s.t
+		p := s.phone(deviceAddr)
+		d := p.dialog("spoof")
+		d.invite()
+		d.send("INVITE", 2, sdpOffer, credentials(t, p.response("1 INVITE", 401), "INVITE", d.uri, deviceName, deviceWord),
+			"P-Asserted-Identity: <sip:+8215441234@x>", "P-Preferred-Identity: <sip:+8215441234@x>", "Remote-Party-ID: <sip:+8215441234@x>",
+			"Diversion: <sip:+8215441234@x>", "History-Info: <sip:+8215441234@x>")
+		p.settle()
+		in := s.owner.call(t, 0).in
+		same(t, "from", in.From.Address, deviceName)
+		for name, v := range in.Headers {
+			if strings.Contains(v, "15441234") {
+				t.Errorf("%s is passed on: %s", name, v)
+			}
+		}
+		s.owner.call(t, 0).leg.Hangup("")
+		p.settle()
+	})
+}

@@ -45,7 +45,7 @@ func (a *App) alarm(v sip.Alarm) {
 func (s *alarms) read() map[string]float64 {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	out := map[string]float64{"ban": 0, "password": 0, "fraud": 0, sip.AlarmCut: 0}
+	out := map[string]float64{"ban": 0, "fraud": 0, sip.AlarmCut: 0}
 	for kind, n := range s.counts {
 		out[kind] = n
 	}
