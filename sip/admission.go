@@ -260,15 +260,15 @@ func challengeKey(req *sipgo.Request) string {
 }
 
 // challenge refuses a request without (good) credentials, the same way for known and unknown users.
-func (ep *Endpoint) challenge(req *sipgo.Request, tx *sipgo.ServerTx, who peer, now time.Time) int {
+func (ep *Endpoint) challenge(req *sipgo.Request, tx *sipgo.ServerTx, who peer, now time.Time) {
 	ep.suspect(req, who, now)
 	switch who.verdict {
 	case AuthMalformed:
 		ep.refuseWith(req, tx, 400, "Bad Request")
-		return 400
+		return
 	case AuthOK:
 		ep.refuseWith(req, tx, 403, "Forbidden")
-		return 403
+		return
 	case AuthStale, AuthWrong:
 	}
 	// A wrong password is challenged again and not forbidden: many phones never come back after a 403, and a typing
@@ -286,7 +286,6 @@ func (ep *Endpoint) challenge(req *sipgo.Request, tx *sipgo.ServerTx, who peer, 
 		hs = append(hs, header("WWW-Authenticate", c))
 	}
 	ep.refuseWith(req, tx, 401, "Unauthorized", hs...)
-	return 401
 }
 
 // inbound is what the owner of the call is told.

@@ -174,7 +174,7 @@ func (a *Authenticator) check(c Credentials, lookup func(username string) (ha1MD
 		return p.username, AuthStale, "credentials are for another realm"
 	}
 	n, why := a.readNonce(p.nonce, c.Source, now)
-	if why != "" && !(dry && why == nonceTooOld) {
+	if why != "" && (!dry || why != nonceTooOld) {
 		return p.username, AuthStale, why
 	}
 

@@ -70,7 +70,7 @@ func (ep *Endpoint) Explain(q Question) (Answer, error) {
 	req, isRequest := msg.(*sipgo.Request)
 	if err != nil || !isRequest {
 		a.refuse(ruleForm, 400, "it cannot be parsed")
-		return a, nil
+		return a, nil //nolint:nilerr // that it cannot be parsed is the answer
 	}
 	a.pass(ruleForm, "")
 	if sign := scannerSign(m); sign != "" && a.Trust == "unknown" {

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"encoding/json"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 	"sync"
@@ -94,15 +95,13 @@ func (ep *Endpoint) permitOutbound(t call.Target, trunk *Trunk) (release func(),
 		{t.InstanceID, spendInstance, t.InstanceID}: policy.Instance,
 	}
 	if t.OnBehalfOf != "" {
-		caps[spender{t.InstanceID, spendUser, t.OnBehalfOf}] =
-			policy.User.or(OutboundCaps{Concurrent: 5, CallsPerMinute: 20, MinutesPerDay: 1440})
+		caps[spender{t.InstanceID, spendUser, t.OnBehalfOf}] = policy.User.or(OutboundCaps{Concurrent: 5, CallsPerMinute: 20, MinutesPerDay: 1440})
 	}
 	if trunk != nil {
 		caps[spender{t.InstanceID, spendTrunk, trunk.ID}] = policy.Trunk
 	}
 	if class.Country != region || class.Country == "" {
-		caps[spender{t.InstanceID, spendCountry, cmp.Or(class.Country, "none")}] =
-			policy.Country.or(OutboundCaps{Concurrent: 20, CallsPerMinute: 60, MinutesPerDay: 1440})
+		caps[spender{t.InstanceID, spendCountry, cmp.Or(class.Country, "none")}] = policy.Country.or(OutboundCaps{Concurrent: 20, CallsPerMinute: 60, MinutesPerDay: 1440})
 	}
 	if rule, why = ep.fraud.begin(p, caps); why != "" {
 		ep.deny(t, rule, why)
@@ -373,9 +372,5 @@ func (ep *Endpoint) OutboundUsage(instanceID string) []OutboundUsage {
 func (l *ledger) snapshot() (denied map[string]uint64, cuts uint64) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	denied = make(map[string]uint64, len(l.denied))
-	for rule, n := range l.denied {
-		denied[rule] = n
-	}
-	return denied, l.cuts
+	return maps.Clone(l.denied), l.cuts
 }

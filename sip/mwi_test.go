@@ -16,9 +16,9 @@ func (p *farEnd) ask(method, callID string, extra ...string) *dlg {
 	d := p.dialog(callID)
 	d.uri = "sip:198.51.100.1"
 	text := func(seq int, more ...string) string {
-		t := d.text(method, seq, callID+fmt.Sprint(seq), "", append(more, extra...)...)
-		t = strings.Replace(t, "To: <sip:+82212345678@198.51.100.1>", "To: <sip:"+deviceName+"@198.51.100.1>", 1)
-		return strings.Replace(t, "sip:01012345678@192.0.2.10", "sip:"+deviceName+"@198.51.100.1", 1)
+		m := d.text(method, seq, callID+fmt.Sprint(seq), "", append(more, extra...)...)
+		m = strings.Replace(m, "To: <sip:+82212345678@198.51.100.1>", "To: <sip:"+deviceName+"@198.51.100.1>", 1)
+		return strings.Replace(m, "sip:01012345678@192.0.2.10", "sip:"+deviceName+"@198.51.100.1", 1)
 	}
 	p.send(text(1))
 	p.settle()

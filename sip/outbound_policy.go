@@ -71,7 +71,7 @@ func (p *OutboundPolicy) Validate() error {
 		}
 	}
 	for i, t := range p.Types {
-		if !slices.Contains([]phone.Type{phone.SharedCost, phone.Premium, phone.Personal, phone.Global}, t) {
+		if !slices.Contains(askedFor(), t) {
 			return errs.Field(fmt.Sprintf("Types[%d]", i), "must be shared, premium, personal or global; got %q", t)
 		}
 	}
@@ -100,6 +100,11 @@ func (p *OutboundPolicy) Validate() error {
 // maxPerMinute bounds the list of call times kept for a cap.
 const maxPerMinute = 100_000
 
+// askedFor are the types of numbers that are only called if a policy names them.
+func askedFor() []phone.Type {
+	return []phone.Type{phone.SharedCost, phone.Premium, phone.Personal, phone.Global}
+}
+
 func numberStart(s string) bool {
 	digits := strings.TrimPrefix(s, "+")
 	return digits != "" && len(digits) <= 15 && strings.Trim(digits, "0123456789") == ""
@@ -113,11 +118,8 @@ func (p *OutboundPolicy) may(number string, c phone.Class, region string) (why s
 			return fmt.Sprintf("numbers that begin with %s are blocked by the outbound policy", b)
 		}
 	}
-	switch c.Type {
-	case phone.SharedCost, phone.Premium, phone.Personal, phone.Global:
-		if !slices.Contains(p.Types, c.Type) {
-			return fmt.Sprintf("%s numbers are not called unless the outbound policy names %q in Types", c.Type, c.Type)
-		}
+	if slices.Contains(askedFor(), c.Type) && !slices.Contains(p.Types, c.Type) {
+		return fmt.Sprintf("%s numbers are not called unless the outbound policy names %q in Types", c.Type, c.Type)
 	}
 	if c.Country == "" || c.Country == region || slices.Contains(p.Countries, c.Country) || slices.Contains(p.Countries, "*") {
 		return ""

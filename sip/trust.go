@@ -243,7 +243,7 @@ func (t *trust) promote(src netip.AddrPort, until, now time.Time) {
 	}
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	t.stranger(sourceKey(src.Addr()), now.UnixNano()).suspicion.cleared(now.UnixNano())
+	t.stranger(sourceKey(src.Addr()), now.UnixNano()).cleared(now.UnixNano())
 	f := t.known[src]
 	if f == nil {
 		if len(t.known) >= maxKnown {

@@ -130,6 +130,7 @@ func TestR21TenWrongPasswordsAreABanAndItEnds(t *testing.T) {
 	for range 10 {
 		b, banned = tr.offended(src(1), wrongPassword, now.Add(11*time.Minute))
 	}
+	same(t, "banned again", banned, true)
 	same(t, "the second time", b.Until.Sub(now), 31*time.Minute)
 	// A phone with an old password that asks once a minute never comes that far.
 	for i := range 1000 {

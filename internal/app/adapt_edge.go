@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"fmt"
+	"maps"
 	"net/netip"
 	"strings"
 	"sync"
@@ -46,9 +47,7 @@ func (s *alarms) read() map[string]float64 {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	out := map[string]float64{"ban": 0, "fraud": 0, sip.AlarmCut: 0}
-	for kind, n := range s.counts {
-		out[kind] = n
-	}
+	maps.Copy(out, s.counts)
 	return out
 }
 
