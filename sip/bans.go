@@ -38,7 +38,7 @@ func (o offence) weight() float32 {
 	case wrongPassword:
 		return 1
 	case malformed:
-		return 0.1
+		return 0.05
 	case neverAcked:
 		return 0.5
 	default:
@@ -229,7 +229,7 @@ func (l *banList) sweep(at int64) {
 // offended counts an offence of a source and gives the ban that it leads to, if it does. Trunks and the allow-list are
 // beyond suspicion; a device is first made a stranger.
 func (t *trust) offended(src netip.AddrPort, o offence, now time.Time) (Ban, bool) {
-	if t.trusted(src) {
+	if t.trusted(src) || isHere(src.Addr()) {
 		return Ban{}, false
 	}
 	at := now.UnixNano()
@@ -252,7 +252,7 @@ func (t *trust) offended(src netip.AddrPort, o offence, now time.Time) (Ban, boo
 
 // challenged counts a challenge, which is no offence unless one source is challenged as very many users.
 func (t *trust) challenged(src netip.AddrPort, user string, now time.Time) (Ban, bool) {
-	if t.trusted(src) {
+	if t.trusted(src) || isHere(src.Addr()) {
 		return Ban{}, false
 	}
 	h := uint32(2166136261) // FNV-1a
@@ -268,6 +268,13 @@ func (t *trust) challenged(src netip.AddrPort, user string, now time.Time) (Ban,
 		return Ban{}, false
 	}
 	return t.banLocked(src.Addr(), manyUsers, now), true
+}
+
+// isHere reports the address that this machine has for itself: no stranger has it, and a ban of it would only hit a proxy
+// or a tool of our own.
+func isHere(a netip.Addr) bool {
+	a = a.Unmap()
+	return a == netip.IPv6Loopback() || a == netip.AddrFrom4([4]byte{127, 0, 0, 1})
 }
 
 func (t *trust) banLocked(addr netip.Addr, o offence, now time.Time) Ban {

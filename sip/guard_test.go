@@ -319,7 +319,7 @@ func FuzzGuard(f *testing.F) {
 	})
 }
 
-func fuzzEndpoint(f *testing.F) *Endpoint {
+func fuzzEndpoint(f testing.TB) *Endpoint {
 	f.Helper()
 	w := &wire{}
 	trunks, _ := NewTrunkTable(nil)

@@ -148,6 +148,9 @@ func TestR21TenWrongPasswordsAreABanAndItEnds(t *testing.T) {
 	if _, banned = allow.offended(src(1), scanner, now); banned || allow.admit(src(1), 60_000, now) != admitPass {
 		t.Error("an allowed proxy is held up")
 	}
+	if _, banned = tr.offended(netip.MustParseAddrPort("127.0.0.1:5060"), scanner, now); banned {
+		t.Error("this machine is banned")
+	}
 }
 
 func TestR21ManyUsersFromOneSource(t *testing.T) {
@@ -354,4 +357,24 @@ func TestThreat15ADeviceDoesNotChooseWhoItIs(t *testing.T) {
 		s.owner.call(t, 0).leg.Hangup("")
 		p.settle()
 	})
+}
+
+// BenchmarkFlood is what a scanner's request costs in all, from 200 sources that send 25 a second each: at first it is read and
+// refused, then its source is banned.
+func BenchmarkFlood(b *testing.B) {
+	ep := fuzzEndpoint(b)
+	text := []byte("INVITE sip:900972592000@198.51.100.1 SIP/2.0\r\nVia: SIP/2.0/UDP 10.0.0.1:5060;branch=z9hG4bK-1;rport\r\n" +
+		"From: <sip:100@198.51.100.1>;tag=1\r\nFrom: <sip:100@198.51.100.1>;tag=1\r\nTo: <sip:900972592000@198.51.100.1>\r\n" +
+		"Call-ID: x\r\nCSeq: 1 INVITE\r\nMax-Forwards: 70\r\nUser-Agent: pbx\r\nContent-Length: 0\r\n\r\n")
+	sources := make([]netip.AddrPort, 200)
+	for i := range sources {
+		sources[i] = src(i)
+	}
+	b.ReportAllocs()
+	i := 0
+	for b.Loop() {
+		i++
+		ep.judge(text, arrival{source: sources[i%200]})
+	}
+	b.ReportMetric(float64(len(ep.Bans())), "bans")
 }
