@@ -2,6 +2,7 @@ package sip
 
 import (
 	"fmt"
+	"net"
 	"net/netip"
 	"strings"
 	"sync/atomic"
@@ -194,4 +195,45 @@ func TestR34PhonesBehindNATAreKeptAliveOrForgotten(t *testing.T) {
 		time.Sleep(5 * time.Minute)
 		same(t, "pings after that", len(p.requests(sipgo.OPTIONS)), n)
 	}, func(o *Options) { o.KeepAlive = 30 * time.Second })
+}
+
+func TestR34AClosedConnectionEndsItsRegistration(t *testing.T) {
+	var in *pipes
+	phones(t, func(s *stage) {
+		t := s.t
+		who := call.Target{InstanceID: "inst-1", UserID: contactUser}
+		c := in.dial(t, "203.0.113.5:50000")
+		if _, err := c.Write([]byte("\r\n\r\n")); err != nil { // the connection lives
+			t.Fatal(err)
+		}
+		synctest.Wait()
+		s.bind(deviceName+"a", func(q *RegisterRequest) { q.Transport, q.Source = "TCP", "203.0.113.5:50000" })
+		p, err := s.ep.planDevices(who)
+		if err != nil || len(p.hops) != 1 || !p.hops[0].flow || p.hops[0].network != "TCP" {
+			t.Fatalf("%+v, %v", p, err)
+		}
+		_ = c.Close()
+		synctest.Wait()
+		same(t, "registrations", s.reg.Count(), 0)
+	}, func(o *Options) { in = newPipes(); o.Listeners = []net.Listener{in} })
+}
+
+func TestR21ABannedSourceHasNoConnections(t *testing.T) {
+	var in *pipes
+	run(t, func(s *stage) {
+		t := s.t
+		if _, err := s.ep.AddBan(netip.MustParsePrefix("203.0.113.9/32"), "", 0); err != nil {
+			t.Fatal(err)
+		}
+		bad, good := in.dial(t, "203.0.113.9:50000"), in.dial(t, "203.0.113.8:50000")
+		synctest.Wait()
+		select {
+		case <-bad.eof:
+		default:
+			t.Error("a banned source has a connection")
+		}
+		same(t, "streams", s.ep.Stats().Streams, 1)
+		_ = good.Close()
+		synctest.Wait()
+	}, func(o *Options) { in = newPipes(); o.Listeners = []net.Listener{in} })
 }
