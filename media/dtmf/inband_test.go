@@ -96,8 +96,8 @@ func TestM06KeysAreHeardInTheSound(t *testing.T) {
 		if c.heard {
 			want = keys
 		}
-		for lead := 0; lead < 64; lead += 7 { // however the presses lie in the blocks
-			frame := []int{160, 80, 480, 97}[lead/7%4]
+		for lead := 0; lead < 64; lead += 13 { // however the presses lie in the blocks
+			frame := []int{160, 80, 480, 97}[lead/13%4]
 			if got := heard(d.sound(keys, lead), frame); got != want {
 				t.Errorf("%s, %d samples later, frames of %d: %q, want %q", name, lead, frame, got, want)
 			}

@@ -2,6 +2,11 @@
 
 package opus
 
+import "errors"
+
+// errNone says what to do about a build without Opus.
+var errNone = errors.New("opus: this program was built without Opus: build it with -tags opus,nolibopusfile and libopus-dev")
+
 // Available reports whether this build can encode and decode Opus.
 func Available() bool { return false }
 

@@ -3,11 +3,6 @@
 // Without it calls in Opus pass through the engine from phone to phone, but are not decoded.
 package opus
 
-import "errors"
-
-// errNone says what to do about a build without Opus.
-var errNone = errors.New("opus: this program was built without Opus: build it with -tags opus,nolibopusfile and libopus-dev")
-
 // Rates of the samples and of the RTP clock, and how many ticks of it 20 ms are.
 const (
 	Rate  = 16000
