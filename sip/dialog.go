@@ -82,6 +82,13 @@ func (d *dialog) refresh(req *sipgo.Request) {
 	d.heard(req.Source())
 }
 
+// moved takes the peer's new Contact from its answer to a request of ours that may change it. RFC 3261 §12.2.1.2.
+func (d *dialog) moved(res *sipgo.Response) {
+	if c := res.Contact(); c != nil && !c.Address.Wildcard {
+		d.target = *c.Address.Clone()
+	}
+}
+
 func (d *dialog) heard(source string) {
 	if src, err := netip.ParseAddrPort(source); err == nil {
 		d.source = netip.AddrPortFrom(src.Addr().Unmap(), src.Port())
@@ -124,7 +131,7 @@ func (d *dialog) build(ep *Endpoint, method sipgo.RequestMethod, seq uint32) *si
 	req.AppendHeader(&sipgo.CSeqHeader{SeqNo: seq, MethodName: method})
 	if method == sipgo.INVITE || method == sipgo.UPDATE {
 		req.AppendHeader(d.contact())
-		req.AppendHeader(sipgo.NewHeader("Allow", allowed))
+		req.AppendHeader(ep.allow())
 	}
 	req.AppendHeader(sipgo.NewHeader("User-Agent", ep.opt.UserAgent))
 	req.SetBody(nil)

@@ -48,6 +48,11 @@ type Options struct {
 	UserAgent string
 	MaxCalls  int // legs at once, of both directions (2000)
 
+	SessionExpires time.Duration // of the session timers that we ask for (30 min); negative: none (RFC 4028)
+	MinSE          time.Duration // the shortest that we take (90 s)
+
+	// OnText takes text messages (RFC 3428) of devices and trunks. It must not block; nil: they are refused.
+	OnText func(Text)
 	// Region gives the country of an instance, for national numbers from devices and from trunks without a region of
 	// their own. May be nil.
 	Region func(instanceID string) string
@@ -127,6 +132,13 @@ func NewEndpoint(o Options) (*Endpoint, error) {
 	}
 	if o.OnAnswer == nil {
 		o.OnAnswer = func(string, int) {}
+	}
+	if o.SessionExpires == 0 {
+		o.SessionExpires = defaultExpires
+	}
+	o.MinSE = max(o.MinSE, leastMinSE)
+	if o.SessionExpires > 0 {
+		o.SessionExpires = max(o.SessionExpires, o.MinSE)
 	}
 	if o.OnRefused == nil {
 		o.OnRefused = func(int) {}

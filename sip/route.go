@@ -28,6 +28,7 @@ type hop struct {
 	from, to party
 	headers  []sipgo.Header // identity and the like
 	login    *login         // answers challenges of this hop; nil: there is nothing to answer with
+	trunk    *Trunk         // whose gateway it is; nil: a device of our own
 	tell     func(outcome)  // how it went, for the health of a gateway; may be nil
 }
 
@@ -51,11 +52,6 @@ func (ep *Endpoint) planFor(_ context.Context, t call.Target) (plan, error) {
 		return ep.planDevices(t)
 	}
 	return ep.planTrunk(t)
-}
-
-// planDevices is every registration of a user.
-func (ep *Endpoint) planDevices(call.Target) (plan, error) {
-	return plan{}, errs.New(errs.NotFound, "no device is registered")
 }
 
 // planTrunk is every gateway of the trunk that may carry the call.

@@ -14,6 +14,8 @@ type Stats struct {
 	Dialed          uint64
 	Overflows       uint64 // legs ended because their mailbox was full
 	Reaped          uint64 // stream connections closed by a deadline or a cap
+	Strangers       uint64 // requests in a trunk's dialog from an address that is not the trunk's
+	Loops           uint64 // INVITEs of our own that came back
 	Retransmits     uint64 // 200 sent again because no ACK came
 
 	Legs         int // dialogs and attempts that are not gone
@@ -25,7 +27,7 @@ type Stats struct {
 type counters struct {
 	received, dropped, malformed, rateLimited, panics atomic.Uint64
 	admitted, refused, dialed, overflows, reaped      atomic.Uint64
-	retransmits                                       atomic.Uint64
+	retransmits, strangers, loops                     atomic.Uint64
 	streams, transactions                             atomic.Int64
 }
 
@@ -37,6 +39,7 @@ func (ep *Endpoint) Stats() Stats {
 		RateLimited: c.rateLimited.Load(), Panics: c.panics.Load(), InvitesAdmitted: c.admitted.Load(),
 		InvitesRefused: c.refused.Load(), Dialed: c.dialed.Load(), Overflows: c.overflows.Load(),
 		Reaped: c.reaped.Load(), Retransmits: c.retransmits.Load(), Legs: ep.index.size(),
+		Strangers: c.strangers.Load(), Loops: c.loops.Load(),
 		Transactions: int(c.transactions.Load()),
 		Streams:      int(c.streams.Load()), Draining: ep.draining.Load(),
 	}

@@ -15,7 +15,7 @@ const (
 )
 
 // allowed is what the Allow header says, and which methods are let through.
-const allowed = "INVITE, ACK, CANCEL, BYE, OPTIONS, REGISTER, INFO, UPDATE"
+const allowed = "INVITE, ACK, CANCEL, BYE, OPTIONS, REGISTER, INFO, UPDATE, PRACK, REFER"
 
 // rawHeader is one header field, its name in lower case and long form, its value with folding undone.
 type rawHeader struct{ name, value string }
@@ -301,11 +301,11 @@ func (m *rawMessage) checkRequest() *refusal {
 }
 
 func (m *rawMessage) checkMethod() *refusal {
-	if slices.Contains(strings.Split(allowed, ", "), m.method) {
+	if m.method == "MESSAGE" || slices.Contains(strings.Split(allowed, ", "), m.method) { // see text.go
 		return nil
 	}
 	switch m.method {
-	case "SUBSCRIBE", "NOTIFY", "REFER", "MESSAGE", "PRACK", "PUBLISH":
+	case "SUBSCRIBE", "NOTIFY", "PUBLISH":
 		return &refusal{
 			code: 405, reason: "Method Not Allowed", headers: []string{"Allow: " + allowed},
 			why: "method " + m.method + " is not offered",
@@ -342,7 +342,11 @@ func (m *rawMessage) checkRequire() *refusal {
 			continue
 		}
 		for tag := range strings.SplitSeq(h.value, ",") {
-			if tag = strings.TrimSpace(tag); tag != "" && isTokenText(tag) {
+			tag = strings.TrimSpace(tag)
+			if slices.Contains(strings.Split(supported, ", "), strings.ToLower(tag)) {
+				continue
+			}
+			if tag != "" && isTokenText(tag) {
 				lacking = append(lacking, tag)
 			}
 		}
