@@ -94,7 +94,7 @@ func (ep *Endpoint) onInvite(req *sipgo.Request, tx *sipgo.ServerTx) {
 		ep.refuseInvite(req, tx, 422, "Session Interval Too Small", "Session-Expires is below "+ep.opt.MinSE.String(), ep.minSE())
 		return
 	}
-	if _, ok := replacesOf(req); !ok { // RFC 3891 §3
+	if _, good := replacesOf(req); !good { // RFC 3891 §3
 		ep.refuseInvite(req, tx, 400, "Bad Request", "Replaces cannot be read")
 		return
 	}

@@ -33,7 +33,7 @@ func (ep *Endpoint) dialBy(decide planner, t call.Target, offer []byte, events f
 	planned := ep.spawn(func() {
 		defer cancel()
 		p, err := ep.decide(ctx, decide, t)
-		f.post(func() { f.planned(p, err) })
+		f.post(func() { f.planned(p, err) }) //nolint:contextcheck // what the call does next is not the planning's
 	})
 	if !planned {
 		cancel()

@@ -116,7 +116,7 @@ func (f *fork) contained(do func()) {
 // CallID is the SIP Call-ID of every branch.
 func (f *fork) CallID() string { return f.callID }
 
-// Ring, Progress, Answer and Reject are for calls that come in.
+// Ring is for calls that come in, as are Progress, Answer and Reject.
 func (*fork) Ring() {}
 
 // Progress does nothing.

@@ -154,6 +154,12 @@ func (e *eventLog) kinds() string {
 			words = append(words, "answered")
 		case call.LegOffer:
 			words = append(words, "offer")
+		case call.LegChanged:
+			words = append(words, "changed")
+		case call.LegUnchanged:
+			words = append(words, fmt.Sprintf("unchanged(%d)", ev.Code))
+		case call.LegRefer:
+			words = append(words, "refer("+ev.Refer.Target+")")
 		case call.LegDigit:
 			words = append(words, "digit("+string(ev.Digit)+")")
 		case call.LegEnded:

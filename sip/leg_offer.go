@@ -69,7 +69,7 @@ func (l *Leg) earlyAgreed() bool {
 	case legProceeding:
 		return l.rel.agreed && l.rel.open == nil
 	case legCalling:
-		e := l.out.earlies[l.d.remoteTag]
+		e := l.out.byTag[l.d.remoteTag]
 		return e != nil && e.agreed
 	default:
 		return false

@@ -36,7 +36,7 @@ type clientInvite struct {
 	cancelCause string
 	answered    bool
 	over        bool              // no transaction of ours waits for anything
-	earlies     map[string]*early // by To tag
+	byTag       map[string]*early // by To tag
 	contacts    []sipgo.Uri       // of a 3xx
 	asked       challenges
 	expires     time.Duration // the Session-Expires of it
@@ -57,7 +57,7 @@ func (ep *Endpoint) newOutgoing(callID string, t call.Target, offer []byte, h ho
 	l := newLeg(ep, callID, newTag())
 	l.state, l.hop = legCalling, h
 	l.out = &clientInvite{
-		target: t, offer: offer, device: device, acks: make(map[string]*sipgo.Request), earlies: make(map[string]*early),
+		target: t, offer: offer, device: device, acks: make(map[string]*sipgo.Request), byTag: make(map[string]*early),
 		expires: ep.opt.SessionExpires,
 	}
 	l.d = dialog{
@@ -88,7 +88,7 @@ func (l *Leg) connect() {
 	ok := l.ep.spawn(func() {
 		defer cancel()
 		laddr, via, err := l.ep.reach(ctx, l.hop)
-		l.post(func() { l.reached(laddr, via, err) })
+		l.post(func() { l.reached(laddr, via, err) }) //nolint:contextcheck // what the leg does next is not the connecting's
 	})
 	if !ok {
 		cancel()
@@ -138,7 +138,7 @@ func (l *Leg) invite(more ...sipgo.Header) {
 	o := l.out
 	o.req, o.over, o.provisional = l.inviteRequest(more), false, false
 	o.seq, o.base = l.d.localSeq, l.d
-	clear(o.earlies)
+	clear(o.byTag)
 	if err := l.sendInvite(o.req); err != nil {
 		o.over = true
 		l.finish(call.CauseTransport, 503, err.Error())
@@ -268,18 +268,18 @@ func (l *Leg) tryAgain(res *sipgo.Response) bool {
 func (l *Leg) turnTo(tag string) *early {
 	o := l.out
 	if l.d.remoteTag != "" {
-		if e := o.earlies[l.d.remoteTag]; e != nil {
+		if e := o.byTag[l.d.remoteTag]; e != nil {
 			e.d = l.d
 		}
 	}
-	e := o.earlies[tag]
+	e := o.byTag[tag]
 	if e == nil {
-		if len(o.earlies) >= maxEarlies {
+		if len(o.byTag) >= maxEarly {
 			return nil
 		}
 		e = &early{d: o.base}
 		e.d.remoteTag = tag
-		o.earlies[tag] = e
+		o.byTag[tag] = e
 	}
 	l.d = e.d
 	return e

@@ -12,8 +12,8 @@ import (
 
 // Reliable provisional answers, RFC 3262, from both sides.
 
-// maxEarlies is how many early dialogs of one INVITE are told apart.
-const maxEarlies = 8
+// maxEarly is how many early dialogs of one INVITE are told apart.
+const maxEarly = 8
 
 // reliable are our reliable answers to an INVITE of theirs.
 type reliable struct {

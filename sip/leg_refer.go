@@ -23,7 +23,6 @@ type referral struct {
 	silent bool // they want no NOTIFY: RFC 4488
 	told   int  // the last status that was sent
 	id     uint32
-	sent   chan struct{}
 	line   []notice // to be sent one after the other
 	busy   bool
 	over   bool // the last one is in line
