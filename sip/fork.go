@@ -142,7 +142,7 @@ func (f *fork) Offer(sdp []byte) {
 	f.post(func() {
 		switch b := f.spokesman(); {
 		case f.ended:
-		case f.winner == nil && f.plan.together || b == nil:
+		case b == nil || f.winner == nil && len(f.plan.hops) > 1 && f.plan.together:
 			f.wish = sdp
 		default:
 			b.leg.Offer(sdp)

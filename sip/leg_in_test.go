@@ -1,6 +1,7 @@
 package sip
 
 import (
+	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -77,7 +78,7 @@ func (p *farEnd) answer(req *sipgo.Request, code int, reason, tag string, extra 
 	}
 	body := ""
 	for _, e := range extra {
-		if e == sdpAnswer {
+		if strings.HasPrefix(e, "v=0") {
 			body = e
 			continue
 		}
