@@ -89,6 +89,7 @@ type Leg struct {
 	session   session
 	refer     *referral
 	lingers   bool // for its last NOTIFY
+	theyLeft  bool // by BYE
 	keys      []keyPress
 
 	held   []inRequest // in the order of CSeq
@@ -364,6 +365,9 @@ func (l *Leg) leave() {
 		l.respondFirst(500, "Server Internal Error")
 	}
 	l.refusePending(500, "Server Internal Error")
+	if f := l.refer; f != nil && !f.taken {
+		l.respond(f.inRequest, 481, "Call/Transaction Does Not Exist", nil)
+	}
 	l.state = legGone
 	for t := range l.timers {
 		t.Stop()

@@ -152,6 +152,7 @@ func (l *Leg) afterLife(r inRequest) {
 // onBye ends the dialog; what is open ends with it. RFC 3261 §15.1.2.
 func (l *Leg) onBye(r inRequest) {
 	l.respond(r, 200, "OK", nil)
+	l.theyLeft = true
 	l.refusePending(487, "Request Terminated")
 	if l.first != nil && !l.first.final {
 		l.respondFirst(487, "Request Terminated")

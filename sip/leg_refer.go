@@ -104,6 +104,9 @@ func (l *Leg) notify(code int, reason string) {
 		l.respond(f.inRequest, 202, "Accepted", nil)
 		f.until = time.Now().Add(referLife)
 		f.stops = append(f.stops, l.after(referLife, func() { l.concludeRefer("timeout") }))
+		if l.state == legEnding {
+			l.referOutlives()
+		}
 	}
 	if code < 200 {
 		f.told = code
@@ -183,7 +186,10 @@ func (l *Leg) referOutlives() bool {
 	if f == nil {
 		return false
 	}
-	if !f.taken { // the call has ended before anybody answered
+	if !f.taken {
+		if l.theyLeft { // some hang up without waiting for the 202: the owner may still take it
+			return true
+		}
 		f.stop()
 		l.refer = nil
 		l.respond(f.inRequest, 481, "Call/Transaction Does Not Exist", nil)

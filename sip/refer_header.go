@@ -20,6 +20,9 @@ func parseReferTo(value, region string) (r call.Refer, why string) {
 	if strings.ContainsFunc(value, func(c rune) bool { return c < ' ' || c == 0x7f }) {
 		return r, "Refer-To has a control character"
 	}
+	if strings.Count(strings.ToLower(value), "replaces=") > 1 { // the parser would keep one of them
+		return r, "Refer-To has two Replaces"
+	}
 	var uri sipgo.Uri
 	var params sipgo.HeaderParams
 	if _, err := sipgo.ParseAddressValue(value, &uri, &params); err != nil || uri.Wildcard {
@@ -35,9 +38,6 @@ func parseReferTo(value, region string) (r call.Refer, why string) {
 	for _, h := range uri.Headers {
 		if !strings.EqualFold(h.K, "Replaces") {
 			continue // RFC 3261 §19.1.5: what else the URI would have us say is not said
-		}
-		if r.Replaces != nil {
-			return r, "Refer-To has two Replaces"
 		}
 		id, ok := parseReplaces(unescape(h.V))
 		if !ok {
