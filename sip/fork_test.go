@@ -136,9 +136,14 @@ func TestR25WhatFailsOverAndWhatDoesNot(t *testing.T) {
 		want  string
 		code  int
 	}{
-		{500, true, "answered", 0}, {503, true, "answered", 0}, {408, true, "answered", 0},
-		{486, false, "ended(rejected)", 486}, {404, false, "ended(rejected)", 404}, {603, false, "ended(rejected)", 603},
-		{302, false, "ended(rejected)", 302}, {401, false, "ended(rejected)", 401},
+		{500, true, "answered", 0},
+		{503, true, "answered", 0},
+		{408, true, "answered", 0},
+		{486, false, "ended(rejected)", 486},
+		{404, false, "ended(rejected)", 404},
+		{603, false, "ended(rejected)", 603},
+		{302, false, "ended(rejected)", 302},
+		{401, false, "ended(rejected)", 401},
 	} {
 		t.Run(fmt.Sprint(tc.first), func(t *testing.T) {
 			run(t, func(s *stage) {
@@ -208,8 +213,13 @@ func TestPlanThatFailsIsAnEvent(t *testing.T) {
 		err  error
 		code int
 	}{
-		{errs.New(errs.NotFound, "no"), 480}, {errs.New(errs.Denied, "no"), 403}, {errs.New(errs.Limit, "no"), 503},
-		{errs.New(errs.Unavailable, "no"), 503}, {errs.Field("Number", "no"), 484}, {fmt.Errorf("no"), 500}, {nil, 480},
+		{errs.New(errs.NotFound, "no"), 480},
+		{errs.New(errs.Denied, "no"), 403},
+		{errs.New(errs.Limit, "no"), 503},
+		{errs.New(errs.Unavailable, "no"), 503},
+		{errs.Field("Number", "no"), 484},
+		{fmt.Errorf("no"), 500},
+		{nil, 480},
 	} {
 		run(t, func(s *stage) {
 			c := s.call(plan{}, tc.err)
@@ -219,17 +229,17 @@ func TestPlanThatFailsIsAnEvent(t *testing.T) {
 	}
 	run(t, func(s *stage) { // hung up while it is planned: what it took is given back
 		released := 0
-		go_ := make(chan struct{})
+		woken := make(chan struct{})
 		c := &dialed{}
 		c.leg = s.ep.dialBy(func(ctx context.Context, _ call.Target) (plan, error) {
 			<-ctx.Done()
-			<-go_
+			<-woken
 			return plan{hops: []hop{{}}, release: func() { released++ }}, nil
 		}, call.Target{}, []byte(sdpOffer), c.add)
 		c.leg.Hangup("gone")
 		s.trunk.settle()
 		same(s.t, "events", c.kinds(), "ended(local)")
-		close(go_)
+		close(woken)
 		s.trunk.settle()
 		same(s.t, "given back", released, 1)
 	})
@@ -288,8 +298,8 @@ func TestQ02TwoDevicesAnswerAtOnce(t *testing.T) {
 	})
 }
 
-func TestDevicesThatFailLeaveTheOthersRinging(t *testing.T) {
-	run(t, func(s *stage) {
+func TestDevicesThatFailLeaveTheOthersRinging(tt *testing.T) {
+	run(tt, func(s *stage) {
 		t := s.t
 		a, b := s.gateway("192.0.2.31:5060", 486), s.gateway("192.0.2.32:5060")
 		c := s.together(a, b)
@@ -300,7 +310,7 @@ func TestDevicesThatFailLeaveTheOthersRinging(t *testing.T) {
 		same(t, "events", c.kinds(), "ended(rejected)")
 		same(t, "the refusal that says most", c.all()[0].Code, 486)
 	})
-	run(t, func(s *stage) { // 603 is of the user, not of the phone
+	run(tt, func(s *stage) { // 603 is of the user, not of the phone
 		t := s.t
 		a, b := s.gateway("192.0.2.31:5060", 603), s.gateway("192.0.2.32:5060")
 		b.on = nil
@@ -315,7 +325,7 @@ func TestDevicesThatFailLeaveTheOthersRinging(t *testing.T) {
 }
 
 // S21, threat 7.
-func TestS21ChallengesAreAnsweredWithFreshCredentialsAndNotForEver(t *testing.T) {
+func TestS21ChallengesAreAnsweredWithFreshCredentialsAndNotForEver(tt *testing.T) {
 	const ask = `Digest realm="carrier.example", nonce="%s", algorithm=MD5, qop="auth"%s`
 	challenge := func(g *gateway, code int, nonce, more string) {
 		name := "WWW-Authenticate: "
@@ -325,7 +335,7 @@ func TestS21ChallengesAreAnsweredWithFreshCredentialsAndNotForEver(t *testing.T)
 		g.answer(g.last(sipgo.INVITE), code, "Unauthorized", "x", name+fmt.Sprintf(ask, nonce, more))
 		g.s.trunk.settle()
 	}
-	run(t, func(s *stage) {
+	run(tt, func(s *stage) {
 		t := s.t
 		g := s.gateway("192.0.2.31:5060")
 		g.hop.login = &login{username: "u", password: "p", realm: "carrier.example"}
@@ -354,7 +364,7 @@ func TestS21ChallengesAreAnsweredWithFreshCredentialsAndNotForEver(t *testing.T)
 		same(t, "code", c.all()[0].Code, 407)
 		same(t, "ACKs", len(g.requests(sipgo.ACK)), 5)
 	})
-	run(t, func(s *stage) { // wrong password: asked once more, not answered once more
+	run(tt, func(s *stage) { // wrong password: asked once more, not answered once more
 		g := s.gateway("192.0.2.31:5060")
 		g.hop.login = &login{username: "u", password: "p"}
 		p, _ := hops(g)
@@ -364,7 +374,7 @@ func TestS21ChallengesAreAnsweredWithFreshCredentialsAndNotForEver(t *testing.T)
 		same(s.t, "events", c.kinds(), "ended(rejected)")
 		same(s.t, "INVITEs", len(g.distinct(sipgo.INVITE)), 2)
 	})
-	run(t, func(s *stage) { // another realm, and another's address
+	run(tt, func(s *stage) { // another realm, and another's address
 		t := s.t
 		g := s.gateway("192.0.2.31:5060")
 		g.hop.login = &login{username: "u", password: "p", realm: "other.example"}
@@ -388,7 +398,7 @@ func TestS21ChallengesAreAnsweredWithFreshCredentialsAndNotForEver(t *testing.T)
 		c.leg.Hangup("")
 		s.trunk.settle()
 	})
-	run(t, func(s *stage) { // the trunk asks inside the dialog as well
+	run(tt, func(s *stage) { // the trunk asks inside the dialog as well
 		t := s.t
 		g := s.gateway("192.0.2.31:5060", 200)
 		g.hop.login = &login{username: "u", password: "p"}

@@ -10,7 +10,7 @@ import (
 	"ullim/internal/call"
 )
 
-func TestReinviteIsOfferedAndAnswered(t *testing.T) {
+func TestO02O03ReinviteIsOfferedAndAnswered(t *testing.T) {
 	run(t, func(s *stage) {
 		t := s.t
 		d, c := s.up("hold")
@@ -49,7 +49,7 @@ func TestReinviteIsOfferedAndAnswered(t *testing.T) {
 }
 
 // S12, S13: in one burst, in every order; the ACK may be lost.
-func TestReinviteInOneBurstWithTheAck(t *testing.T) {
+func TestS12S13ReinviteInOneBurstWithTheAck(t *testing.T) {
 	for _, order := range []string{"ack first", "reinvite first", "ack lost"} {
 		t.Run(order, func(t *testing.T) {
 			run(t, func(s *stage) {
@@ -84,7 +84,7 @@ func TestReinviteInOneBurstWithTheAck(t *testing.T) {
 }
 
 // S12, with the offer in our 200.
-func TestReinviteWhileOurOfferIsOpenGets491(t *testing.T) {
+func TestS12ReinviteWhileOurOfferIsOpenGets491(t *testing.T) {
 	run(t, func(s *stage) {
 		t := s.t
 		d := s.trunk.dialog("glare")
@@ -108,7 +108,7 @@ func TestReinviteWhileOurOfferIsOpenGets491(t *testing.T) {
 }
 
 // S15, S16.
-func TestSecondOfferWhileTheFirstIsUnansweredGets500(t *testing.T) {
+func TestS15S16SecondOfferWhileTheFirstIsUnansweredGets500(t *testing.T) {
 	run(t, func(s *stage) {
 		t := s.t
 		d := s.trunk.dialog("second")
@@ -165,7 +165,7 @@ func TestOfferThatItsOwnerForgetsIsRefused(t *testing.T) {
 }
 
 // S11.
-func TestByeWhileAReinviteIsPending(t *testing.T) {
+func TestS11ByeWhileAReinviteIsPending(t *testing.T) {
 	run(t, func(s *stage) {
 		t := s.t
 		d, c := s.up("byepending")
@@ -199,7 +199,7 @@ func TestCancelOfAReinviteLeavesTheCallAlone(t *testing.T) {
 	})
 }
 
-func TestRequestsAreTakenInTheOrderOfTheirCSeq(t *testing.T) {
+func TestS13RequestsAreTakenInTheOrderOfTheirCSeq(t *testing.T) {
 	run(t, func(s *stage) {
 		t := s.t
 		d, c := s.up("order")

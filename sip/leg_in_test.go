@@ -93,7 +93,7 @@ func (p *farEnd) answer(req *sipgo.Request, code int, reason, tag string, extra 
 }
 
 // S1.
-func TestRetransmittedInviteIsOneCall(t *testing.T) {
+func TestS01RetransmittedInviteIsOneCall(t *testing.T) {
 	run(t, func(s *stage) {
 		t := s.t
 		d := s.trunk.dialog("copies")
@@ -127,7 +127,7 @@ func TestRetransmittedInviteIsOneCall(t *testing.T) {
 }
 
 // S2.
-func TestAckThatNeverComesEndsTheCallAfter64T1(t *testing.T) {
+func TestS02AckThatNeverComesEndsTheCallAfter64T1(t *testing.T) {
 	run(t, func(s *stage) {
 		t := s.t
 		d := s.trunk.dialog("noack")
@@ -164,7 +164,7 @@ func TestAckThatNeverComesEndsTheCallAfter64T1(t *testing.T) {
 }
 
 // S3.
-func TestAckThatComesAtOnceStopsThe200(t *testing.T) {
+func TestS03AckThatComesAtOnceStopsThe200(t *testing.T) {
 	run(t, func(s *stage) {
 		t := s.t
 		d := s.trunk.dialog("quickack")
@@ -183,7 +183,7 @@ func TestAckThatComesAtOnceStopsThe200(t *testing.T) {
 }
 
 // S7, and CANCEL while ringing.
-func TestCancelEndsARingingCallAndNotAnAnsweredOne(t *testing.T) {
+func TestS07CancelEndsARingingCallAndNotAnAnsweredOne(t *testing.T) {
 	run(t, func(s *stage) {
 		t := s.t
 		d := s.trunk.dialog("cancel")
@@ -242,7 +242,7 @@ func TestCancelThatOvertakesItsInvite(t *testing.T) {
 }
 
 // S9.
-func TestByeBeforeTheAck(t *testing.T) {
+func TestS09ByeBeforeTheAck(t *testing.T) {
 	run(t, func(s *stage) {
 		t := s.t
 		d := s.trunk.dialog("earlybye")
@@ -277,7 +277,7 @@ func TestByeWhileRinging(t *testing.T) {
 }
 
 // S10.
-func TestByeFromBothSidesAtOnce(t *testing.T) {
+func TestS10ByeFromBothSidesAtOnce(t *testing.T) {
 	run(t, func(s *stage) {
 		t := s.t
 		d, c := s.up("bothbye")
@@ -338,7 +338,7 @@ func TestUnansweredLegIsRejectedWithTheGivenStatus(t *testing.T) {
 	})
 }
 
-func TestInviteWithoutOfferGetsOursAndTheAckHasTheAnswer(t *testing.T) {
+func TestO01InviteWithoutOfferGetsOursAndTheAckHasTheAnswer(t *testing.T) {
 	run(t, func(s *stage) {
 		t := s.t
 		d := s.trunk.dialog("late")

@@ -8,8 +8,6 @@ import (
 	"time"
 
 	sipgo "github.com/emiago/sipgo/sip"
-
-	"ullim/internal/call"
 )
 
 const sdpHold = "v=0\r\no=- 2 3 IN IP4 198.51.100.1\r\ns=-\r\nc=IN IP4 198.51.100.1\r\nt=0 0\r\nm=audio 5000 RTP/AVP 0\r\na=sendonly\r\n"
@@ -107,9 +105,9 @@ func TestSecondOfferOfOursTakesThePlaceOfOneThatHasNotLeft(t *testing.T) {
 }
 
 // R19: 491 each way, then a retry of ours after 2.1 to 4 s (owner of the Call-ID) or 0 to 2 s.
-func TestS14TwoReinvitesCross(t *testing.T) {
+func TestS14TwoReinvitesCross(tt *testing.T) {
 	for range 30 { // the waits are random
-		run(t, func(s *stage) {
+		run(tt, func(s *stage) {
 			t := s.t
 			d, c := s.up("cross")
 			s.trunk.autoBye()
@@ -143,7 +141,7 @@ func TestS14TwoReinvitesCross(t *testing.T) {
 		})
 	}
 	for range 10 {
-		run(t, func(s *stage) {
+		run(tt, func(s *stage) {
 			t := s.t
 			c := s.dial()
 			c.phone.autoBye()
@@ -390,5 +388,3 @@ func TestRequestsInATrunksDialogComeFromTheTrunk(t *testing.T) {
 		s.trunk.settle()
 	})
 }
-
-var _ = call.LegChanged

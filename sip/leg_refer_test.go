@@ -238,7 +238,8 @@ func TestReferTo(t *testing.T) {
 			call.Refer{
 				URI: "sip:100@10.0.0.1", Target: "100",
 				Replaces: &call.DialogID{CallID: "abc@h", OurTag: "ours", TheirTag: "theirs", EarlyOnly: true},
-			}, "",
+			},
+			"",
 		},
 		{"<sip:100@10.0.0.1?Replaces=abc%3Bto-tag%3Da>", call.Refer{}, "Replaces in Refer-To is not one"},
 		{"<sip:100@10.0.0.1?Replaces=a%3Bto-tag%3Da%3Bfrom-tag%3Db&Replaces=a%3Bto-tag%3Da%3Bfrom-tag%3Db>", call.Refer{}, "Refer-To has two Replaces"},

@@ -48,6 +48,7 @@ type Options struct {
 	MinExpires   time.Duration // of registrations
 	MaxExpires   time.Duration
 	MaxContacts  int                                          // registrations of one device
+	SessionTimer time.Duration                                // Session-Expires that is asked for; 0: the usual
 	RTPListen    func(netip.AddrPort) (net.PacketConn, error) // default: UDP
 	RTPBind      netip.Addr
 	RTPAdvertise netip.Addr
@@ -302,6 +303,7 @@ func (a *App) openSIP(ctx context.Context) error {
 		Secret: secret, Trunks: a.dir.trunks, Devices: a.dir.devices, Registrar: a.registry, Limits: a.limits,
 		Admitter: a.calls, UserAgent: "ullim", MaxCalls: 2 * a.o.MaxCalls, Region: a.dir.region,
 		OnAnswer: a.metrics.SIPRequest, OnRefused: a.refused, OnMessage: a.onMessage(),
+		SessionExpires: a.o.SessionTimer,
 	})
 	if err != nil {
 		return err

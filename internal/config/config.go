@@ -75,6 +75,7 @@ type SIP struct {
 	RequestsPerSource float64       `yaml:"requests_per_second_per_source" default:"50" min:"1" max:"100000" doc:"Requests a second from one address (IPv6: /64) that is not a trunk. Twice as many are taken at once after a pause; more are refused."`
 	MinExpires        time.Duration `yaml:"min_expires" default:"60s" min:"1s" max:"1h" doc:"Shortest registration that a phone may ask for."`
 	MaxExpires        time.Duration `yaml:"max_expires" default:"1h" min:"1m" max:"24h" doc:"Longest registration that is granted."`
+	SessionExpires    time.Duration `yaml:"session_expires" default:"30m" min:"90s" max:"24h" doc:"Session timer (RFC 4028) that is asked for: a call that is not refreshed in this time is over, so that one whose other end has died does not stay for ever."`
 	ContactsPerDevice int           `yaml:"contacts_per_device" default:"5" min:"1" max:"50" doc:"Places where one device may be registered at once. The newest stay."`
 }
 
