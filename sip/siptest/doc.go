@@ -53,5 +53,8 @@
 // waits on channels and a context. A call has one socket for media, one goroutine that receives, and one that sends.
 // Close ends every one of them.
 //
-// Not there: TCP, TLS, RTCP, SRTP, PRACK, REFER, session timers of our own, names instead of addresses.
+// A phone can also be what far ends really are: Reliable for PRACK, SessionExpires for session timers, AnswerBehaviour for
+// early media, forks and redirections, Call.Offer for any re-INVITE, Call.Refer for transfers, Call.Request for the rest.
+//
+// Not there: TCP, TLS, RTCP, SRTP, names instead of addresses.
 package siptest

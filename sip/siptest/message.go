@@ -13,7 +13,7 @@ import (
 )
 
 // allowed are the methods that a phone understands.
-const allowed = "INVITE, ACK, CANCEL, BYE, OPTIONS, INFO, UPDATE"
+const allowed = "INVITE, ACK, CANCEL, BYE, OPTIONS, INFO, UPDATE, PRACK, NOTIFY, MESSAGE"
 
 // request is a request as we send it, in parts, so that its ACK, its CANCEL and its repetition with credentials can be
 // made from it.

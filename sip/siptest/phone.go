@@ -38,6 +38,11 @@ type PhoneOptions struct {
 	Expires   time.Duration // of the registration, default 5 minutes; refreshed at half time
 	KeepHeard time.Duration // how much of what was heard is kept for each call, default 10 minutes
 	UserAgent string
+	// Reliable makes it use PRACK (RFC 3262). SessionExpires makes it use session timers (RFC 4028); Refresher is "uac",
+	// "uas" or empty, which leaves it to the other side.
+	Reliable       bool
+	SessionExpires time.Duration
+	Refresher      string
 	// Trace sees every message, under the phone's lock: it must not call its methods. Received ones may be damaged.
 	Trace func(sent bool, peer net.Addr, b []byte)
 	Log   *slog.Logger
@@ -51,6 +56,10 @@ type AnswerBehaviour struct {
 	NoAnswer bool          // says nothing at all, as if it were switched off
 	NoRing   bool          // does not send 180
 	Manual   bool          // sends 100 only: the test calls Ring, Answer or Reject
+	Early    bool          // sends 183 with SDP instead of 180
+	Tags     int           // so many 180 come before, each with a To tag of its own
+	Answers  int           // so many 200 more follow, each with a To tag of its own: a fork
+	Redirect []string      // with Reject 3xx: the Contacts
 }
 
 // Moment is when something is done.
@@ -77,6 +86,8 @@ type Misbehaviour struct {
 	ByeOnAnswer  bool // BYE at once when the call is confirmed
 	ByeBeforeACK bool // BYE before the ACK was sent (caller) or received (called)
 	IgnoreBye    bool // a BYE gets no response
+	NoPrack      bool // reliable answers are not acknowledged
+	NoRefresh    bool // the session timer is agreed and forgotten
 	NoRTP        bool // it never sends audio
 	StopRTPAfter time.Duration
 }
