@@ -350,13 +350,7 @@ func TestNewContactAndRouteSetAreFollowed(t *testing.T) {
 }
 
 func TestDestination(t *testing.T) {
-	uri := func(text string) sipgo.Uri {
-		var u sipgo.Uri
-		if err := sipgo.ParseUri(text, &u); err != nil {
-			t.Fatal(err)
-		}
-		return u
-	}
+	uri := uriOf
 	for _, tc := range []struct{ name, network, target, route, source, want string }{
 		{"contact", "UDP", "sip:a@192.0.2.7:5080", "", "192.0.2.9:1234", "192.0.2.7:5080"},
 		{"default port", "UDP", "sip:a@192.0.2.7", "", "192.0.2.9:1234", "192.0.2.7:5060"},
@@ -400,4 +394,11 @@ func TestFullMailboxEndsTheLeg(t *testing.T) {
 		time.Sleep(time.Minute)
 		same(t, "legs", s.ep.Stats().Legs, 0)
 	})
+}
+
+func uriOf(text string) (u sipgo.Uri) {
+	if err := sipgo.ParseUri(text, &u); err != nil {
+		panic(err)
+	}
+	return u
 }

@@ -71,6 +71,9 @@ func (c *Call) behave(b AnswerBehaviour) {
 	act := func() {
 		c.accept()
 		for i := range b.Answers {
+			if !c.answered {
+				break
+			}
 			c.asFork(i, 200, "OK", c.ownAnswer)
 		}
 	}

@@ -56,7 +56,8 @@ func (c *Call) provisional(code int, reason string, body []byte) {
 		}
 		c.p.send(raw, to)
 		c.rel.interval *= 2
-		if c.rel.interval > timerB {
+		if c.rel.interval > timerB { // RFC 3262 §3
+			c.reject(504, "Server Time-out")
 			return
 		}
 		c.rel.again = c.p.after(c.rel.interval, repeat)
