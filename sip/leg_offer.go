@@ -89,6 +89,9 @@ func (l *Leg) sendProposal(p *proposal, more ...sipgo.Header) {
 	}
 	setSDP(req, p.sdp)
 	p.req, p.over, p.ack = req, false, nil
+	if l.out != nil {
+		l.out.spent(l.d.localSeq)
+	}
 	if p.update {
 		l.queryAs(req, &p.asked, func(res *sipgo.Response) { l.onProposal(p, res) })
 		return

@@ -28,6 +28,7 @@ type clientInvite struct {
 
 	mu   sync.Mutex
 	acks map[string]*sipgo.Request // by To tag: never changed, copied for every sending
+	used uint32                    // the highest CSeq of any dialog that this INVITE has made
 
 	onHeard     func() // once, at the first answer of any kind
 	provisional bool   // they answer: from now on it can be cancelled
@@ -449,6 +450,13 @@ func (l *Leg) copyOf200(res *sipgo.Response) {
 	}
 }
 
+// spent notes a CSeq that an early dialog has used.
+func (o *clientInvite) spent(seq uint32) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	o.used = max(o.used, seq)
+}
+
 func (o *clientInvite) acked(res *sipgo.Response) bool {
 	o.mu.Lock()
 	defer o.mu.Unlock()
@@ -481,6 +489,9 @@ func (o *clientInvite) fork(ep *Endpoint, res *sipgo.Response) {
 	d := o.base
 	d.confirm(res)
 	ep.sendAck(o.remember(ep, &d, res))
+	o.mu.Lock()
+	d.localSeq = max(d.localSeq, o.used) // it may have had a PRACK already
+	o.mu.Unlock()
 	bye := d.request(ep, sipgo.BYE)
 	bye.AppendHeader(reasonHeader(elsewhere))
 	ep.ask(bye, func(int) {})

@@ -177,6 +177,7 @@ func (l *Leg) acknowledge(e *early, res *sipgo.Response) (ok bool) {
 	req := l.d.request(l.ep, sipgo.PRACK)
 	req.AppendHeader(header("RAck", strconv.FormatUint(n, 10)+" "+strconv.FormatUint(uint64(l.out.seq), 10)+" INVITE"))
 	e.d = l.d
+	l.out.spent(l.d.localSeq)
 	l.queryAs(req, &challenges{}, func(*sipgo.Response) {}) // the INVITE says how it ends
 	return true
 }

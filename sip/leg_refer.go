@@ -65,7 +65,7 @@ func (l *Leg) onRefer(r inRequest) {
 		l.respond(r, 400, "Bad Request", nil, header("Warning", `399 ullim "exactly one Refer-To is needed"`))
 		return
 	}
-	what, why := parseReferTo(to[0].Value(), l.region)
+	what, why := parseReferTo(to[0].Value(), func(user string) string { return l.ep.normalise(user, l.region) })
 	if why != "" {
 		l.respond(r, 400, "Bad Request", nil, header("Warning", `399 ullim "`+quotedText(why, 100)+`"`))
 		return

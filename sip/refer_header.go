@@ -12,8 +12,8 @@ import (
 const maxReferTo = 1024
 
 // parseReferTo reads a Refer-To (RFC 3515 §2.1), with the Replaces that an attended transfer puts into its URI (RFC 3891
-// §6.1). why is the rule that it breaks, empty if it is good.
-func parseReferTo(value, region string) (r call.Refer, why string) {
+// §6.1); number gives what it names its one form. why is the rule that it breaks, empty if it is good.
+func parseReferTo(value string, number func(user string) string) (r call.Refer, why string) {
 	if len(value) > maxReferTo {
 		return r, "Refer-To is too long"
 	}
@@ -46,7 +46,7 @@ func parseReferTo(value, region string) (r call.Refer, why string) {
 		r.Replaces = &id
 	}
 	uri.Headers = nil
-	r.URI, r.Target = uri.String(), normalise(userPart(&uri), region)
+	r.URI, r.Target = uri.String(), number(userPart(&uri))
 	if r.Target == "" {
 		return r, "Refer-To names nobody"
 	}

@@ -401,7 +401,7 @@ func (w *world) closeAll() {
 	for _, p := range append(append([]*siptest.Phone{w.carrier.Phone}, w.phones...), w.gateways...) {
 		_ = p.Close()
 	}
-	w.stage.close()
+	w.close()
 	_ = w.net.Close()
 }
 
