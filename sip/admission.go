@@ -158,7 +158,11 @@ func (ep *Endpoint) admit(req *sipgo.Request, tx *sipgo.ServerTx, in *invite, wh
 	}
 	ctx, cancel := context.WithTimeout(ep.ctx, admitTime)
 	defer cancel()
-	events, err := ep.askAdmitter(ctx, inbound, l)
+	var events func(call.LegEvent)
+	err := errs.New(errs.NotFound, "Replaces has not the tags of the call that it names")
+	if !ep.forged(inbound.Replaces) {
+		events, err = ep.askAdmitter(ctx, inbound, l)
+	}
 	if err != nil {
 		code, reason, wait := statusOf(err)
 		if inbound.Replaces != nil && code == 404 { // RFC 3891 §3

@@ -105,8 +105,11 @@ func (f *fork) contained(do func()) {
 	defer func() {
 		if p := recover(); p != nil {
 			f.ep.panicked("call "+f.callID, p)
-			for _, b := range f.branches {
+			for _, b := range f.branches { // the owner hears of the end when the last of them is gone
 				b.leg.Hangup("SIP;cause=500")
+			}
+			if len(f.branches) == 0 {
+				f.post(func() { f.end(call.LegEvent{Cause: call.CauseProtocol, Code: 500, Text: "internal error"}) })
 			}
 		}
 	}()

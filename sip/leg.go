@@ -45,6 +45,7 @@ type Leg struct {
 	localTag string
 	log      *slog.Logger
 	done     chan struct{} // closed when the leg is gone
+	theirTag atomic.Value  // string: of the peer, for others than the leg's goroutine
 
 	mu     sync.Mutex // of the mailbox
 	mail   []func()

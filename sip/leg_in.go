@@ -145,6 +145,8 @@ func (l *Leg) cancelled(seq uint32) {
 			l.settle()
 		case l.pending != nil && !l.pending.update && l.pending.seq == seq:
 			l.refusePending(487, "Request Terminated")
+			l.takeHeld(false)
+			l.propose()
 		}
 	})
 }
@@ -299,6 +301,8 @@ func (l *Leg) change(r inRequest, update bool) {
 		if l.pending == o {
 			l.log.Error("offer was never answered by its owner")
 			l.refusePending(500, "Server Internal Error")
+			l.takeHeld(false)
+			l.propose()
 		}
 	}))
 	l.pending = o

@@ -283,6 +283,7 @@ func (l *Leg) turnTo(tag string) *early {
 		o.byTag[tag] = e
 	}
 	l.d = e.d
+	l.theirTag.Store(tag)
 	return e
 }
 
@@ -338,6 +339,7 @@ func (l *Leg) on200(res *sipgo.Response) {
 		l.d = o.base
 	}
 	l.d.confirm(res)
+	l.theirTag.Store(tag)
 	l.d.heard(res.Source())
 	if l.d.behind && l.d.network == "UDP" {
 		l.d.source = o.base.source // the registration is authenticated, the answer's address is not

@@ -66,6 +66,9 @@ func (l *Leg) onRefer(r inRequest) {
 		return
 	}
 	what, why := parseReferTo(to[0].Value(), func(user string) string { return l.ep.normalise(user, l.region) })
+	if why == "" && l.ep.forged(what.Replaces) {
+		why = "Replaces has not the tags of the call that it names"
+	}
 	if why != "" {
 		l.respond(r, 400, "Bad Request", nil, header("Warning", `399 ullim "`+quotedText(why, 100)+`"`))
 		return

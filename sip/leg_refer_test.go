@@ -190,19 +190,20 @@ func TestR20RefusedTransferIsNoSubscription(t *testing.T) {
 
 		for i, bad := range []string{
 			"Refer-To: <mailto:a@b.example>", "Refer-To: <sip:100@h;method=BYE>", "Refer-To: <sip:100@h?Replaces=nonsense>", "X-None: 1",
+			"Refer-To: <sip:100@h?Replaces=" + c.leg.CallID() + "%3Bto-tag%3Da%3Bfrom-tag%3Db>",
 		} {
 			d.send("REFER", 23+i, "", bad)
 			c.phone.settle()
 			same(t, bad, c.phone.responses(strings.Replace("2X REFER", "X", string(rune('3'+i)), 1)), []int{400})
 		}
-		d.send("REFER", 27, "", "Refer-To: <sip:100@198.51.100.1>") // the owner forgets it
+		d.send("REFER", 28, "", "Refer-To: <sip:100@198.51.100.1>") // the owner forgets it
 		time.Sleep(11 * time.Second)
-		same(t, "forgotten", c.phone.responses("27 REFER"), []int{503})
-		d.send("REFER", 28, "", "Refer-To: <sip:100@198.51.100.1>") // the call ends before the decision
+		same(t, "forgotten", c.phone.responses("28 REFER"), []int{503})
+		d.send("REFER", 29, "", "Refer-To: <sip:100@198.51.100.1>") // the call ends before the decision
 		c.phone.settle()
 		c.leg.Hangup("")
 		time.Sleep(time.Second)
-		same(t, "call over", c.phone.responses("28 REFER"), []int{481})
+		same(t, "call over", c.phone.responses("29 REFER"), []int{481})
 		same(t, "legs", s.ep.Stats().Legs, 0)
 	})
 }
@@ -309,8 +310,26 @@ func TestS25ReplacesOfACallThatHasEndedIs481(t *testing.T) {
 		d = s.trunk.dialog("plaingone")
 		d.inviteWith(sdpOffer)
 		same(t, "without Replaces", s.trunk.responses("1 INVITE")[2:], []int{404})
+		s.owner.mu.Lock()
+		s.owner.refuse = nil
+		s.owner.mu.Unlock()
+		up, there := s.up("there")
+		n := s.owner.count()
+		for i, tags := range []string{"to-tag=" + up.to + ";from-tag=guessed", "to-tag=guessed;from-tag=" + up.from} {
+			forged := s.trunk.dialog("forged" + string(rune('a'+i)))
+			forged.inviteWith(sdpOffer, "Replaces: there;"+tags)
+			same(t, "forged", s.trunk.responses("1 INVITE")[len(s.trunk.responses("1 INVITE"))-1], 481)
+		}
+		same(t, "calls", s.owner.count(), n)
+		right := s.trunk.dialog("right")
+		right.inviteWith(sdpOffer, "Replaces: there;to-tag="+up.to+";from-tag="+up.from)
+		same(t, "Replaces", s.owner.call(t, n).in.Replaces.CallID, "there")
+		there.leg.Hangup("")
+		s.owner.call(t, n).leg.Hangup("")
+		s.trunk.settle()
+		got := len(s.trunk.responses("1 INVITE"))
 		d = s.trunk.dialog("badreplaces")
 		d.inviteWith(sdpOffer, "Replaces: other@h;to-tag=ours")
-		same(t, "unreadable", s.trunk.responses("1 INVITE")[3:], []int{400})
+		same(t, "unreadable", s.trunk.responses("1 INVITE")[got:], []int{400})
 	})
 }

@@ -11,6 +11,9 @@ import (
 	"ullim/internal/call"
 )
 
+// maxRedirectHosts a trunk may name.
+const maxRedirectHosts = 100
+
 // maxContacts of one 3xx are looked at.
 const maxContacts = 10
 

@@ -82,6 +82,24 @@ func parseReplaces(value string) (id call.DialogID, ok bool) {
 	return id, id.CallID != "" && id.OurTag != "" && id.TheirTag != ""
 }
 
+// forged reports a Replaces that names a call of ours but not its tags: whoever knows a Call-ID only may not take the call.
+// A call that is not there is the owner's affair.
+func (ep *Endpoint) forged(id *call.DialogID) bool {
+	if id == nil {
+		return false
+	}
+	known := false
+	for _, l := range ep.index.legs() {
+		if l.callID != id.CallID {
+			continue
+		}
+		if known = true; l.localTag == id.OurTag && l.theirTag.Load() == id.TheirTag {
+			return false
+		}
+	}
+	return known
+}
+
 // replacesOf is the dialog that an INVITE takes the place of. ok is false if it cannot be read. RFC 3891 §3: one at most.
 func replacesOf(req *sipgo.Request) (id *call.DialogID, ok bool) {
 	hs := req.GetHeaders("Replaces")

@@ -35,6 +35,7 @@ func (ep *Endpoint) allow() sipgo.Header {
 // introduce tells a leg who calls.
 func (l *Leg) introduce(req *sipgo.Request, who peer, in call.Inbound) {
 	l.know(req)
+	l.theirTag.Store(l.d.remoteTag)
 	l.rel.must = has(req, "100rel", "Require")
 	l.rel.can = l.rel.must || has(req, "100rel", "Supported", "k")
 	l.texter = Text{From: in.From.Address, To: in.Called, TrunkID: in.TrunkID, DeviceUser: in.DeviceUser}

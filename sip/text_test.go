@@ -9,10 +9,10 @@ import (
 	sipgo "github.com/emiago/sipgo/sip"
 )
 
-func TestTextMessagesReachTheHook(t *testing.T) {
+func TestTextMessagesReachTheHook(tt *testing.T) {
 	var mu sync.Mutex
 	var got []Text
-	run(t, func(s *stage) {
+	run(tt, func(s *stage) {
 		t := s.t
 		d, c := s.up("text")
 		s.trunk.autoBye()
@@ -51,7 +51,7 @@ func TestTextMessagesReachTheHook(t *testing.T) {
 			got = append(got, m)
 		}
 	})
-	run(t, func(s *stage) { // without a hook it is a method like any other that we do not have
+	run(tt, func(s *stage) { // without a hook it is a method like any other that we do not have
 		_, d := s.deviceCall()
 		d.send("MESSAGE", 2, "hi", "Content-Type: text/plain")
 		out := s.trunk.dialog("textout")

@@ -37,6 +37,7 @@ func (a *App) observe() error {
 		InvitesAdmitted:    count(func() uint64 { return a.sip.Stats().InvitesAdmitted }),
 		SIPDropped:         count(func() uint64 { return a.sip.Stats().Dropped }),
 		SIPRateLimited:     count(func() uint64 { return a.sip.Stats().RateLimited }),
+		SIPStrangers:       count(func() uint64 { return a.sip.Stats().Strangers }),
 		RTPReceived:        count(func() uint64 { return a.plane.Stats().PacketsIn }),
 		RTPSent:            count(func() uint64 { return a.plane.Stats().PacketsOut }),
 		RTPLost:            count(func() uint64 { return a.plane.Stats().Lost }),

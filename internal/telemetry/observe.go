@@ -33,6 +33,7 @@ type Sources struct {
 	InvitesAdmitted    func() float64
 	SIPDropped         func() float64 // messages that got no answer
 	SIPRateLimited     func() float64
+	SIPStrangers       func() float64 // requests in a trunk's dialog that did not come from the trunk
 	RTPReceived        func() float64 // packets
 	RTPSent            func() float64
 	RTPLost            func() float64
@@ -61,6 +62,7 @@ func (m *Metrics) Observe(s Sources) error {
 		m.CounterFunc("ullim_sip_invites_admitted_total", "Calls that were admitted.", s.InvitesAdmitted),
 		m.CounterFunc("ullim_sip_messages_dropped_total", "SIP messages that got no answer.", s.SIPDropped),
 		m.CounterFunc("ullim_sip_requests_limited_total", "SIP requests above the rate of their source.", s.SIPRateLimited),
+		m.CounterFunc("ullim_sip_dialog_strangers_total", "Requests in a dialog with a trunk from an address that is not the trunk's: refused.", s.SIPStrangers),
 		m.GaugeFunc("ullim_media_sessions", "Media sessions now.", s.MediaSessions),
 		m.GaugeFunc("ullim_media_ports_used", "RTP ports in use.", s.MediaPorts),
 		m.CounterFunc("ullim_rtp_packets_received_total", "RTP packets received.", s.RTPReceived),
