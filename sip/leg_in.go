@@ -69,7 +69,7 @@ func (l *Leg) answer(sdp []byte) {
 	}
 	if l.rel.open != nil {
 		l.rel.open.stop()
-		l.rel.open = nil
+		l.rel.late, l.rel.open = l.rel.open, nil
 	}
 	l.rel.next = nil
 	if l.rel.theirs { // their answer is here already: another SDP would be another offer

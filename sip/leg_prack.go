@@ -1,6 +1,7 @@
 package sip
 
 import (
+	"math/rand/v2"
 	"strconv"
 	"strings"
 	"time"
@@ -20,6 +21,7 @@ type reliable struct {
 	can, must bool   // they take them, they take nothing else
 	seq       uint32 // of the last one
 	open      *reliableAnswer
+	late      *reliableAnswer // was open when the 200 left: its PRACK may still come
 	next      *waitingAnswer // to be sent when the open one is acknowledged; a newer one takes its place
 	accept    []byte         // the 200 that waits for the PRACK
 	agreed    bool           // offer and answer are exchanged
@@ -55,7 +57,8 @@ func isReliable(res *sipgo.Response) bool {
 
 // provisional sends a 1xx, reliably if they insist, or can and it matters that it arrives.
 func (l *Leg) provisional(code int, reason string, sdp []byte) {
-	if sdp != nil && l.first.noOffer && !l.rel.can { // an offer needs a way back for its answer. RFC 3262 §5
+	// An offer needs a way back for its answer, and is made once. RFC 3262 §5.
+	if sdp != nil && (l.first.noOffer && !l.rel.can || l.rel.theirs) {
 		sdp = nil
 	}
 	if !l.rel.must && (!l.rel.can || sdp == nil) {
@@ -70,7 +73,7 @@ func (l *Leg) provisional(code int, reason string, sdp []byte) {
 		return
 	}
 	if l.rel.seq == 0 {
-		l.rel.seq = uint32(1 + len(l.localTag)) // any number will do: RFC 3262 §3 asks for 1 to 2^31-1
+		l.rel.seq = rand.Uint32N(1 << 16) // RFC 3262 §3: any number to begin with
 	}
 	l.rel.seq++
 	a := &reliableAnswer{seq: l.rel.seq, sdp: sdp != nil, offer: sdp != nil && l.first.noOffer && !l.rel.agreed, again: timerT1}
@@ -110,6 +113,11 @@ func (l *Leg) neverPracked(a *reliableAnswer) {
 // onPrack takes the acknowledgement of a reliable answer, with what it says about the session.
 func (l *Leg) onPrack(r inRequest) {
 	a := l.rel.open
+	if late := l.rel.late; a == nil && late != nil && acknowledges(headerOf(r.req, "RAck"), late.seq, l.first.seq) {
+		l.rel.late = nil
+		l.respond(r, 200, "OK", nil)
+		return
+	}
 	if a == nil || !acknowledges(headerOf(r.req, "RAck"), a.seq, l.first.seq) {
 		l.respond(r, 481, "Call/Transaction Does Not Exist", nil)
 		return

@@ -56,6 +56,53 @@ func TestS20Reliable183RepeatsUntilItsPrackAndTheAnswerWaitsForIt(t *testing.T) 
 	})
 }
 
+func TestS20PrackThatCrossesTheAnswerIsTaken(t *testing.T) {
+	run(t, func(s *stage) {
+		t := s.t
+		d := s.trunk.dialog("crossprack")
+		s.trunk.autoBye()
+		d.inviteWith(sdpOffer, "Require: 100rel")
+		c := s.owner.call(t, 0)
+		c.leg.Ring()
+		c.leg.Answer([]byte(sdpAnswer)) // no SDP was said yet: it need not wait
+		s.trunk.settle()
+		same(t, "answers", s.trunk.responses("1 INVITE"), []int{180, 200})
+		d.learn(200)
+		d.send("PRACK", 2, "", rack(s.trunk.response("1 INVITE", 180)))
+		d.send("ACK", 1, "")
+		s.trunk.settle()
+		same(t, "PRACK", s.trunk.responses("2 PRACK"), []int{200})
+		same(t, "events", c.kinds(), "answered")
+		c.leg.Hangup("")
+		s.trunk.settle()
+	})
+}
+
+// S18: the second to answer has had a PRACK: our BYE to it counts on from there.
+func TestS18SecondAnswerOfABranchThatHadAPrackIsEnded(t *testing.T) {
+	run(t, func(s *stage) {
+		t := s.t
+		c := s.dial()
+		c.provisional(183, "two", 1, sdpAnswer)
+		prack := c.phone.last(sipgo.PRACK)
+		c.phone.answer(prack, 200, "OK", "")
+		c.ok("one")
+		c.phone.settle()
+		c.ok("two")
+		c.phone.settle()
+		same(t, "events", c.kinds(), "progress(183) answered")
+		bye := c.phone.last(sipgo.BYE)
+		same(t, "tag", tagOf(bye.To().Params), "two")
+		if bye.CSeq().SeqNo <= prack.CSeq().SeqNo {
+			t.Errorf("CSeq of BYE is %d, want it above %d", bye.CSeq().SeqNo, prack.CSeq().SeqNo)
+		}
+		c.phone.autoBye()
+		c.phone.answer(bye, 200, "OK", "")
+		c.leg.Hangup("")
+		c.phone.settle()
+	})
+}
+
 func TestS20NoPrackEndsTheInviteWith5xx(t *testing.T) {
 	run(t, func(s *stage) {
 		t := s.t
