@@ -22,10 +22,10 @@ type reliable struct {
 	seq       uint32 // of the last one
 	open      *reliableAnswer
 	late      *reliableAnswer // was open when the 200 left: its PRACK may still come
-	next      *waitingAnswer // to be sent when the open one is acknowledged; a newer one takes its place
-	accept    []byte         // the 200 that waits for the PRACK
-	agreed    bool           // offer and answer are exchanged
-	theirs    bool           // our offer was answered in the PRACK: the 200 has nothing left to say
+	next      *waitingAnswer  // to be sent when the open one is acknowledged; a newer one takes its place
+	accept    []byte          // the 200 that waits for the PRACK
+	agreed    bool            // offer and answer are exchanged
+	theirs    bool            // our offer was answered in the PRACK: the 200 has nothing left to say
 }
 
 // reliableAnswer waits for its PRACK.
