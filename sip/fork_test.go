@@ -49,7 +49,7 @@ func (s *stage) gateway(addr string, answers ...int) *gateway {
 		},
 	}
 	seen := map[string]bool{}
-	g.on = func(m sipgo.Message) {
+	g.hear(func(m sipgo.Message) {
 		req, ok := m.(*sipgo.Request)
 		if !ok || req.Method == sipgo.ACK || req.Method == sipgo.PRACK {
 			return
@@ -71,7 +71,7 @@ func (s *stage) gateway(addr string, answers ...int) *gateway {
 		case code > 0:
 			g.answer(req, code, "Answer", "gw"+addr)
 		}
-	}
+	})
 	return g
 }
 
@@ -313,7 +313,7 @@ func TestDevicesThatFailLeaveTheOthersRinging(tt *testing.T) {
 	run(tt, func(s *stage) { // 603 is of the user, not of the phone
 		t := s.t
 		a, b := s.gateway("192.0.2.31:5060", 603), s.gateway("192.0.2.32:5060")
-		b.on = nil
+		b.hear(nil)
 		p, _ := hops(b, a)
 		p.together = true
 		c := s.call(p, nil)
@@ -410,7 +410,7 @@ func TestS21ChallengesAreAnsweredWithFreshCredentialsAndNotForEver(tt *testing.T
 		g.okSDP(g.last(sipgo.INVITE), sdpAnswer)
 		s.trunk.settle()
 		same(t, "events", c.kinds(), "answered changed")
-		g.on = nil
+		g.hear(nil)
 		c.leg.Hangup("")
 		s.trunk.settle()
 		g.answer(g.last(sipgo.BYE), 407, "Proxy", "", "Proxy-Authenticate: "+fmt.Sprintf(ask, "n2", ""))

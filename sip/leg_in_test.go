@@ -168,12 +168,12 @@ func TestS03AckThatComesAtOnceStopsThe200(t *testing.T) {
 	run(t, func(s *stage) {
 		t := s.t
 		d := s.trunk.dialog("quickack")
-		s.trunk.on = func(m sipgo.Message) { // from the reader itself: nothing can be quicker
+		s.trunk.hear(func(m sipgo.Message) { // from the reader itself: nothing can be quicker
 			if res, ok := m.(*sipgo.Response); ok && res.StatusCode == 200 && res.CSeq().MethodName == sipgo.INVITE {
 				d.to = tagOf(res.To().Params)
 				d.send("ACK", 1, "")
 			}
-		}
+		})
 		s.owner.onCall = func(c *ownedCall) { c.leg.Answer([]byte(sdpAnswer)) } // before Admit has returned
 		d.invite()
 		time.Sleep(40 * time.Second)

@@ -42,11 +42,11 @@ func (p *farEnd) okSDP(req *sipgo.Request, sdp string, extra ...string) {
 
 // autoBye answers our BYEs.
 func (p *farEnd) autoBye() {
-	p.on = func(m sipgo.Message) {
+	p.hear(func(m sipgo.Message) {
 		if req, ok := m.(*sipgo.Request); ok && req.Method == sipgo.BYE {
 			p.answer(req, 200, "OK", "")
 		}
-	}
+	})
 }
 
 func TestO03WeHoldAndResumeByReinvite(t *testing.T) {
@@ -170,13 +170,13 @@ func TestGlareThatNeverEndsIsReported(t *testing.T) {
 	run(t, func(s *stage) {
 		t := s.t
 		_, c := s.up("always491")
-		s.trunk.on = func(m sipgo.Message) {
+		s.trunk.hear(func(m sipgo.Message) {
 			if req, ok := m.(*sipgo.Request); ok && req.Method == sipgo.INVITE {
 				s.trunk.answer(req, 491, "Request Pending", "")
 			} else if ok && req.Method == sipgo.BYE {
 				s.trunk.answer(req, 200, "OK", "")
 			}
-		}
+		})
 		c.leg.Offer([]byte(sdpHold))
 		time.Sleep(time.Minute)
 		same(t, "events", c.kinds(), "answered unchanged(491)")

@@ -261,11 +261,11 @@ func TestS06CancelAtEveryOffsetLeavesNothing(t *testing.T) {
 		run(t, func(s *stage) {
 			t := s.t
 			c := s.dial()
-			c.phone.on = func(m sipgo.Message) {
+			c.phone.hear(func(m sipgo.Message) {
 				if req, ok := m.(*sipgo.Request); ok && (req.Method == sipgo.BYE || req.Method == sipgo.CANCEL) {
 					c.phone.answer(req, 200, "OK", "dt")
 				}
-			}
+			})
 			c.phone.answer(c.invite(), 180, "Ringing", "dt")
 			c.phone.settle()
 			time.AfterFunc(50*time.Millisecond, func() { c.ok("dt") })
@@ -273,7 +273,7 @@ func TestS06CancelAtEveryOffsetLeavesNothing(t *testing.T) {
 			time.Sleep(64 * timerT1)
 			same(t, "ACKs", len(c.phone.requests(sipgo.ACK)), 1)
 			same(t, "BYEs", len(c.phone.requests(sipgo.BYE)), 1)
-			if !strings.HasSuffix(c.kinds(), "ended(local)") || c.ended != 1 {
+			if ended, _ := c.ends(); !strings.HasSuffix(c.kinds(), "ended(local)") || ended != 1 {
 				t.Errorf("events are %q", c.kinds())
 			}
 			same(t, "legs", s.ep.Stats().Legs, 0)
@@ -409,7 +409,7 @@ func TestLostMessagesAreRepeated(t *testing.T) {
 		chance := rand.New(rand.NewPCG(1, 2)) // the same every time
 		s.net.lose = func(_, _ string, _ []byte) bool { return chance.IntN(10) < 4 }
 		c := &dialed{phone: s.phone(deviceAddr)}
-		c.phone.on = func(m sipgo.Message) {
+		c.phone.hear(func(m sipgo.Message) {
 			req, ok := m.(*sipgo.Request)
 			switch {
 			case !ok || req.Method == sipgo.ACK:
@@ -418,7 +418,7 @@ func TestLostMessagesAreRepeated(t *testing.T) {
 			default:
 				c.phone.answer(req, 200, "OK", "")
 			}
-		}
+		})
 		s.register(deviceAddr)
 		c.leg = s.ep.Dial(call.Target{InstanceID: "inst-1", UserID: contactUser}, []byte(sdpOffer), c.add)
 		time.Sleep(20 * time.Second)

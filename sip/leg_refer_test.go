@@ -37,11 +37,11 @@ func (c *dialed) notices() (list []string) {
 
 // obedient makes the phone answer what comes inside the dialog.
 func (c *dialed) obedient() {
-	c.phone.on = func(m sipgo.Message) {
+	c.phone.hear(func(m sipgo.Message) {
 		if req, ok := m.(*sipgo.Request); ok && (req.Method == sipgo.BYE || req.Method == sipgo.NOTIFY) {
 			c.phone.answer(req, 200, "OK", "")
 		}
-	}
+	})
 }
 
 func TestR20BlindTransferIsToldToItsEnd(t *testing.T) {

@@ -373,12 +373,12 @@ func (w *world) finish() {
 		}
 	}
 	for _, c := range ours {
-		if c.ended != 1 || c.late != 0 {
-			t.Errorf("dialled call: LegEnded came %d times, %d events after it: %s", c.ended, c.late, c.kinds())
+		if ended, late := c.ends(); ended != 1 || late != 0 {
+			t.Errorf("dialled call: LegEnded came %d times, %d events after it: %s", ended, late, c.kinds())
 		}
 	}
 	w.mu.Lock()
-	if w.released != len(w.dialed) {
+	if w.released != len(ours) {
 		t.Errorf("%d of %d plans were released", w.released, len(w.dialed))
 	}
 	for _, c := range w.theirs {
