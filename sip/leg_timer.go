@@ -36,15 +36,12 @@ func (s *session) stop() {
 }
 
 // far is what the peer has told of itself. RFC 3261 §13.3.1.4, RFC 3311 §4.
-type far struct{ update, timer bool }
+type far struct{ update bool }
 
 // know learns what the peer can do.
 func (l *Leg) know(m sipgo.Message) {
 	if yes, known := lists(m, "UPDATE", "Allow"); known {
 		l.far.update = yes
-	}
-	if yes, known := lists(m, "timer", "Supported", "k"); known || has(m, "timer", "Require") {
-		l.far.timer = yes || has(m, "timer", "Require")
 	}
 }
 

@@ -1,6 +1,7 @@
 package sip
 
 import (
+	"net/netip"
 	"strings"
 	"time"
 	"unicode/utf8"
@@ -57,8 +58,9 @@ func (ep *Endpoint) onMessage(req *sipgo.Request, tx *sipgo.ServerTx) {
 		return
 	}
 	now := time.Now()
-	who, ok := ep.identify(req, tx, now)
-	if !ok {
+	who := ep.sender(req, now)
+	if who.trunk == nil && who.device == nil {
+		ep.challenge(req, tx, who, now)
 		return
 	}
 	t := Text{CallID: callIDOf(req), From: userPart(&req.From().Address), To: userPart(&req.Recipient)}
@@ -69,6 +71,22 @@ func (ep *Endpoint) onMessage(req *sipgo.Request, tx *sipgo.ServerTx) {
 	}
 	code, reason, hs := ep.takeText(req, t)
 	ep.refuseWith(req, tx, code, reason, hs...)
+}
+
+// sender is the trunk or device that a request outside a call is from; neither if it has to prove that first.
+func (ep *Endpoint) sender(req *sipgo.Request, now time.Time) peer {
+	trunks := ep.opt.Trunks()
+	source, _ := netip.ParseAddrPort(req.Source())
+	t, _ := trunks.MatchSource(source)
+	if t != nil && t.Username == "" {
+		return peer{trunk: t}
+	}
+	who := ep.authenticate(req, now)
+	if who.verdict == AuthOK && (who.device != nil && t == nil || who.trunk != nil && trunks.Allows(who.trunk, source)) {
+		return who
+	}
+	who.device, who.trunk = nil, nil
+	return who
 }
 
 // takeText hands a message over, if it is one.
