@@ -312,14 +312,17 @@ func TestDevicesThatFailLeaveTheOthersRinging(tt *testing.T) {
 	})
 	run(tt, func(s *stage) { // 603 is of the user, not of the phone
 		t := s.t
-		a, b := s.gateway("192.0.2.31:5060", 603), s.gateway("192.0.2.32:5060")
+		a, b := s.gateway("192.0.2.31:5060"), s.gateway("192.0.2.32:5060")
 		b.hear(nil)
 		p, _ := hops(b, a)
 		p.together = true
 		c := s.call(p, nil)
 		b.answer(b.last(sipgo.INVITE), 180, "Ringing", "b")
 		s.trunk.settle()
-		same(t, "code", c.all()[0].Code, 603)
+		a.answer(a.last(sipgo.INVITE), 603, "Decline", "a")
+		s.trunk.settle()
+		same(t, "events", c.kinds(), "progress(180) ended(rejected)")
+		same(t, "code", c.all()[1].Code, 603)
 		same(t, "CANCELs", len(b.requests(sipgo.CANCEL)), 1)
 	})
 }
@@ -522,6 +525,26 @@ func TestS23OurOwnInviteThatComesBackIsALoop(t *testing.T) {
 		c.leg.Hangup("")
 		s.trunk.settle()
 		g.answer(inv, 487, "Request Terminated", "x")
+		s.trunk.settle()
+	})
+}
+
+// An offer that comes before anybody has answered is made to whoever does.
+func TestOfferBeforeTheAnswerWaitsForIt(t *testing.T) {
+	run(t, func(s *stage) {
+		t := s.t
+		a, b := s.gateway("192.0.2.31:5060", 180), s.gateway("192.0.2.32:5060", 180)
+		c := s.together(a, b)
+		c.leg.Offer([]byte(sdpHold))
+		s.trunk.settle()
+		b.answer(b.last(sipgo.INVITE), 200, "OK", "b", "Contact: <sip:b@192.0.2.32:5060>", sdpAnswer)
+		s.trunk.settle()
+		same(t, "offer", string(b.last(sipgo.INVITE).Body()), sdpHold)
+		b.okSDP(b.last(sipgo.INVITE), sdpAnswer)
+		s.trunk.settle()
+		same(t, "events", c.kinds(), "progress(180) progress(180) answered changed")
+		a.answer(a.last(sipgo.INVITE), 487, "Request Terminated", "a")
+		c.leg.Hangup("")
 		s.trunk.settle()
 	})
 }

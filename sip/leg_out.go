@@ -65,10 +65,10 @@ func (ep *Endpoint) newOutgoing(callID string, t call.Target, offer []byte, h ho
 		callID: callID, localTag: l.localTag, local: h.from, remote: h.to, target: h.target, routes: h.routes,
 		network: h.network, source: h.addr, behind: device, localSeq: rand.Uint32N(1 << 16),
 	}
-	l.region, l.referable, l.trunked = ep.opt.Region(t.InstanceID), true, h.trunk != nil
+	l.region, l.referable, l.trunked = ep.opt.Region(t.InstanceID), device, !device
 	l.texter = Text{InstanceID: t.InstanceID, DeviceUser: t.UserID, From: userPart(&h.to.uri), To: t.FromNumber}
 	if h.trunk != nil {
-		l.texter.TrunkID, l.referable = h.trunk.ID, h.trunk.AllowRefer
+		l.texter.TrunkID, l.referable = h.trunk.ID, device || h.trunk.AllowRefer
 	}
 	return l
 }

@@ -237,3 +237,42 @@ func TestS24LastNotifyComesWheneverTheTransferorHangsUp(tt *testing.T) {
 		}
 	}
 }
+
+// R20: an agent consults somebody and then connects both: what Replaces names is the other call with us, with the tags as
+// we have them.
+func TestR20AttendedTransferNamesTheOtherCallAsWeSeeIt(tt *testing.T) {
+	quiet(tt, 1, func(w *world) {
+		t := w.t
+		var calls []*siptest.Call
+		for range 2 {
+			c, err := w.phones[0].Invite(t.Context(), "+82212345678", siptest.CallOptions{})
+			if err != nil {
+				t.Fatal(err)
+			}
+			w.keep(c)
+			if err = c.WaitConfirmed(t.Context()); err != nil {
+				t.Fatal(err)
+			}
+			calls = append(calls, c)
+		}
+		time.Sleep(time.Second)
+		if err := calls[0].Refer(t.Context(), "100", calls[1]); err != nil {
+			t.Fatal(err)
+		}
+		calls[0].Hangup()
+		line, err := calls[0].WaitTransferred(t.Context())
+		if err != nil || line != "SIP/2.0 200 OK" {
+			t.Errorf("transfer: %q, %v", line, err)
+		}
+		var got *call.DialogID
+		for _, e := range w.owner.call(t, 0).all() {
+			if e.Kind == call.LegRefer {
+				got = e.Refer.Replaces
+			}
+		}
+		other := w.owner.call(t, 1).leg.(*Leg)
+		their, _ := other.theirTag.Load().(string)
+		same(t, "Replaces", got, &call.DialogID{CallID: calls[1].CallID(), OurTag: other.localTag, TheirTag: their})
+		w.finish()
+	})
+}
