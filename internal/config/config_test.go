@@ -61,7 +61,7 @@ func TestTheDefaultsAreAConfiguration(t *testing.T) {
 		Node: Node{Name: "ullim"}, Instance: Instance{Alias: "ullim"}, Data: Data{Folder: "data"}, HTTP: HTTP{Listen: "127.0.0.1:8080"},
 		SIP: SIP{
 			UDP: []string{"0.0.0.0:5060"}, TCP: []string{"0.0.0.0:5060"}, Realm: "ullim", MaxCalls: 1000, RequestsPerSource: 50,
-			MinExpires: time.Minute, MaxExpires: time.Hour, ContactsPerDevice: 5,
+			MinExpires: time.Minute, MaxExpires: time.Hour, SessionExpires: 30 * time.Minute, ContactsPerDevice: 5,
 		},
 		RTP:        RTP{Ports: PortRange{20000, 29999}, Bind: "0.0.0.0", NeverStarted: time.Minute, Stopped: 5 * time.Minute},
 		Database:   Database{Driver: "sqlite", MaxConnections: 10},
