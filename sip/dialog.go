@@ -16,7 +16,7 @@ type dialog struct {
 	routes              []sipgo.Uri // in the order in which requests pass them
 	localSeq, remoteSeq uint32
 
-	network string         // UDP or TCP
+	network string         // UDP, TCP, TLS, WS or WSS
 	laddr   netip.AddrPort // our socket, for UDP
 	via     sipgo.Uri      // host and port that the peer should see
 	source  netip.AddrPort // where the peer's messages come from
@@ -33,7 +33,7 @@ type party struct {
 func (d *dialog) contact() *sipgo.ContactHeader {
 	u := sipgo.Uri{Scheme: "sip", User: "ullim", Host: d.via.Host, Port: d.via.Port}
 	if d.network != "UDP" {
-		u.UriParams = sipgo.HeaderParams{{K: "transport", V: strings.ToLower(d.network)}}
+		u.UriParams = sipgo.HeaderParams{{K: "transport", V: uriTransport(d.network)}}
 	}
 	return &sipgo.ContactHeader{Address: u}
 }
@@ -96,6 +96,7 @@ func (d *dialog) request(ep *Endpoint, method sipgo.RequestMethod) *sipgo.Reques
 
 // build is request for a CSeq that is already taken: of the INVITE that an ACK is for.
 func (d *dialog) build(ep *Endpoint, method sipgo.RequestMethod, seq uint32) *sipgo.Request {
+	ep.track(d)
 	uri, routes := d.target, d.routes
 	if len(routes) > 0 {
 		if _, loose := routes[0].UriParams.Get("lr"); !loose { // strict routing: RFC 3261 §12.2.1.1
@@ -129,6 +130,7 @@ func (d *dialog) build(ep *Endpoint, method sipgo.RequestMethod, seq uint32) *si
 	req.AppendHeader(sipgo.NewHeader("User-Agent", ep.opt.UserAgent))
 	req.SetBody(nil)
 	d.direct(req)
+	ep.noteWay(d)
 	return req
 }
 

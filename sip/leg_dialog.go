@@ -260,6 +260,9 @@ func (l *Leg) sayBye(cause string) {
 // ask sends a request in a transaction of its own and calls done with the final status, 408 for none and 503 if it could
 // not be sent, from another goroutine.
 func (ep *Endpoint) ask(req *sipgo.Request, done func(status int)) {
+	if ep.detour(req, func() { ep.ask(req, done) }, func() { done(503) }) {
+		return
+	}
 	tx, err := ep.transactions.Request(context.WithoutCancel(ep.ctx), req)
 	if err != nil {
 		ep.log.Info("request not sent", "call_id", callIDOf(req), "method", string(req.Method), "error", err)
@@ -275,6 +278,10 @@ func (ep *Endpoint) ask(req *sipgo.Request, done func(status int)) {
 					return // after a final answer the transaction passes nothing up
 				}
 			case <-tx.Done():
+				if again := ep.again(req, tx.Err()); again != nil {
+					ep.ask(again, done)
+					return
+				}
 				done(408)
 				return
 			}

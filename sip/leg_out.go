@@ -120,13 +120,11 @@ func (l *Leg) aim(t call.Target) (why string) {
 		d.laddr = g.local
 		d.via = ep.face(g.local, d.source)
 	default:
-		conn, err := ep.transports.GetConnection(d.network, d.source.String())
+		_, via, err := ep.reach(ep.ctx, hop{network: d.network, addr: d.source, flow: true})
 		if err != nil {
 			return "the device's connection is gone"
 		}
-		local, _ := addrPort(conn.LocalAddr())
-		_, _ = conn.TryClose() // gives the reference back
-		d.via = ep.face(netip.AddrPortFrom(local.Addr(), ep.listenPort()), d.source)
+		d.via = via
 	}
 	if err := sipgo.ParseUri(reg.Contact, &d.target); err != nil {
 		return "registered Contact is not a URI"
@@ -151,6 +149,7 @@ func caller(t call.Target, host string) party {
 
 // sendInvite starts the transaction and its reader.
 func (l *Leg) sendInvite(req *sipgo.Request) error {
+	l.ep.enlarge(req)
 	tx, err := l.ep.transactions.NewClientTransaction(l.ep.ctx, req)
 	if err != nil {
 		return err
@@ -382,6 +381,9 @@ func (o *clientInvite) fork(ep *Endpoint, res *sipgo.Response) {
 // a transaction.
 func (ep *Endpoint) sendAck(ack *sipgo.Request) {
 	c := ack.Clone()
+	if ep.detour(c, func() { ep.sendAck(c) }, func() {}) {
+		return
+	}
 	c.Via().Params.Add("branch", ep.prefix+newTag())
 	if err := ep.transports.WriteMsg(c); err != nil {
 		ep.log.LogAttrs(context.Background(), slogInfo, "ack not sent", callIDAttr(ack), errAttr(err))

@@ -15,6 +15,9 @@ type Stats struct {
 	Overflows       uint64 // legs ended because their mailbox was full
 	Reaped          uint64 // stream connections closed by a deadline or a cap
 	Retransmits     uint64 // 200 sent again because no ACK came
+	Handshakes      uint64 // of TLS that failed
+	DialsFailed     uint64 // connections to trunks that could not be opened
+	Restored        uint64 // requests that found their peer over another connection than the one that was lost
 
 	Legs         int // dialogs and attempts that are not gone
 	Transactions int // of requests of others; one lives for half a minute
@@ -25,7 +28,7 @@ type Stats struct {
 type counters struct {
 	received, dropped, malformed, rateLimited, panics atomic.Uint64
 	admitted, refused, dialed, overflows, reaped      atomic.Uint64
-	retransmits                                       atomic.Uint64
+	retransmits, handshakes, dialFailed, restored     atomic.Uint64
 	streams, transactions                             atomic.Int64
 }
 
@@ -37,6 +40,7 @@ func (ep *Endpoint) Stats() Stats {
 		RateLimited: c.rateLimited.Load(), Panics: c.panics.Load(), InvitesAdmitted: c.admitted.Load(),
 		InvitesRefused: c.refused.Load(), Dialed: c.dialed.Load(), Overflows: c.overflows.Load(),
 		Reaped: c.reaped.Load(), Retransmits: c.retransmits.Load(), Legs: ep.index.size(),
+		Handshakes: c.handshakes.Load(), DialsFailed: c.dialFailed.Load(), Restored: c.restored.Load(),
 		Transactions: int(c.transactions.Load()),
 		Streams:      int(c.streams.Load()), Draining: ep.draining.Load(),
 	}
