@@ -25,6 +25,20 @@ type Stats struct {
 	Draining     bool
 }
 
+// Connections is how many connections are open now, by transport: TCP, TLS, WS, WSS.
+func (ep *Endpoint) Connections() map[string]int {
+	m := make(map[string]int, 4)
+	for _, network := range streamNetworks() {
+		m[network] = 0
+	}
+	ep.streams.mu.Lock()
+	defer ep.streams.mu.Unlock()
+	for c := range ep.streams.open {
+		m[c.network]++
+	}
+	return m
+}
+
 type counters struct {
 	received, dropped, malformed, rateLimited, panics atomic.Uint64
 	admitted, refused, dialed, overflows, reaped      atomic.Uint64
