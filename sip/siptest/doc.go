@@ -53,5 +53,8 @@
 // waits on channels and a context. A call has one socket for media, one goroutine that receives, and one that sends.
 // Close ends every one of them.
 //
-// Not there: TCP, TLS, RTCP, SRTP, PRACK, REFER, session timers of our own, names instead of addresses.
+// With PhoneOptions.Transport a phone speaks over TCP, TLS or WebSocket, on real sockets or on the streams of a Network
+// (DialStream, ListenStream); DropConnections pulls its cable.
+//
+// Not there: RTCP, SRTP, PRACK, REFER, session timers of our own, names instead of addresses.
 package siptest
