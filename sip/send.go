@@ -67,7 +67,7 @@ func (ep *Endpoint) noteWay(d *dialog) {
 		ours = t != nil
 	}
 	if ours && (d.network == "TCP" || d.network == "TLS") {
-		w.hops = d.fallbacks(line)
+		w.hops = ep.fallbacks(d, line)
 	}
 	ep.dialMu.Lock()
 	defer ep.dialMu.Unlock()
@@ -76,7 +76,7 @@ func (ep *Endpoint) noteWay(d *dialog) {
 
 // fallbacks are the places where the peer of a dialog over TCP or TLS can be connected to: the next hop of RFC 3261
 // §12.2.1.1, then where we have connected to before; a peer whose Contact does not ask for TCP also takes UDP.
-func (d *dialog) fallbacks(line hop) []hop {
+func (ep *Endpoint) fallbacks(d *dialog, line hop) []hop {
 	var hops []hop
 	next := d.target
 	if len(d.routes) > 0 {
@@ -88,8 +88,12 @@ func (d *dialog) fallbacks(line hop) []hop {
 		if port <= 0 || port > 65535 {
 			port = sipgo.DefaultPort(sipgo.NetworkToLower(d.network))
 		}
-		h := line
-		h.network, h.addr = d.network, netip.AddrPortFrom(host, uint16(port))
+		to := netip.AddrPortFrom(host, uint16(port))
+		h, known := ep.line(d.network, to) // with its name and issuers
+		if !known {
+			h = line
+		}
+		h.network, h.addr = d.network, to
 		hops = append(hops, h)
 	}
 	if line.addr.IsValid() && (len(hops) == 0 || hops[0].addr != line.addr) {
