@@ -20,6 +20,7 @@ type dialog struct {
 	laddr   netip.AddrPort // our socket, for UDP
 	via     sipgo.Uri      // host and port that the peer should see
 	source  netip.AddrPort // where the peer's messages come from
+	sips    bool           // the peer called a sips URI: our Contact is one too
 	behind  bool           // always answer to source: a device, whose Contact may be anything
 }
 
@@ -35,6 +36,9 @@ func (d *dialog) contact() *sipgo.ContactHeader {
 	if d.network != "UDP" {
 		u.UriParams = sipgo.HeaderParams{{K: "transport", V: uriTransport(d.network)}}
 	}
+	if d.sips { // RFC 3261 §12.1.1
+		u.Scheme = "sips"
+	}
 	return &sipgo.ContactHeader{Address: u}
 }
 
@@ -45,7 +49,7 @@ func dialogOfInvite(req *sipgo.Request, localTag string) dialog {
 		local:     party{name: req.To().DisplayName, uri: *req.To().Address.Clone()},
 		remote:    party{name: req.From().DisplayName, uri: *req.From().Address.Clone()},
 		remoteSeq: req.CSeq().SeqNo,
-		network:   strings.ToUpper(req.Transport()),
+		network:   strings.ToUpper(req.Transport()), sips: req.Recipient.Scheme == "sips",
 	}
 	if c := req.Contact(); c != nil {
 		d.target = *c.Address.Clone()

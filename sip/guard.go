@@ -63,7 +63,7 @@ func (ep *Endpoint) judge(data []byte, in arrival) (v verdict) {
 			return ep.refuse(m, r, in)
 		}
 	}
-	if r := m.check(in.stream); r != nil {
+	if r := m.check(in); r != nil {
 		if r.code != 0 {
 			ep.count.malformed.Add(1)
 		}
