@@ -65,7 +65,7 @@ func (f *framer) keepAlives() (pings int) {
 }
 
 // begun reports whether a message has begun and is not whole.
-func (f *framer) begun() bool { return len(f.buf) > 0 && !(len(f.buf) == 1 && f.buf[0] == '\r') }
+func (f *framer) begun() bool { return len(f.buf) > 1 || len(f.buf) == 1 && f.buf[0] != '\r' }
 
 // take removes a message of n bytes.
 func (f *framer) take(n int) {

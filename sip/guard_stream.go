@@ -384,7 +384,7 @@ func (b *byteStream) write(p []byte) error {
 	if err := b.SetWriteDeadline(time.Now().Add(streamWrite)); err != nil {
 		return err
 	}
-	_, err := b.Conn.Write(p)
+	_, err := b.Write(p)
 	return err
 }
 
@@ -392,5 +392,5 @@ func (*byteStream) ping(c *streamConn) { c.send([]byte("\r\n\r\n")) }
 
 func (b *byteStream) close() {
 	_ = b.SetDeadline(time.Now().Add(time.Second)) // TLS says good-bye, if there is room
-	_ = b.Conn.Close()
+	_ = b.Close()
 }

@@ -67,7 +67,7 @@ func (ep *Endpoint) connection(ctx context.Context, h hop) (*streamConn, error) 
 	if d == nil {
 		d = &dialing{done: make(chan struct{})}
 		started := ep.spawn(func() {
-			d.c, d.err = ep.dial(h)
+			d.c, d.err = ep.dial(ep.ctx, h)
 			ep.dialMu.Lock()
 			delete(ep.dials, key)
 			ep.dialMu.Unlock()
@@ -95,8 +95,8 @@ func (c *streamConn) good(h hop) bool {
 }
 
 // dial opens a connection for a hop, verifies it, and gives it to sipgo.
-func (ep *Endpoint) dial(h hop) (*streamConn, error) {
-	ctx, cancel := context.WithTimeout(ep.ctx, dialTime)
+func (ep *Endpoint) dial(ctx context.Context, h hop) (*streamConn, error) {
+	ctx, cancel := context.WithTimeout(ctx, dialTime)
 	defer cancel()
 	from := ep.boundFor(h.addr.Addr())
 	conn, err := ep.opt.Dial(ctx, from, h.addr)

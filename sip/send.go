@@ -257,12 +257,11 @@ func (ep *Endpoint) tooLarge(req *sipgo.Request) (peer netip.AddrPort, ok bool) 
 	return peer, works || !known
 }
 
-// enlarge moves a request that is too large for UDP to TCP if the peer has that, and reports whether it did. It may wait
-// for largeWait, the first time. The next small request goes over UDP again: only this one is changed.
-func (ep *Endpoint) enlarge(req *sipgo.Request) bool {
+// enlarge moves a request that is too large for UDP to TCP if the peer has that. It may wait for largeWait, the first time. The next small request goes over UDP again: only this one is changed.
+func (ep *Endpoint) enlarge(req *sipgo.Request) {
 	peer, ok := ep.tooLarge(req)
 	if !ok {
-		return false
+		return
 	}
 	ctx, cancel := context.WithTimeout(ep.ctx, largeWait)
 	defer cancel()
@@ -272,7 +271,6 @@ func (ep *Endpoint) enlarge(req *sipgo.Request) bool {
 		ep.log.Warn("large request goes over UDP: the peer has no TCP", "call_id", callIDOf(req), "method", string(req.Method),
 			"peer", peer.String(), "error", err, "again_in", tcpFails.String())
 	}
-	return err == nil
 }
 
 func (ep *Endpoint) noteTCP(peer netip.AddrPort, works bool) {

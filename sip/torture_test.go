@@ -76,6 +76,7 @@ func tortureScore(t *testing.T, fits func(tortureCase) bool, run func(t *testing
 func TestTortureMessages(t *testing.T) {
 	overUDP := func(tc tortureCase) bool { return tc.UDP }
 	tortureScore(t, overUDP, func(t *testing.T, tc tortureCase) (codes []int) {
+		t.Helper()
 		synctest.Test(t, func(t *testing.T) {
 			s := newStage(t)
 			defer s.close()
@@ -145,6 +146,7 @@ func tortureOK(codes []int, rules []any) bool {
 func TestTortureMessagesOverAStream(t *testing.T) {
 	overTCP := func(tc tortureCase) bool { return tc.TCP } // three are about the ends of datagrams
 	tortureScore(t, overTCP, func(t *testing.T, tc tortureCase) (codes []int) {
+		t.Helper()
 		runTCP(t, func(s *stage, p *pipes) {
 			t := s.t
 			s.owner.onCall = func(c *ownedCall) { c.leg.Answer([]byte(sdpAnswer)) }

@@ -67,7 +67,8 @@ func TestR24TLSOfATrunkIsVerifiedByChainAndName(t *testing.T) {
 		"only its own phone": {[]string{"carrier.example"}, true, func(h *hop) { h.flow = true }, false, "gone"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			inHouse(t, "198.51.100.1", func(t *testing.T, h *house) {
+			inHouse(t, "198.51.100.1", func(h *house) {
+				t := h.t
 				c, pool := h.carrier(t, "TLS", carrierAddr, tc.names...)
 				defer c.Close() //nolint:errcheck // in memory
 				to := hop{network: "TLS", addr: netip.MustParseAddrPort(carrierAddr), server: "carrier.example"}
@@ -101,7 +102,8 @@ func TestR24TLSOfATrunkIsVerifiedByChainAndName(t *testing.T) {
 
 // A peer that opens a connection for TLS and says nothing, or nonsense, has it for ten seconds; others are served.
 func TestThreat19HandshakesAndConnectionsThatStall(t *testing.T) {
-	inHouse(t, "198.51.100.1", func(t *testing.T, h *house) {
+	inHouse(t, "198.51.100.1", func(h *house) {
+		t := h.t
 		dial := func(port, from string) net.Conn {
 			c, err := h.network.DialStream(t.Context(), netip.MustParseAddr(from), netip.MustParseAddrPort(h.at(port)))
 			if err != nil {
@@ -141,7 +143,8 @@ func TestThreat19HandshakesAndConnectionsThatStall(t *testing.T) {
 // T4, R24: a stream that is damaged in the middle of a message is closed, and the next message opens a new one; calls on
 // other connections do not notice.
 func TestT04DamagedStreamIsClosedAndOthersGoOn(t *testing.T) {
-	inHouse(t, "198.51.100.1", func(t *testing.T, h *house) {
+	inHouse(t, "198.51.100.1", func(h *house) {
+		t := h.t
 		h.answered()
 		first, _ := h.carrier(t, "TCP", "192.0.2.10:5070")
 		defer first.Close() //nolint:errcheck // in memory
@@ -194,7 +197,8 @@ func TestT04DamagedStreamIsClosedAndOthersGoOn(t *testing.T) {
 func TestR24ByeIsDeliveredOverANewConnection(t *testing.T) {
 	for _, transport := range []string{"TCP", "TLS"} {
 		t.Run(transport, func(t *testing.T) {
-			inHouse(t, "198.51.100.1", func(t *testing.T, h *house) {
+			inHouse(t, "198.51.100.1", func(h *house) {
+				t := h.t
 				h.answered()
 				c, pool := h.carrier(t, transport, carrierAddr, "192.0.2.10")
 				defer c.Close()         //nolint:errcheck // in memory
@@ -265,7 +269,8 @@ func (h *hole) serve() {
 // T5, R24: TLS that is up with nobody behind it is found out by a request that gets no answer at all; the request goes out
 // again over a connection of its own, to whoever is there by then.
 func TestT05SilentTLSPeerIsNoticedAndTheRequestSentAnew(t *testing.T) {
-	inHouse(t, "198.51.100.1", func(t *testing.T, h *house) {
+	inHouse(t, "198.51.100.1", func(h *house) {
+		t := h.t
 		cert, pool := testCertificate(t, "carrier.example")
 		l, err := h.network.ListenStream(carrierAddr)
 		if err != nil {
@@ -304,7 +309,8 @@ func TestT05SilentTLSPeerIsNoticedAndTheRequestSentAnew(t *testing.T) {
 func TestT05KeepAliveFindsThePeerThatStoppedAnswering(t *testing.T) {
 	for name, answers := range map[string]int{"answered three": 3, "never answers keep-alives": 0} {
 		t.Run(name, func(t *testing.T) {
-			inHouse(t, "198.51.100.1", func(t *testing.T, h *house) {
+			inHouse(t, "198.51.100.1", func(h *house) {
+				t := h.t
 				l, err := h.network.ListenStream("192.0.2.10:5060")
 				if err != nil {
 					t.Fatal(err)
@@ -313,14 +319,14 @@ func TestT05KeepAliveFindsThePeerThatStoppedAnswering(t *testing.T) {
 				done := make(chan struct{})
 				go func() {
 					defer close(done)
-					conn, err := l.Accept()
-					if err != nil {
+					conn, aerr := l.Accept()
+					if aerr != nil {
 						return
 					}
 					buf := make([]byte, 100)
 					for {
-						n, err := conn.Read(buf)
-						if err != nil {
+						n, rerr := conn.Read(buf)
+						if rerr != nil {
 							_ = conn.Close()
 							return
 						}
@@ -356,7 +362,8 @@ func TestT06LargeRequestsGoToTCPAndSmallOnesStayOnUDP(t *testing.T) {
 	}
 	for _, hasTCP := range []bool{true, false} {
 		t.Run(fmt.Sprintf("has TCP %v", hasTCP), func(t *testing.T) {
-			inHouse(t, "198.51.100.1", func(t *testing.T, h *house) {
+			inHouse(t, "198.51.100.1", func(h *house) {
+				t := h.t
 				const at = "192.0.2.10:5060"
 				udp, _ := h.carrier(t, "UDP", at)
 				defer udp.Close() //nolint:errcheck // in memory
@@ -414,7 +421,8 @@ func (l *lines) count(text string) int {
 
 // Trap 10: a browser whose connection is gone is not dialled, and the call to it fails at once.
 func TestR33CallToABrowserThatIsGoneFailsAtOnce(t *testing.T) {
-	inHouse(t, "198.51.100.1", func(t *testing.T, h *house) {
+	inHouse(t, "198.51.100.1", func(h *house) {
+		t := h.t
 		p := h.device(t, "WSS", "203.0.113.5:40000")
 		defer p.Close() //nolint:errcheck // in memory
 		p.DropConnections()
@@ -433,7 +441,8 @@ func TestR33CallToABrowserThatIsGoneFailsAtOnce(t *testing.T) {
 func TestR33DialogFollowsTheBrowserToItsNewConnection(t *testing.T) {
 	for _, who := range []string{"we hang up after", "we hang up in between", "the browser hangs up"} {
 		t.Run(who, func(t *testing.T) {
-			inHouse(t, "198.51.100.1", func(t *testing.T, h *house) {
+			inHouse(t, "198.51.100.1", func(h *house) {
+				t := h.t
 				p := h.device(t, "WSS", "203.0.113.5:40000")
 				defer p.Close() //nolint:errcheck // in memory
 				var events eventLog
@@ -478,7 +487,8 @@ func TestR33DialogFollowsTheBrowserToItsNewConnection(t *testing.T) {
 
 // RFC 7118, RFC 6455 §10.2: who may open a WebSocket, and how.
 func TestWebSocketIsForPagesOfOursAndForSIPOnly(t *testing.T) {
-	inHouse(t, "198.51.100.1", func(t *testing.T, h *house) {
+	inHouse(t, "198.51.100.1", func(h *house) {
+		t := h.t
 		transport := &http.Transport{DisableKeepAlives: true, DialContext: func(ctx context.Context, _, _ string) (net.Conn, error) {
 			return h.network.DialStream(ctx, netip.MustParseAddr("203.0.113.5"), netip.MustParseAddrPort(h.at("8080")))
 		}}

@@ -65,7 +65,8 @@ func (h *house) browser(t *testing.T, from string) *websocket.Conn {
 }
 
 func TestR33WebSocketMessagesKeepAlivesAndLimits(t *testing.T) {
-	inHouse(t, "198.51.100.1", func(t *testing.T, h *house) {
+	inHouse(t, "198.51.100.1", func(h *house) {
+		t := h.t
 		ctx := t.Context()
 		wsPing := func(n int, extra ...string) []byte {
 			return []byte(strings.Replace(ping(n, extra...), "SIP/2.0/TCP 192.0.2.10:5060", "SIP/2.0/WS abc.invalid", 1))
@@ -118,7 +119,8 @@ func TestR33WebSocketMessagesKeepAlivesAndLimits(t *testing.T) {
 // address do not count as strangers.
 func TestThreat19RoomIsKeptForTrunksAndRegisteredPeers(t *testing.T) {
 	const most = 160
-	inHouse(t, "198.51.100.1", func(t *testing.T, h *house) {
+	inHouse(t, "198.51.100.1", func(h *house) {
+		t := h.t
 		p := h.device(t, "TCP", "203.0.113.5:40000")
 		defer p.Close() //nolint:errcheck // in memory
 		dial := func(from string) net.Conn {
@@ -153,7 +155,8 @@ func TestOnMessageSeesEveryMessageAsOnTheWire(t *testing.T) {
 		t.Run(transport, func(t *testing.T) {
 			var mu sync.Mutex
 			var seen, traced []string
-			inHouse(t, "198.51.100.1", func(t *testing.T, h *house) {
+			inHouse(t, "198.51.100.1", func(h *house) {
+				t := h.t
 				o := h.options(transport, "203.0.113.5:40000")
 				o.Trace = func(sent bool, _ net.Addr, b []byte) {
 					mu.Lock()
@@ -216,7 +219,8 @@ func TestOnMessageCostsNothingWhenNobodyWatches(t *testing.T) {
 // RFC 3261 §26.2.2: sips only over TLS, and then our Contact is one too.
 func TestSipsNeedsTLS(t *testing.T) {
 	for transport, want := range map[string]string{"TCP": "416", "TLS": "200"} {
-		inHouse(t, "198.51.100.1", func(t *testing.T, h *house) {
+		inHouse(t, "198.51.100.1", func(h *house) {
+			t := h.t
 			h.answered()
 			c, _ := h.carrier(t, transport, "192.0.2.10:5070")
 			defer c.Close() //nolint:errcheck // in memory

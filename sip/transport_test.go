@@ -67,7 +67,7 @@ func testCertificate(t *testing.T, names ...string) (tls.Certificate, *x509.Cert
 }
 
 // inHouse runs a test in virtual time. host is the endpoint's address.
-func inHouse(t *testing.T, host string, f func(t *testing.T, h *house), change ...func(*Options)) {
+func inHouse(t *testing.T, host string, f func(h *house), change ...func(*Options)) {
 	t.Helper()
 	synctest.Test(t, func(t *testing.T) {
 		h := &house{network: siptest.NewNetwork(siptest.NetworkOptions{}), host: host}
@@ -114,13 +114,13 @@ func inHouse(t *testing.T, host string, f func(t *testing.T, h *house), change .
 			_ = h.web.Close()
 			<-webDone
 			<-webDone
-			h.stage.close()
+			h.close()
 			synctest.Wait()
 			if n := h.network.Streams(); n != 0 {
 				t.Errorf("%d ends of streams are left", n)
 			}
 		}()
-		f(t, h)
+		f(h)
 	})
 }
 
@@ -183,7 +183,8 @@ func TestEveryTransportCarriesCallsBothWays(t *testing.T) {
 	for _, host := range []string{"198.51.100.1", "[2001:db8::1]"} {
 		for _, transport := range []string{"UDP", "TCP", "TLS", "WS", "WSS"} {
 			t.Run(transport+" "+host, func(t *testing.T) {
-				inHouse(t, host, func(t *testing.T, h *house) {
+				inHouse(t, host, func(h *house) {
+					t := h.t
 					local := "203.0.113.5:40000"
 					if strings.HasPrefix(host, "[") {
 						local = "[2001:db8::5]:40000"

@@ -133,6 +133,7 @@ type streamListener struct {
 	once   sync.Once
 }
 
+// Accept gives the next connection.
 func (l *streamListener) Accept() (net.Conn, error) {
 	select {
 	case c := <-l.next:
@@ -142,6 +143,7 @@ func (l *streamListener) Accept() (net.Conn, error) {
 	}
 }
 
+// Close frees the address.
 func (l *streamListener) Close() error {
 	l.once.Do(func() {
 		close(l.closed)
@@ -160,6 +162,7 @@ func (l *streamListener) Close() error {
 	return nil
 }
 
+// Addr is a *net.TCPAddr.
 func (l *streamListener) Addr() net.Addr { return net.TCPAddrFromAddrPort(l.at) }
 
 // half is one direction of a stream.
@@ -278,11 +281,19 @@ type streamEnd struct {
 
 var _ net.Conn = (*streamEnd)(nil)
 
-func (e *streamEnd) Read(p []byte) (int, error)  { return e.in.read(p) }
-func (e *streamEnd) Write(p []byte) (int, error) { return e.out.write(p) }
-func (e *streamEnd) LocalAddr() net.Addr         { return net.TCPAddrFromAddrPort(e.local) }
-func (e *streamEnd) RemoteAddr() net.Addr        { return net.TCPAddrFromAddrPort(e.remote) }
+// Read reads.
+func (e *streamEnd) Read(p []byte) (int, error) { return e.in.read(p) }
 
+// Write writes; it waits when the other end does not read.
+func (e *streamEnd) Write(p []byte) (int, error) { return e.out.write(p) }
+
+// LocalAddr is a *net.TCPAddr.
+func (e *streamEnd) LocalAddr() net.Addr { return net.TCPAddrFromAddrPort(e.local) }
+
+// RemoteAddr is a *net.TCPAddr.
+func (e *streamEnd) RemoteAddr() net.Addr { return net.TCPAddrFromAddrPort(e.remote) }
+
+// Close ends both directions.
 func (e *streamEnd) Close() error {
 	e.once.Do(func() {
 		e.in.end(false)
@@ -294,17 +305,20 @@ func (e *streamEnd) Close() error {
 	return nil
 }
 
+// SetDeadline is for reading and writing.
 func (e *streamEnd) SetDeadline(t time.Time) error {
 	e.in.setDeadline(reading, t)
 	e.out.setDeadline(writing, t)
 	return nil
 }
 
+// SetReadDeadline ends reads at t.
 func (e *streamEnd) SetReadDeadline(t time.Time) error {
 	e.in.setDeadline(reading, t)
 	return nil
 }
 
+// SetWriteDeadline ends writes at t.
 func (e *streamEnd) SetWriteDeadline(t time.Time) error {
 	e.out.setDeadline(writing, t)
 	return nil

@@ -55,7 +55,9 @@ func openSocket(o PhoneOptions) (*socket, error) {
 	}
 	listen := o.ListenStream
 	if listen == nil {
-		listen = func(addr string) (net.Listener, error) { return (&net.ListenConfig{}).Listen(s.ctx, "tcp", addr) }
+		listen = func(addr string) (net.Listener, error) {
+			return (&net.ListenConfig{}).Listen(context.Background(), "tcp", addr)
+		}
 	}
 	var err error
 	if s.listen, err = listen(o.Local); err != nil {
@@ -168,7 +170,7 @@ func cutMessage(buf []byte) (message, rest []byte, pings int) {
 func (c *socketConn) write(b []byte) error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	_, err := c.Conn.Write(b)
+	_, err := c.Write(b)
 	return err
 }
 
