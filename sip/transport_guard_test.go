@@ -155,37 +155,12 @@ func TestOnMessageSeesEveryMessageAsOnTheWire(t *testing.T) {
 		t.Run(transport, func(t *testing.T) {
 			var mu sync.Mutex
 			var seen, traced []string
-			inHouse(t, "198.51.100.1", func(h *house) {
-				t := h.t
-				o := h.options(transport, "203.0.113.5:40000")
-				o.Trace = func(sent bool, _ net.Addr, b []byte) {
-					mu.Lock()
-					defer mu.Unlock()
-					traced = append(traced, fmt.Sprint(!sent, string(b)))
-				}
-				p, err := siptest.NewPhone(o)
-				if err != nil {
-					t.Fatal(err)
-				}
-				defer p.Close() //nolint:errcheck // in memory
-				if err = p.Register(t.Context()); err != nil {
-					t.Fatal(err)
-				}
-				h.answered()
-				call, err := p.Invite(t.Context(), "+82212345678", siptest.CallOptions{})
-				if err != nil {
-					t.Fatal(err)
-				}
-				if err = call.WaitAnswered(t.Context()); err != nil {
-					t.Fatal(err)
-				}
-				call.Hangup()
-				time.Sleep(time.Second)
-				if err = p.SendRaw([]byte("not SIP at all, but long enough to be a message\r\n\r\n")); err != nil {
-					t.Fatal(err)
-				}
-				synctest.Wait()
-			}, func(o *Options) {
+			trace := func(sent bool, _ net.Addr, b []byte) {
+				mu.Lock()
+				defer mu.Unlock()
+				traced = append(traced, fmt.Sprint(!sent, string(b)))
+			}
+			inHouse(t, "198.51.100.1", func(h *house) { h.traffic(transport, trace) }, func(o *Options) {
 				o.OnMessage = func(m Message) {
 					mu.Lock()
 					defer mu.Unlock()
@@ -206,6 +181,35 @@ func TestOnMessageSeesEveryMessageAsOnTheWire(t *testing.T) {
 			same(t, "messages", count(seen), count(traced))
 		})
 	}
+}
+
+// traffic registers, makes a call and says something that is no SIP.
+func (h *house) traffic(transport string, trace func(sent bool, peer net.Addr, b []byte)) {
+	t := h.t
+	o := h.options(transport, "203.0.113.5:40000")
+	o.Trace = trace
+	p, err := siptest.NewPhone(o)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer p.Close() //nolint:errcheck // in memory
+	if err = p.Register(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	h.answered()
+	call, err := p.Invite(t.Context(), "+82212345678", siptest.CallOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err = call.WaitAnswered(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	call.Hangup()
+	time.Sleep(time.Second)
+	if err = p.SendRaw([]byte("not SIP at all, but long enough to be a message\r\n\r\n")); err != nil {
+		t.Fatal(err)
+	}
+	synctest.Wait()
 }
 
 func TestOnMessageCostsNothingWhenNobodyWatches(t *testing.T) {

@@ -224,7 +224,7 @@ func (s *socket) dialWebSocket(ctx context.Context, to netip.AddrPort, raw func(
 	if ws.Subprotocol() != "sip" {
 		return nil, errors.Join(errors.New("siptest: the server did not choose the subprotocol sip"), ws.CloseNow())
 	}
-	return websocket.NetConn(s.ctx, ws, websocket.MessageText), nil
+	return websocket.NetConn(s.ctx, ws, websocket.MessageText), nil //nolint:contextcheck // it outlives the dialling
 }
 
 // ReadFrom gives the next message.
