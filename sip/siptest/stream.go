@@ -189,7 +189,14 @@ func (s *socket) dial(ctx context.Context, to netip.AddrPort) (net.Conn, error) 
 		if err != nil {
 			return nil, err
 		}
-		secure := tls.Client(conn, s.o.TLS)
+		config := s.o.TLS.Clone()
+		if config == nil {
+			config = &tls.Config{MinVersion: tls.VersionTLS12}
+		}
+		if config.ServerName == "" {
+			config.ServerName = to.Addr().String()
+		}
+		secure := tls.Client(conn, config)
 		if err = secure.HandshakeContext(ctx); err != nil {
 			_ = conn.Close()
 			return nil, err
