@@ -283,7 +283,7 @@ func (c *streamConn) writeOne(p []byte) bool {
 	request := !bytes.HasPrefix(p, []byte("SIP/2.0 "))
 	if request {
 		c.mu.Lock()
-		if c.pulse.ours && !bytes.HasPrefix(p, []byte("ACK ")) {
+		if !bytes.HasPrefix(p, []byte("ACK ")) {
 			c.pulse.ask(time.Now())
 		}
 		c.mu.Unlock()

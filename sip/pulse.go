@@ -32,6 +32,7 @@ var (
 // pulse is what is known of the life in a connection.
 type pulse struct {
 	ours  bool // we opened it
+	trunk bool // a trunk did
 	pings bool // we send keep-alives
 	pongs bool // the peer has answered one, so it has to answer every one
 	known bool // registered, or with a call, or a trunk
@@ -51,9 +52,9 @@ func (p *pulse) hear(now time.Time) {
 	p.heard, p.asked, p.pinged = now, time.Time{}, time.Time{}
 }
 
-// ask notes that a request has gone out.
+// ask notes that a request has gone out. Trunks answer at once or are gone; a phone on a bad line may take its time.
 func (p *pulse) ask(now time.Time) {
-	if p.asked.IsZero() {
+	if (p.ours || p.trunk) && p.asked.IsZero() {
 		p.asked = now
 	}
 }
@@ -72,11 +73,11 @@ func (p *pulse) due() (at time.Time, end error) {
 	if last.IsZero() {
 		last = p.opened
 	}
+	if !p.asked.IsZero() {
+		earliest(p.asked.Add(streamSilent), errSilent)
+	}
 	switch {
 	case p.ours:
-		if !p.asked.IsZero() {
-			earliest(p.asked.Add(streamSilent), errSilent)
-		}
 	case p.known:
 		earliest(last.Add(streamIdleKnown), errIdle)
 	case !p.spoken:

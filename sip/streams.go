@@ -51,8 +51,13 @@ func newStreams(most int) streams {
 
 // add counts a connection, if there is room for it. Connections of ours always find room: they are to trunks.
 func (s *streams) add(ep *Endpoint, c *streamConn) bool {
-	addr := c.src.Addr()
+	addr := household(c.src.Addr())
 	trunk, _ := ep.opt.Trunks().MatchSource(c.src)
+	now := time.Now()
+	affordable := trunk != nil || c.pulse.ours
+	if !affordable { // a handshake costs as much as some requests
+		affordable, _ = ep.opt.Limits.AllowRequest(c.src.Addr(), now)
+	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if len(s.open) >= s.most || ep.ctx.Err() != nil {
@@ -60,10 +65,10 @@ func (s *streams) add(ep *Endpoint, c *streamConn) bool {
 	}
 	if trunk != nil || c.pulse.ours {
 		c.known.Store(true)
-		c.pulse.known = true
+		c.pulse.known, c.pulse.trunk = true, trunk != nil
 	} else {
-		_, proven := s.proven.get(addr, time.Now())
-		if s.strangers[addr] >= maxStreamsSource || !proven && s.unknown >= s.most-s.most/8 {
+		_, proven := s.proven.get(addr, now)
+		if !affordable || s.strangers[addr] >= maxStreamsSource || !proven && s.unknown >= s.most-s.most/8 {
 			return false
 		}
 		s.strangers[addr]++
@@ -81,8 +86,16 @@ func (s *streams) trust(c *streamConn) {
 	if _, open := s.open[c]; !open {
 		return
 	}
-	s.forget(c.src.Addr())
-	s.proven.put(c.src.Addr(), struct{}{}, time.Now(), provenLife, maxProven)
+	s.forget(household(c.src.Addr()))
+	s.proven.put(household(c.src.Addr()), struct{}{}, time.Now(), provenLife, maxProven)
+}
+
+// household is whom an address belongs to: with IPv6 one has a whole /64.
+func household(a netip.Addr) netip.Addr {
+	if p, err := a.Prefix(64); err == nil && a.Is6() {
+		return p.Addr()
+	}
+	return a
 }
 
 func (s *streams) forget(addr netip.Addr) {
@@ -123,7 +136,7 @@ func (s *streams) remove(ep *Endpoint, c *streamConn) {
 		delete(s.byPeer, key)
 	}
 	if !c.known.Load() {
-		s.forget(c.src.Addr())
+		s.forget(household(c.src.Addr()))
 	}
 	ep.count.streams.Store(int64(len(s.open)))
 }

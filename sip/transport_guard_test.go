@@ -35,6 +35,7 @@ func TestPulseRows(t *testing.T) {
 		"ours":                   {pulse{opened: t0, ours: true, pings: true}, streamPing, nil},
 		"ours, heard":            {pulse{opened: t0, ours: true, pings: true, heard: at(time.Minute)}, time.Minute + streamPing, nil},
 		"ours, asked":            {pulse{opened: t0, ours: true, pings: true, asked: at(time.Second)}, time.Second + streamSilent, errSilent},
+		"trunk, asked":           {pulse{opened: t0, trunk: true, known: true, spoken: true, heard: t0, asked: at(time.Hour)}, time.Hour + streamSilent, errSilent},
 		"ping without an answer": {pulse{opened: t0, ours: true, pings: true, pongs: true, pinged: at(time.Minute), beat: at(time.Minute)}, time.Minute + streamPong, errNoPong},
 		"never answered a ping":  {pulse{opened: t0, ours: true, pings: true, pinged: at(time.Minute), beat: at(time.Minute)}, 2 * time.Minute, nil},
 		"browser":                {pulse{opened: t0, pings: true, pongs: true, spoken: true, known: true, heard: at(time.Second)}, time.Second + streamPing, nil},
@@ -147,6 +148,44 @@ func TestThreat19RoomIsKeptForTrunksAndRegisteredPeers(t *testing.T) {
 		time.Sleep(streamFirst + time.Second)
 		same(t, "strangers that say nothing are gone", h.ep.Connections()["TCP"], 2) // the phone and the trunk
 	}, func(o *Options) { o.MaxStreams = most })
+}
+
+// Threat 18: opening connections costs a stranger as much of its allowance as requests do, and with IPv6 a /64 is one
+// stranger.
+func TestThreat18ConnectionsOfOneStrangerAreFew(t *testing.T) {
+	for host, from := range map[string]string{"198.51.100.1": "203.0.113.%d", "[2001:db8::1]": "2001:db8:0:7::%d"} {
+		inHouse(t, host, func(h *house) {
+			t := h.t
+			dial := func(from string) net.Conn {
+				c, err := h.network.DialStream(t.Context(), netip.MustParseAddr(from), netip.MustParseAddrPort(h.at("5060")))
+				if err != nil {
+					t.Fatal(err)
+				}
+				return c
+			}
+			for range 400 { // one after the other
+				c := dial(fmt.Sprintf(from, 7))
+				synctest.Wait()
+				_ = c.Close()
+			}
+			if n := h.ep.Stats().Reaped; n < 200 || n >= 400 {
+				t.Errorf("%d of 400 were closed at once", n)
+			}
+			if !strings.Contains(from, "::") {
+				return
+			}
+			time.Sleep(time.Minute)
+			var open []net.Conn
+			for i := range 90 { // at the same time, each from another address of one line
+				open = append(open, dial(fmt.Sprintf(from, 100+i)))
+			}
+			synctest.Wait()
+			same(t, "connections", h.ep.Connections()["TCP"], maxStreamsSource)
+			for _, c := range open {
+				_ = c.Close()
+			}
+		})
+	}
 }
 
 // Whoever watches sees every message, in and out, on every transport, as it was on the wire.
