@@ -55,21 +55,24 @@ func (n *Network) DialStream(ctx context.Context, from netip.Addr, to netip.Addr
 	there, back := newHalf(), newHalf()
 	near := &streamEnd{in: back, out: there, local: local, remote: to, n: n}
 	far := &streamEnd{in: there, out: back, local: to, remote: local, n: n}
-	select {
-	case l.next <- far:
-	case <-l.closed:
-		return fail(syscall.ECONNREFUSED)
-	case <-ctx.Done():
-		return fail(ctx.Err())
-	}
 	n.streams.mu.Lock()
-	defer n.streams.mu.Unlock()
 	if n.streams.ends == nil {
 		n.streams.ends = map[*streamEnd]struct{}{}
 	}
 	n.streams.ends[near] = struct{}{}
 	n.streams.ends[far] = struct{}{}
-	return near, nil
+	n.streams.mu.Unlock()
+	var err error
+	select {
+	case l.next <- far:
+		return near, nil
+	case <-l.closed:
+		err = syscall.ECONNREFUSED
+	case <-ctx.Done():
+		err = ctx.Err()
+	}
+	_, _ = near.Close(), far.Close() // in memory
+	return fail(err)
 }
 
 // Cut breaks every stream that has an end at an address, as when a network cable is pulled and both ends notice.
