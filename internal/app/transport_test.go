@@ -44,8 +44,8 @@ func TestOneCertificateServesHTTPSWebSocketAndTLS(t *testing.T) {
 	defer func() {
 		ended, cancel := context.WithCancel(context.Background())
 		cancel()
-		if err := s.Shutdown(ended); err != nil {
-			t.Error(err)
+		if serr := s.Shutdown(ended); serr != nil {
+			t.Error(serr)
 		}
 	}()
 	m := regexp.MustCompile(`HTTP on https://(\S+), SIP on udp \S+, SIP on tcp \S+, SIP on tls (\S+), data`).FindStringSubmatch(out.String())
