@@ -3,10 +3,15 @@
 //
 // Layout, from the wire inwards:
 //
-//	guard.go, guard_stream.go   net.PacketConn, net.Listener and net.Conn in front of sipgo. Nothing reaches sipgo that
+//	guard.go, guard_stream.go   net.PacketConn and net.Conn in front of sipgo. Nothing reaches sipgo that
 //	                            is not one whole, plausible SIP message; the rest is dropped or answered statelessly.
 //	                            They see messages in wire order, which sipgo does not keep (it starts a goroutine for
 //	                            each), so CANCEL and ACK are taken out here.
+//	listen.go, websocket.go,
+//	reach.go                    where stream connections come from: TCP and TLS listeners, the web server, and us, to
+//	                            trunks. Each is a streamConn with a pulse (pulse.go: deadlines, keep-alives), counted and
+//	                            findable in streams.go, and enters sipgo by the door of its transport (doors.go).
+//	send.go                     requests that cannot go the obvious way: the connection is gone, or too large for UDP.
 //	validate.go, tidy.go        the rules for one raw message, pure functions.
 //	endpoint.go, index.go       the wiring, and which dialog or INVITE a message belongs to.
 //	serve.go, admission.go      requests outside a dialog; who may call, and the one log line that says why not.
@@ -47,6 +52,11 @@
 // Who calls whom: library callbacks and Leg methods only post to the leg's mailbox; the leg's goroutine alone touches its
 // fields, sends through sipgo (whose sockets never block: see guard_stream.go) and calls the owner's event function.
 // In-dialog requests are taken in the order of their CSeq; one that comes too early waits gapWait for its predecessor.
+//
+// Connections: those to trunks are ours to open (reach), those of phones and browsers never. sipgo can dial nobody, its
+// accept loops see only what our doors hand them, and its WebSocket server only frames that wsFace makes of judged
+// messages. A dialog with a device follows its registration to a new connection (follow, track); a request whose
+// connection breaks under it goes out again over another one (detour, again).
 //
 // Where requests go: to the address the peer's messages come from, or to its Contact or Route if that is an IP address
 // that the peer could mean from where we are (see dialog.destination). Host names are never resolved here: a name in a

@@ -304,7 +304,7 @@ func FuzzGuard(f *testing.F) {
 			return
 		}
 		m, ok := scanMessage(v.pass)
-		if !ok || m.check(stream) != nil {
+		if !ok || m.check(arrival{stream: stream}) != nil {
 			t.Fatalf("what passed does not pass again: %q", v.pass)
 		}
 		msg, err := sipgo.ParseMessage(v.pass)

@@ -171,6 +171,7 @@ func (l *Leg) inviteRequest(more []sipgo.Header) *sipgo.Request {
 
 // sendInvite starts the transaction and its reader.
 func (l *Leg) sendInvite(req *sipgo.Request) error {
+	l.ep.enlarge(req)
 	tx, err := l.ep.transactions.NewClientTransaction(l.ep.ctx, req)
 	if err != nil {
 		return err
@@ -503,6 +504,9 @@ func (o *clientInvite) fork(ep *Endpoint, res *sipgo.Response) {
 // a transaction.
 func (ep *Endpoint) sendAck(ack *sipgo.Request) {
 	c := ack.Clone()
+	if ep.detour(c, func() { ep.sendAck(c) }, func() {}) {
+		return
+	}
 	c.Via().Params.Add("branch", ep.prefix+newTag())
 	if err := ep.transports.WriteMsg(c); err != nil {
 		ep.log.LogAttrs(context.Background(), slogInfo, "ack not sent", callIDAttr(ack), errAttr(err))

@@ -2,6 +2,7 @@ package sip
 
 import (
 	"context"
+	"errors"
 	"net/netip"
 	"strings"
 
@@ -14,9 +15,15 @@ import (
 // old. Then it is refused (S21).
 const maxChallenges = 4
 
+// errNoWay is the end of a request whose peer cannot be reached any more.
+var errNoWay = errors.New("sip: the peer cannot be reached")
+
 // inquire sends a request in a transaction of its own. done gets the final answer, nil if none came, or what kept the
 // request from being sent; it may be called from any goroutine.
 func (ep *Endpoint) inquire(req *sipgo.Request, done func(res *sipgo.Response, err error)) {
+	if ep.detour(req, func() { ep.inquire(req, done) }, func() { done(nil, errNoWay) }) {
+		return
+	}
 	tx, err := ep.transactions.Request(context.WithoutCancel(ep.ctx), req)
 	if err != nil {
 		ep.log.Info("request not sent", "call_id", callIDOf(req), "method", string(req.Method), "error", err)
@@ -32,6 +39,10 @@ func (ep *Endpoint) inquire(req *sipgo.Request, done func(res *sipgo.Response, e
 					return // after a final answer the transaction passes nothing up
 				}
 			case <-tx.Done():
+				if again := ep.again(req, tx.Err()); again != nil {
+					ep.inquire(again, done)
+					return
+				}
 				done(nil, nil)
 				return
 			}

@@ -121,7 +121,11 @@ func (ep *Endpoint) onRegister(req *sipgo.Request, tx *sipgo.ServerTx) {
 	}
 	ctx, cancel := context.WithTimeout(ep.ctx, 10*time.Second)
 	defer cancel()
-	ep.answerRegister(req, tx, ep.opt.Registrar.Register(ctx, in))
+	out := ep.opt.Registrar.Register(ctx, in)
+	if out.Status == 200 {
+		ep.follow(req)
+	}
+	ep.answerRegister(req, tx, out)
 }
 
 func (ep *Endpoint) answerRegister(req *sipgo.Request, tx *sipgo.ServerTx, out RegisterResponse) {

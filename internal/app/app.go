@@ -41,6 +41,7 @@ type Options struct {
 
 	Packets      []net.PacketConn // SIP on UDP, bound
 	Listeners    []net.Listener   // SIP on TCP, bound
+	Listening    listening        // SIP on TLS and WebSocket
 	Advertise    string
 	Realm        string
 	RequestRate  float64 // requests a second from one stranger
@@ -298,14 +299,15 @@ func (a *App) openSIP(ctx context.Context) error {
 		RequestsPerSecond: a.o.RequestRate, MaxCalls: a.o.MaxCalls,
 		Exempt: func(addr netip.Addr) bool { return a.dir.knownSource(addr) },
 	})
-	a.sip, err = sip.NewEndpoint(sip.Options{
+	o := sip.Options{
 		Log: a.log, Packets: a.o.Packets, Listeners: a.o.Listeners, Advertise: a.o.Advertise, Realm: a.o.Realm,
 		Secret: secret, Trunks: a.dir.trunks, Devices: a.dir.devices, Registrar: a.registry, Limits: a.limits,
 		Admitter: a.calls, UserAgent: "ullim", MaxCalls: 2 * a.o.MaxCalls, Region: a.dir.region,
 		OnAnswer: a.metrics.SIPRequest, OnRefused: a.refused, OnMessage: a.onMessage(),
 		SessionExpires: a.o.SessionTimer,
-	})
-	if err != nil {
+	}
+	a.o.Listening.signalling(&o)
+	if a.sip, err = sip.NewEndpoint(o); err != nil {
 		return err
 	}
 	a.life.onStopDo("signalling", a.sip.Close)
@@ -334,6 +336,7 @@ func (a *App) Start() {
 	a.life.onStopDo("registrations", func() { cancel(); <-done })
 	a.dir.onChange = func() { a.centers.sync(a.dir.instances()) }
 	a.centers.sync(a.dir.instances())
+	a.watchCertificates()
 	a.jobs.Start()
 	a.sip.Start()
 }

@@ -15,7 +15,7 @@ import (
 // observe lets Prometheus read what the parts count in atomics of their own.
 func (a *App) observe() error {
 	count := func(f func() uint64) func() float64 { return func() float64 { return float64(f()) } }
-	return a.metrics.Observe(telemetry.Sources{
+	s := telemetry.Sources{
 		ActiveCalls:   func() float64 { return float64(a.calls.Count()) },
 		SIPLegs:       func() float64 { return float64(a.sip.Stats().Legs) },
 		SIPStreams:    func() float64 { return float64(a.sip.Stats().Streams) },
@@ -54,7 +54,9 @@ func (a *App) observe() error {
 				"job": float64(a.jobs.Stats().Panics),
 			}
 		},
-	})
+	}
+	a.observeTransport(&s)
+	return a.metrics.Observe(s)
 }
 
 // mediaLoops reads the media loops.

@@ -56,5 +56,8 @@
 // A phone can also be what far ends really are: Reliable for PRACK, SessionExpires for session timers, AnswerBehaviour for
 // early media, forks and redirections, Call.Offer for any re-INVITE, Call.Refer for transfers, Call.Request for the rest.
 //
-// Not there: TCP, TLS, RTCP, SRTP, names instead of addresses.
+// With PhoneOptions.Transport a phone speaks over TCP, TLS or WebSocket, on real sockets or on the streams of a Network
+// (DialStream, ListenStream); DropConnections pulls its cable.
+//
+// Not there: RTCP, SRTP, names instead of addresses.
 package siptest
