@@ -175,6 +175,7 @@ func (s *Session) agree(n sdp.Session) {
 	if s.closed {
 		return
 	}
+	s.local = s.local.After(n)
 	a := newAgreement(n, s.plane.o.Now())
 	s.rx.mu.Lock()
 	s.rx.agree(a, s.plane.o.Learn)

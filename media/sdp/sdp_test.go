@@ -239,8 +239,10 @@ func TestAcceptSendsWithTheirNumbersAndTakesOurs(t *testing.T) { // O5
 	}
 	want := Session{
 		Codec: PCMA, Remote: netip.MustParseAddrPort("192.0.2.9:4000"), Send: true, Recv: true, Payload: 96, EventSend: 100, Ptime: 20,
-		Receive: []Payload{{0, PCMU}, {8, PCMA}, {101, events}, {96, PCMA}, {100, events}},
+		Clock: 8000, RTCP: netip.MustParseAddrPort("192.0.2.9:4001"), EventClock: 8000, NoiseSend: None,
+		Receive: []Payload{{0, PCMU, 8000}, {8, PCMA, 8000}, {101, events, 8000}, {96, PCMA, 8000}, {100, events, 8000}},
 	}
+	s.Memory = Memory{}
 	if d := cmp.Diff(want, s, cmp.Comparer(func(a, b netip.AddrPort) bool { return a == b })); d != "" {
 		t.Error(d)
 	}
