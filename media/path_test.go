@@ -156,10 +156,14 @@ type fixed struct{ frames [][]byte }
 
 func (f *fixed) Frames(string) [][]byte { return f.frames }
 
+func recordOf(id, key string, left, right *media.Session) media.RecordOptions {
+	return media.RecordOptions{ContactID: id, Key: key, Left: []*media.Session{left}, Right: []*media.Session{right}}
+}
+
 func recorded(step func(*bare)) func(*testing.T, *bare) func(*bare) {
 	return func(t *testing.T, x *bare) func(*bare) {
 		t.Helper()
-		r, err := x.plane.Record("c-1", "k.wav", x.a, x.b)
+		r, err := x.plane.Record(recordOf("c-1", "k.wav", x.a, x.b))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -178,14 +182,14 @@ func TestARecordingHoldsWhatEachSideSaid(t *testing.T) { // R10
 		t := r.t
 		p := r.pair("0", "", "8", "")
 		defer p.close()
-		rec, err := r.plane.Record("c-1", "a/b.wav", p.a, p.b)
+		rec, err := r.plane.Record(recordOf("c-1", "a/b.wav", p.a, p.b))
 		if err != nil {
 			t.Fatal(err)
 		}
-		if _, err = r.plane.Record("c-2", "a/c.wav", p.b, p.a); !errs.Is(err, errs.Conflict) {
+		if _, err = r.plane.Record(recordOf("c-2", "a/c.wav", p.b, p.a)); !errs.Is(err, errs.Conflict) {
 			t.Errorf("recorded twice: %v", err)
 		}
-		if _, err = r.plane.Record("c-2", "a/c.wav", p.a, p.a); !errs.Is(err, errs.InvalidRequest) {
+		if _, err = r.plane.Record(recordOf("c-2", "a/c.wav", p.a, p.a)); !errs.Is(err, errs.InvalidRequest) {
 			t.Errorf("one side twice: %v", err)
 		}
 		go talk(p.two, p.toTwo, 8, 0x20, 100, 160)
@@ -239,7 +243,7 @@ func TestNoSpoolFolderNoRecording(t *testing.T) {
 	inBubble(t, nil, func(r *rig) {
 		t := r.t
 		a, b := r.open(media.SessionOptions{}), r.open(media.SessionOptions{})
-		if _, err := r.plane.Record("c-1", "k", a, b); !errs.Is(err, errs.Unavailable) {
+		if _, err := r.plane.Record(recordOf("c-1", "k", a, b)); !errs.Is(err, errs.Unavailable) {
 			t.Errorf("%v", err)
 		}
 	})

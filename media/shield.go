@@ -24,7 +24,7 @@ type shield interface {
 	// Open checks and decrypts an SRTP or SRTCP packet in place; plain is a part of packet. False: forged, replayed, or
 	// the keys are not there yet; Open has counted it.
 	Open(packet []byte) (plain []byte, ok bool)
-	// Seal encrypts an RTP or RTCP packet in place: behind it, within its capacity, there is room for RoomBehind bytes.
+	// Seal encrypts an RTP or RTCP packet in place: behind it, within its capacity, there is Room.
 	// False: the keys are not there yet, and nothing is sent.
 	Seal(packet []byte) (sealed []byte, ok bool)
 	// Control takes a STUN or DTLS packet, from anybody; it does not keep it. What it answers it sends by the wire that
@@ -40,10 +40,6 @@ type shield interface {
 	// String is the suite, as in Quality.Encryption ("AES_CM_128_HMAC_SHA1_80"); empty while there are no keys.
 	String() string
 }
-
-// RoomBehind is the room that there is behind every packet, so that it can be sealed in place: the authentication tag of
-// SRTP (up to 16 bytes), with the index of SRTCP (4) and a master key identifier.
-const RoomBehind = 64
 
 // protection is one session's part in the negotiation of what protects it. Its methods are called with the negotiation
 // lock held, one at a time.
