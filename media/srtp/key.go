@@ -113,7 +113,7 @@ func ParseKey(s Suite, inline, mki string) (Key, error) {
 
 func keyOf(s Suite, material []byte, mki string) (Key, error) {
 	key, salt := s.lengths()
-	if s == None || len(material) != key+salt {
+	if key == 0 || len(material) != key+salt {
 		return Key{}, errs.New(errs.Invalid, "SRTP: the key of %s has %d bytes and must have %d", s, len(material), key+salt)
 	}
 	if len(mki) > maxMKI {
@@ -128,7 +128,7 @@ func keyOf(s Suite, material []byte, mki string) (Key, error) {
 // then both salts.
 func DTLSKeys(s Suite, exported []byte) (client, server Key, err error) {
 	key, salt := s.lengths()
-	if s == None || len(exported) != 2*(key+salt) {
+	if key == 0 || len(exported) != 2*(key+salt) {
 		return Key{}, Key{}, errs.New(errs.Invalid, "SRTP: %d bytes were exported for %q, must be %d", len(exported), s, 2*(key+salt))
 	}
 	join := func(n int) Key {
