@@ -76,6 +76,8 @@ type Plane struct {
 	mu       sync.Mutex // sessions, and the links between them
 	sessions map[*Session]struct{}
 	closed   bool
+
+	certificate certificate // of DTLS
 }
 
 // New makes a Plane. It opens nothing yet.
@@ -132,6 +134,7 @@ type SessionOptions struct {
 	OnDead           func(why string) // at most once: the media that had been agreed never came, or stopped
 	HearTones        bool             // keys are looked for in the sound although RFC 4733 was agreed
 	Tones            bool             // keys are sent as tones although RFC 4733 was agreed
+	Encryption       string           // a policy of sdp: empty, optional, sdes, dtls or webrtc
 	SignallingSource netip.Addr       // where their SIP comes from, if known: who may be learned behind NAT
 	Near             *Session         // served by the same loop as this one; nil: by the least busy
 }

@@ -44,6 +44,18 @@ func (r *receiver) agree(a *agreement, window time.Duration, tones bool) {
 	r.packet = time.Time{}
 	r.keys.agree(a, tones)
 	r.source.announce(a.Remote, a.at, window)
+	r.follow()
+}
+
+// follow takes the word of the shield for where the far end is, and reports whether that is news.
+func (r *receiver) follow() (moved bool) {
+	if r.shield == nil {
+		r.source.pinned = false
+		return false
+	}
+	far := r.shield.Far()
+	r.source.pinned = far.IsValid()
+	return far.IsValid() && r.source.pin(far)
 }
 
 // HandlePacket implements Handler: it takes one packet through the whole chain.
@@ -154,30 +166,40 @@ func (r *receiver) listen(payload []byte, t *taken, now time.Time, c *counters) 
 // control hands STUN and DTLS to the shield, and follows where it finds the far end.
 func (r *receiver) control(p []byte, from netip.AddrPort, now time.Time, t *taken) {
 	r.shield.Control(p, from, now)
-	if far := r.shield.Far(); far.IsValid() {
-		r.heard = now
-		t.moved = r.source.pin(far) || t.moved
+	t.moved = r.follow() || t.moved
+	if r.source.pinned && from == r.source.far {
+		r.heard = now // only of whom is proven: a stranger keeps no call alive
 	}
 }
 
-// tick closes keys whose end was lost, and says once why the far end seems dead, and whether a report is due.
-func (r *receiver) tick(d DeadPolicy, now time.Time) (why string, report bool) {
+// due is what a tick has to tell.
+type due struct {
+	why    string         // the far end seems dead; said once
+	report bool           // RTCP is to be sent
+	moved  netip.AddrPort // where a handshake has found the far end meanwhile; invalid: no news
+}
+
+// tick closes keys whose end was lost, and says what is due.
+func (r *receiver) tick(d DeadPolicy, now time.Time) (t due) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if r.closed || r.agreement == nil {
-		return "", false
+		return due{}
 	}
 	r.keys.events.Tick(now)
 	if r.shield != nil {
 		r.shield.Tick(now)
+		if r.follow() {
+			t.moved = r.source.far
+		}
 	}
-	report = !now.Before(r.report.due)
+	t.report = !now.Before(r.report.due)
 	if r.dead {
-		return "", report
+		return t
 	}
-	why = d.judge(life{agreed: r.agreement.at, heard: r.heard, held: !r.agreement.Recv}, now)
-	r.dead = why != ""
-	return why, report
+	t.why = d.judge(life{agreed: r.agreement.at, heard: r.heard, held: !r.agreement.Recv}, now)
+	r.dead = t.why != ""
+	return t
 }
 
 // attach lets a recording hear what the far end says; false: another one does, or the session is closed.

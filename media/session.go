@@ -155,7 +155,6 @@ func (s *Session) agree(n sdp.Session) error {
 			return err
 		}
 	}
-	s.local = s.local.After(n)
 	if err := s.split(n.RTCPMux); err != nil {
 		s.plane.o.Log.Warn("no port for RTCP", "contact_id", s.o.ContactID, "peer", s.o.Peer, "error", err)
 	}
@@ -185,15 +184,20 @@ func (s *Session) SetSignallingSource(a netip.Addr) {
 
 // Tick implements Ticker.
 func (s *Session) Tick(now time.Time, owed, lost int) {
-	why, report := s.rx.tick(s.plane.o.Dead, now)
-	if why != "" {
-		s.plane.o.Log.Warn("media is dead", "contact_id", s.o.ContactID, "peer", s.o.Peer, "why", why)
+	t := s.rx.tick(s.plane.o.Dead, now)
+	if t.why != "" {
+		s.plane.o.Log.Warn("media is dead", "contact_id", s.o.ContactID, "peer", s.o.Peer, "why", t.why)
 		if s.o.OnDead != nil {
-			s.o.OnDead(why)
+			s.o.OnDead(t.why)
 		}
 	}
+	if t.moved.IsValid() {
+		s.tx.mu.Lock()
+		s.tx.to = t.moved
+		s.tx.mu.Unlock()
+	}
 	s.sendDue(now, owed, lost)
-	if report {
+	if t.report {
 		s.report(now, false)
 	}
 }

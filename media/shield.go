@@ -66,8 +66,5 @@ type wire interface {
 
 var _ wire = Port(nil)
 
-// protect makes the protection of a new session; nil: plain RTP, and whoever wants more is refused in the negotiation.
-func (p *Plane) protect(SessionOptions, wire) (protection, error) { return nil, nil }
-
 // isControl tells STUN and DTLS from RTP on one port (RFC 7983 §7).
 func isControl(p []byte) bool { return len(p) > 0 && (p[0] < 4 || p[0] >= 20 && p[0] < 64) }

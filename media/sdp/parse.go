@@ -75,7 +75,7 @@ type Media struct {
 	Kind      string // audio, video, image...
 	Port      int
 	Proto     string
-	Formats   []string // as written
+	Formats   []string   // as written
 	Addr      netip.Addr // invalid: a name was given
 	Host      string     // the name that was given instead of an address; it is not looked up
 	Direction Direction
@@ -101,7 +101,7 @@ type Security struct {
 
 // Description is a parsed description.
 type Description struct {
-	Time   string // the first t= line's value
+	Time   string   // the first t= line's value
 	Bundle []string // the mids of the first a=group:BUNDLE (RFC 9143)
 	Media  []Media
 }

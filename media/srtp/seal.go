@@ -12,8 +12,8 @@ import (
 // Overhead is the most that sealing adds behind a packet: tag, index of SRTCP, key identifier.
 const Overhead = 16 + 4 + maxMKI
 
-// overlap is how long an old key is still good for what is on its way.
-const overlap = time.Second
+// Overlap is how long an old key is still good for what is on its way.
+const Overlap = time.Second
 
 // isRTCP tells RTCP from RTP on one port (RFC 5761 §4).
 func isRTCP(p []byte) bool { return len(p) > 1 && p[1] >= 192 && p[1] <= 223 }
@@ -131,7 +131,7 @@ func (o *Opener) Change(k Key, now time.Time) error {
 	}
 	if o.before != nil && k.Equal(o.before.key) { // they went back, as after a refused re-INVITE
 		o.now, o.before = o.before, o.now
-		o.expires, o.fresh = now.Add(overlap), false
+		o.expires, o.fresh = now.Add(Overlap), false
 		return nil
 	}
 	d, err := newDirection(k)
@@ -139,8 +139,15 @@ func (o *Opener) Change(k Key, now time.Time) error {
 		return err
 	}
 	o.before, o.now = o.now, d
-	o.expires, o.fresh = now.Add(overlap), false
+	o.expires, o.fresh = now.Add(Overlap), false
 	return nil
+}
+
+// Tick forgets an old key whose time has come.
+func (o *Opener) Tick(now time.Time) {
+	if o.before != nil && now.After(o.expires) {
+		o.before = nil
+	}
 }
 
 // Fresh reports whether the key of the last Change has opened a packet: the far end has it.
@@ -151,12 +158,8 @@ func (o *Opener) Suite() Suite { return o.now.key.suite }
 
 // Open checks and decrypts an SRTP or SRTCP packet in place; plain is a part of packet. False: forged, replayed, of
 // another key, or no such packet; then packet is spoiled.
-func (o *Opener) Open(packet []byte, now time.Time) (plain []byte, ok bool) {
-	if o.before == nil {
-		return o.try(o.now, packet)
-	}
-	if now.After(o.expires) || len(packet) > len(o.scratch) {
-		o.before = nil
+func (o *Opener) Open(packet []byte) (plain []byte, ok bool) {
+	if o.before == nil || len(packet) > len(o.scratch) {
 		return o.try(o.now, packet)
 	}
 	n := copy(o.scratch[:], packet)

@@ -66,7 +66,9 @@ func certificate(t *testing.T) *Certificate {
 	return c
 }
 
-func of(c *Certificate) []Fingerprint { return []Fingerprint{{"sha-256", strings.ToLower(c.Fingerprint)}} }
+func of(c *Certificate) []Fingerprint {
+	return []Fingerprint{{"sha-256", strings.ToLower(c.Fingerprint)}}
+}
 
 func (p *pair) agree() {
 	p.t.Helper()
