@@ -14,6 +14,7 @@ import (
 	"syscall"
 	"time"
 
+	"ullim/internal/contact"
 	"ullim/internal/errs"
 	"ullim/media/record"
 	"ullim/media/sdp"
@@ -33,6 +34,7 @@ type Options struct {
 	Log       *slog.Logger                                      // nil: silent
 	Now       func() time.Time                                  // nil: time.Now
 
+	OnClosed        func(contact.Quality)                  // the quality of each session, when it has ended; must not block
 	CreateRecording func(path string) (record.File, error) // nil: os
 }
 

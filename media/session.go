@@ -270,6 +270,9 @@ func (p *Plane) closedSession(s *Session) {
 	c := &p.stats
 	c.lost.Add(s.quality.Lost)
 	c.late.Add(s.quality.Late)
+	if p.o.OnClosed != nil {
+		p.o.OnClosed(s.quality)
+	}
 	p.release(s.lent, p.o.Now())
 }
 
