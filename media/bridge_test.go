@@ -186,7 +186,7 @@ func TestCodecsAreTranslatedBetweenTheSides(t *testing.T) {
 	})
 }
 
-func TestPacketsAreCutAgainWhenTheSidesWantOtherTimes(t *testing.T) { // O7
+func TestO07PacketsAreCutAgainWhenTheSidesWantOtherTimes(t *testing.T) { // O7
 	for _, c := range []struct {
 		wish           string
 		in, out, count int
@@ -276,7 +276,7 @@ func TestKeysAreNotRelayedToWhomTheyMeanNothing(t *testing.T) {
 	})
 }
 
-func TestSilenceIsSentWhileTheOtherSideSaysNothing(t *testing.T) { // R31
+func TestR31SilenceIsSentWhileTheOtherSideSaysNothing(t *testing.T) { // R31
 	inBubble(t, nil, func(r *rig) {
 		t := r.t
 		p := r.pair("0", "", "8", "")
@@ -303,7 +303,7 @@ func TestSilenceIsSentWhileTheOtherSideSaysNothing(t *testing.T) { // R31
 	})
 }
 
-func TestTheHeldSideIsSentNothingAndTheOtherSilence(t *testing.T) { // O3
+func TestO03TheHeldSideIsSentNothingAndTheOtherSilence(t *testing.T) { // O3
 	inBubble(t, nil, func(r *rig) {
 		t := r.t
 		p := r.pair("0", "", "0", "")
@@ -328,7 +328,7 @@ func TestTheHeldSideIsSentNothingAndTheOtherSilence(t *testing.T) { // O3
 	})
 }
 
-func TestAJumpUpstreamIsHeardAtOnce(t *testing.T) { // M2
+func TestM02AJumpUpstreamIsHeardAtOnce(t *testing.T) { // M2
 	for name, jump := range map[string]func(p *mediatest.Phone){
 		"everything":       func(p *mediatest.Phone) { p.SSRC, p.Sequence, p.Stamp = 0xBEEF, 61234, 0xFFFF0000 },
 		"source only":      func(p *mediatest.Phone) { p.SSRC = 0xBEEF },
@@ -357,7 +357,7 @@ func TestAJumpUpstreamIsHeardAtOnce(t *testing.T) { // M2
 	}
 }
 
-func TestLossOrderAndLatenessPassAsTheyAre(t *testing.T) { // M3
+func TestM03LossOrderAndLatenessPassAsTheyAre(t *testing.T) { // M3
 	random := rand.New(rand.NewPCG(1, 2))
 	inBubble(t, nil, func(r *rig) {
 		t := r.t
@@ -397,7 +397,7 @@ func TestLossOrderAndLatenessPassAsTheyAre(t *testing.T) { // M3
 	})
 }
 
-func TestAHiccupAddsNoDelay(t *testing.T) { // M3: a spike is silence for a moment, and then all is as before
+func TestM03AHiccupAddsNoDelay(t *testing.T) { // M3: a spike is silence for a moment, and then all is as before
 	inBubble(t, nil, func(r *rig) {
 		t := r.t
 		p := r.pair("0", "", "0", "")

@@ -176,7 +176,7 @@ func recorded(step func(*bare)) func(*testing.T, *bare) func(*bare) {
 	}
 }
 
-func TestARecordingHoldsWhatEachSideSaid(t *testing.T) { // R10
+func TestR10ARecordingHoldsWhatEachSideSaid(t *testing.T) { // R10
 	spool := t.TempDir()
 	inBubble(t, func(o *media.Options) { o.SpoolDir = spool }, func(r *rig) {
 		t := r.t

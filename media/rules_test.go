@@ -117,7 +117,7 @@ func TestSequenceNumbersTellLossAndJumps(t *testing.T) {
 	}
 }
 
-func TestOnlyTheFarEndIsHeard(t *testing.T) { // M1, threats row 9
+func TestM01OnlyTheFarEndIsHeard(t *testing.T) { // M1, threats row 9
 	ap := netip.MustParseAddrPort
 	announced, nat, stranger, port := ap("10.0.0.5:4000"), ap("203.0.113.5:61000"), ap("198.51.100.66:666"), ap("10.0.0.5:4002")
 	host := nat.Addr()
@@ -190,7 +190,7 @@ func TestTheFarEndMayMoveAfterANegotiation(t *testing.T) {
 	}
 }
 
-func TestDeadMediaIsToldFromQuietMedia(t *testing.T) { // R31
+func TestR31DeadMediaIsToldFromQuietMedia(t *testing.T) { // R31
 	d := DeadPolicy{NeverStarted: 30 * time.Second, Stopped: 60 * time.Second, Held: time.Hour}
 	agreed := time.Now()
 	at := func(s int) time.Time { return agreed.Add(time.Duration(s) * time.Second) }
@@ -230,7 +230,7 @@ func (l listening) open(port uint16) error {
 	return nil
 }
 
-func TestPortsAreLentInTurnAndRest(t *testing.T) { // M4, M5
+func TestM04M05PortsAreLentInTurnAndRest(t *testing.T) { // M4, M5
 	r, err := newPortRange(20001, 20007) // even ones: 2, 4, 6
 	if err != nil {
 		t.Fatal(err)

@@ -201,7 +201,7 @@ func TestJitterLossAndOrderLeaveNoTrace(t *testing.T) {
 	})
 }
 
-func TestSkewedClocksDoNotDriftApart(t *testing.T) { // R10: thirty minutes, 3 % loss, 200 ppm
+func TestR10SkewedClocksDoNotDriftApart(t *testing.T) { // R10: thirty minutes, 3 % loss, 200 ppm
 	for _, c := range []struct {
 		ppm   float64
 		limit int64 // ms
@@ -346,7 +346,7 @@ func (f *full) Write(p []byte) (int, error) {
 	return f.File.Write(p)
 }
 
-func TestAFullDiskEndsTheRecordingAndNotTheCall(t *testing.T) { // M10
+func TestM10AFullDiskEndsTheRecordingAndNotTheCall(t *testing.T) { // M10
 	synctest.Test(t, func(t *testing.T) {
 		ended := make(chan error, 2)
 		r := start(t, func(o *Options) {
