@@ -178,6 +178,7 @@ func (p *Plane) Open(o SessionOptions) (*Session, error) {
 		return nil, err
 	}
 	s := &Session{plane: p, o: o, lent: port, id: identity(), spare: spare}
+	s.rx.stale = p.ports.stale(port)
 	s.rx.report.ssrc, s.rx.report.cname = s.id.ssrc, cnameOf(s.id)
 	s.rx.source.host = o.SignallingSource.Unmap()
 	s.tx.ssrc, s.tx.sequence, s.tx.stamp, s.tx.marker = s.id.ssrc, s.id.sequence, s.id.stamp, true
@@ -205,7 +206,7 @@ func (p *Plane) Open(o SessionOptions) (*Session, error) {
 
 // abandon frees what a session that did not come to be held beside its socket.
 func (s *Session) abandon(now time.Time) error {
-	s.plane.release(s.lent, now)
+	s.plane.release(s.lent, 0, now)
 	if s.spare == nil {
 		return nil
 	}
@@ -254,9 +255,9 @@ func (p *Plane) bindPair(port uint16) (conn, spare net.PacketConn, err error) {
 	return conn, spare, nil
 }
 
-func (p *Plane) release(port uint16, now time.Time) {
+func (p *Plane) release(port uint16, ssrc uint32, now time.Time) {
 	if p.ports != nil {
-		p.ports.release(port, now)
+		p.ports.release(port, ssrc, now)
 	}
 }
 

@@ -22,6 +22,7 @@ type portRange struct {
 	mu   sync.Mutex
 	free []restingPort
 	used int
+	last map[uint16]uint32 // the stream that was received last on a port
 }
 
 type restingPort struct {
@@ -31,7 +32,7 @@ type restingPort struct {
 
 // newPortRange takes the even ports from first to last. With first 0 the kernel chooses, and the range is empty.
 func newPortRange(first, last uint16) (*portRange, error) {
-	r := &portRange{}
+	r := &portRange{last: map[uint16]uint32{}}
 	if first == 0 && last == 0 {
 		return nil, nil //nolint:nilnil // no range is a choice, not a failure
 	}
@@ -75,10 +76,21 @@ func (r *portRange) bind(now time.Time, open func(port uint16) error) (uint16, e
 
 var errNoPort = errors.New("media: port range exhausted")
 
-// release puts a port to rest.
-func (r *portRange) release(port uint16, now time.Time) {
+// stale is the stream that the session before received on a port; 0: none.
+func (r *portRange) stale(port uint16) uint32 {
+	if r == nil {
+		return 0
+	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
+	return r.last[port]
+}
+
+// release puts a port to rest. ssrc is the stream that was received on it.
+func (r *portRange) release(port uint16, ssrc uint32, now time.Time) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.last[port] = ssrc
 	r.used--
 	r.free = append(r.free, restingPort{port: port, since: now})
 }

@@ -16,6 +16,7 @@ type receiver struct {
 	shield    shield // nil: plain RTP
 	source    source
 	sequence  sequence
+	stale     uint32 // the stream of the session that had the port before; 0: none
 	keys      keyed
 	tap       *record.Tap
 	seat      *seat     // in a conference
@@ -117,6 +118,11 @@ func (r *receiver) take(p []byte, from netip.AddrPort, now time.Time, c *counter
 	}
 	if t.kind == kindNone {
 		c.dropped.Add(1)
+		return p, false
+	}
+	if verdict == learnable && t.ssrc == r.stale && r.stale != 0 && from != r.source.announced { // RFC 3550 §8; M5
+		r.foreign++
+		c.foreign.Add(1)
 		return p, false
 	}
 	if t.clock = t.kind.clock(); t.kind == kindEvent {

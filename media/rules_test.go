@@ -248,7 +248,7 @@ func TestM04M05PortsAreLentInTurnAndRest(t *testing.T) { // M4, M5
 	}
 	none := listening{}
 	take(none, 20002)
-	r.release(20002, now)
+	r.release(20002, 0, now)
 	take(none, 20004)
 	take(none, 20006)
 	take(none, 0) // 20002 rests
@@ -261,7 +261,7 @@ func TestM04M05PortsAreLentInTurnAndRest(t *testing.T) { // M4, M5
 		t.Errorf("%d in use", r.inUse())
 	}
 	for _, p := range []uint16{20002, 20004, 20006} {
-		r.release(p, now)
+		r.release(p, 0, now)
 	}
 	now = now.Add(drain)
 	take(listening{20002: syscall.EADDRINUSE, 20004: syscall.EADDRINUSE}, 20006) // others hold two of them

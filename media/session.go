@@ -273,7 +273,10 @@ func (p *Plane) closedSession(s *Session) {
 	if p.o.OnClosed != nil {
 		p.o.OnClosed(s.quality)
 	}
-	p.release(s.lent, p.o.Now())
+	s.rx.mu.Lock()
+	ssrc := s.rx.sequence.ssrc
+	s.rx.mu.Unlock()
+	p.release(s.lent, ssrc, p.o.Now())
 }
 
 // String is the whole chain a packet goes through, for logs.

@@ -429,7 +429,10 @@ func TestQualityCountsLossAndGaps(t *testing.T) {
 		p.Send(to, 0, make([]byte, 160)) // twice
 		time.Sleep(10 * ms)
 		q := s.Close()
-		want := contact.Quality{Sent: q.Sent, Received: 91, Lost: 10, MaxGap: 300 * ms}
+		want := contact.Quality{
+			Codec: "PCMU", Sent: q.Sent, Received: 91, Lost: 10, MaxGap: 300 * ms,
+			Jitter: q.Jitter, MaxJitter: q.MaxJitter, MOS: q.MOS,
+		}
 		if q != want || q.Sent < 113 || q.Sent > 115 {
 			t.Errorf("%+v, want %+v", q, want)
 		}
