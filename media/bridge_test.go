@@ -258,20 +258,23 @@ func TestKeysAreRelayedWithTheirNumbersAndReported(t *testing.T) {
 	})
 }
 
-func TestKeysAreNotRelayedToWhomTheyMeanNothing(t *testing.T) {
+func TestKeysAreTonesForWhomTheyMeanNothing(t *testing.T) {
 	inBubble(t, nil, func(r *rig) {
 		t := r.t
 		p := r.pair("0 101", event, "0", "")
 		defer p.close()
 		talk(p.one, p.toOne, 0, 0x10, 3, 160)
 		p.one.Press(p.toOne, 101, 7, 5)
-		talk(p.one, p.toOne, 0, 0x20, 3, 160)
+		talk(p.one, p.toOne, 0, 0x20, 20, 160)
 		heard := p.two.Heard()
-		if got := runs(heard); got != "10 11 12 20 21 22" || r.pressed() != "7" {
-			t.Errorf("%s, pressed %q", got, r.pressed())
+		got := runs(heard)
+		if !strings.HasPrefix(got, "10 11 12 ") || !strings.HasSuffix(got, " 2f 30 31 32 33") || r.pressed() != "7" || tonesIn("PCMU", heard) != "7" {
+			t.Errorf("%s, pressed %q, heard as tones %q", got, r.pressed(), tonesIn("PCMU", heard))
 		}
-		if gap := heard[3].Sequence - heard[2].Sequence; gap != 1 {
-			t.Errorf("a key that was not relayed looks like %d lost packets", gap-1)
+		for i, h := range heard[1:] {
+			if gap := h.Sequence - heard[i].Sequence; gap != 1 {
+				t.Errorf("at packet %d the key looks like %d lost packets", i+1, gap-1)
+			}
 		}
 	})
 }
