@@ -370,6 +370,15 @@ func TestABridgeOnRealSockets(t *testing.T) {
 }
 
 func BenchmarkForward(b *testing.B) {
+	x := newBare(b, "0 101", "0 101", "")
+	b.ReportAllocs()
+	for b.Loop() {
+		x.receive()
+	}
+}
+
+// BenchmarkForwardListening forwards for a far end that takes no RFC 4733: its sound is searched for keys.
+func BenchmarkForwardListening(b *testing.B) {
 	x := newBare(b, "0", "0", "")
 	b.ReportAllocs()
 	for b.Loop() {
@@ -378,7 +387,7 @@ func BenchmarkForward(b *testing.B) {
 }
 
 func BenchmarkTranscode(b *testing.B) {
-	x := newBare(b, "0", "8", "")
+	x := newBare(b, "0 101", "8 101", "")
 	b.ReportAllocs()
 	for b.Loop() {
 		x.receive()
@@ -386,7 +395,7 @@ func BenchmarkTranscode(b *testing.B) {
 }
 
 func BenchmarkPlay(b *testing.B) {
-	x := newBare(b, "0", "0", "")
+	x := newBare(b, "0 101", "0 101", "")
 	playing(x, nil)
 	b.ReportAllocs()
 	for b.Loop() {
@@ -396,7 +405,7 @@ func BenchmarkPlay(b *testing.B) {
 }
 
 func BenchmarkTranscodeWideBand(b *testing.B) {
-	x := newBare(b, "0", "9", "")
+	x := newBare(b, "0 101", "9 101", "")
 	for range 50 {
 		x.translate()
 	}
@@ -409,7 +418,7 @@ func BenchmarkTranscodeWideBand(b *testing.B) {
 // BenchmarkConference is a Frame of six members, three of whom speak. Beside it: what the same six would cost if everybody
 // were joined with everybody's sound by a transcoding of their own.
 func BenchmarkConference(b *testing.B) {
-	x := newBare(b, "0", "9", "")
+	x := newBare(b, "0 101", "9 101", "")
 	step := x.confer(b, 6)
 	for range 50 {
 		step(x)
@@ -421,7 +430,7 @@ func BenchmarkConference(b *testing.B) {
 }
 
 func BenchmarkRecord(b *testing.B) {
-	x := newBare(b, "0", "0", "")
+	x := newBare(b, "0 101", "0 101", "")
 	r, err := x.plane.Record(recordOf("c-1", "k.wav", x.a, x.b))
 	if err != nil {
 		b.Fatal(err)
