@@ -132,10 +132,13 @@ func (l Local) wants(d Description) string {
 func (l Local) session(m Media, by Means, answering bool) Session {
 	list := l.takes(m)
 	codec, _ := l.pick(list)
-	nowhere := m.Addr.IsValid() && m.Addr.IsUnspecified() // RFC 3264 §8.4: hold as it was before RFC 3264
+	remote := netip.AddrPortFrom(m.Addr, uint16(m.Port))
+	p := l.protect(m, by, answering, remote)
+	// RFC 3264 §8.4: hold as it was before RFC 3264. With ICE it says only that the place is not known yet (RFC 8840 §4.1.1).
+	nowhere := m.Addr.IsValid() && m.Addr.IsUnspecified() && !p.ICE
 	s := Session{
 		Codec: codec.Codec, Clock: codec.Clock, Payload: codec.Number, EventSend: None, NoiseSend: None,
-		Remote:   netip.AddrPortFrom(m.Addr, uint16(m.Port)),
+		Remote:   remote,
 		Host:     m.Host,
 		Send:     m.Direction.receives() && l.Direction.sends() && !nowhere,
 		Recv:     m.Direction.sends() && l.Direction.receives(),
@@ -157,7 +160,7 @@ func (l Local) session(m Media, by Means, answering bool) Session {
 		s.NoiseSend = int(n.Number)
 	}
 	s.RTCP = rtcpOf(m, s.Remote)
-	s.Protection = l.protect(m, by, answering, s.Remote)
+	s.Protection = p
 	s.Memory = Memory{Proto: m.Proto, Remote: s.Remote, Protection: s.Protection}
 	if nowhere {
 		s.Memory.Remote = l.Memory.Remote
