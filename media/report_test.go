@@ -126,7 +126,10 @@ func TestAGoodLineIsToldFromABadOne(t *testing.T) {
 			s, p, to := r.call(4000, "0", "")
 			defer p.Close()
 			n := 0
-			r.net.Fate = func([]byte, netip.AddrPort, netip.AddrPort) []time.Duration {
+			r.net.Fate = func(_ []byte, _, dest netip.AddrPort) []time.Duration {
+				if dest != to {
+					return []time.Duration{0}
+				}
 				if n++; loss > 0 && n%(100/loss) == 0 {
 					return nil
 				}
