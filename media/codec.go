@@ -37,14 +37,14 @@ const (
 
 // kindOf is a codec by its name.
 func kindOf(codec string) kind {
-	switch {
-	case codec == sdp.PCMU:
+	switch codec {
+	case sdp.PCMU:
 		return kindULaw
-	case codec == sdp.PCMA:
+	case sdp.PCMA:
 		return kindALaw
-	case codec == sdp.G722:
+	case sdp.G722:
 		return kindG722
-	case codec == sdp.Opus:
+	case sdp.Opus:
 		return kindOpus
 	}
 	return kindNone

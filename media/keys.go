@@ -99,8 +99,8 @@ func (s *Session) Key(digit byte) {
 	}
 	if to := s.reaches.Load(); to != nil {
 		to.tx.mu.Lock()
-		if to.tx.peer == s && !(byRTP && to.tx.agreement != nil && to.tx.agreement.EventSend != sdp.None) {
-			to.tx.press(digit)
+		if a := to.tx.agreement; to.tx.peer == s && (!byRTP || a == nil || a.EventSend == sdp.None) {
+			to.tx.press(digit) // it does not come as a packet that is forwarded
 		}
 		to.tx.mu.Unlock()
 	}

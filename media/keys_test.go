@@ -13,13 +13,12 @@ import (
 	"ullim/media/mediatest"
 )
 
-// pressed are packets of telephone-event, as a phone that is not ours may send them.
+// press is packets of telephone-event, as a phone that is not ours may send them.
 type press struct {
 	event  byte
 	stamp  uint32
 	length int // in packets of 20 ms
 	lost   func(i int) bool
-	marker bool
 	ends   int
 	gap    time.Duration // in the middle
 }

@@ -76,9 +76,9 @@ func newBare(tb testing.TB, formatsA, formatsB, moreB string) *bare {
 	}
 	x.plane = p
 	open := func(port, formats, more string) *media.Session {
-		s, err := p.Open(media.SessionOptions{Codecs: []string{"PCMU", "PCMA", "G722", "opus"}})
-		if err != nil {
-			tb.Fatal(err)
+		s, openErr := p.Open(media.SessionOptions{Codecs: []string{"PCMU", "PCMA", "G722", "opus"}})
+		if openErr != nil {
+			tb.Fatal(openErr)
 		}
 		if _, err := s.Answer([]byte("v=0\nc=IN IP4 192.0.2.50\nm=audio " + port + " RTP/AVP " + formats + "\na=rtpmap:101 telephone-event/8000\n" + more)); err != nil {
 			tb.Fatal(err)
@@ -146,6 +146,11 @@ func (x *bare) confer(tb testing.TB, members int) func(*bare) {
 	}
 }
 
+func conferring(t *testing.T, x *bare) func(*bare) {
+	t.Helper()
+	return x.confer(t, 6)
+}
+
 // receive hands the next packet of the first phone in.
 func (x *bare) receive() {
 	binary.BigEndian.PutUint16(x.packet[2:], binary.BigEndian.Uint16(x.packet[2:])+1)
@@ -177,7 +182,7 @@ func TestThePacketPathAllocatesNothing(t *testing.T) {
 		"forward and record": {"0", "0", "", recorded(receive)},
 		"transcode to G.722": {"0", "9", "", func(_ *testing.T, x *bare) func(*bare) { return (*bare).translate }},
 		"transcode to G.711": {"9", "0", "", func(_ *testing.T, x *bare) func(*bare) { x.packet[1] = 9; return (*bare).translate }},
-		"conference":         {"0", "9", "", func(t *testing.T, x *bare) func(*bare) { return x.confer(t, 6) }},
+		"conference":         {"0", "9", "", conferring},
 		"keys were agreed":   {"0 101", "0 101", "", func(*testing.T, *bare) func(*bare) { return receive }},
 		"a report": {"0", "0", "", func(*testing.T, *bare) func(*bare) {
 			return func(x *bare) {

@@ -1,5 +1,10 @@
 package media
 
+import (
+	"ullim/media/g711"
+	"ullim/media/sdp"
+)
+
 // playing is a list of sounds in the middle of being sent.
 type playing struct {
 	list   []Source
@@ -11,6 +16,8 @@ type playing struct {
 	frames [][]byte // of list[at] in codec
 	begun  bool
 	over   bool
+	via    *coder // frames are µ-law, and encoded one by one: prompts are not kept in Opus; nil: they are sent as they are
+	pcm    [frameSamples]int16
 }
 
 // next is the next frame, nil at the end; first says that it is the very first.
@@ -24,7 +31,11 @@ func (p *playing) next(codec string) (frame []byte, first bool) {
 			first = !p.begun
 			p.begun = true
 			p.frame++
-			return p.frames[p.frame-1], first
+			frame = p.frames[p.frame-1]
+			if p.via != nil {
+				frame = p.via.encode(kindOpus, p.pcm[:g711.DecodeULaw(p.pcm[:], frame)], narrow)
+			}
+			return frame, first
 		}
 		p.frame = 0
 		if p.at++; p.at >= len(p.list) {
@@ -43,6 +54,16 @@ func (p *playing) load() {
 	p.frames = nil
 	if p.at < len(p.list) && p.list[p.at] != nil {
 		p.frames = p.list[p.at].Frames(p.codec)
+		if p.frames != nil || p.codec != sdp.Opus {
+			p.via = nil
+			return
+		}
+		if p.via == nil {
+			p.via = new(coder)
+		}
+		if p.via.can(kindOpus) {
+			p.frames = p.list[p.at].Frames(sdp.PCMU)
+		}
 	}
 }
 

@@ -264,8 +264,8 @@ func TestM10AFullDiskLeavesTheCallAlone(t *testing.T) {
 			return
 		}
 		talk(p.one, p.toOne, 0, 1, 250, 160)
-		if err := <-failed; !errors.Is(err, syscall.ENOSPC) {
-			t.Errorf("the event says %v", err)
+		if why := <-failed; !errors.Is(why, syscall.ENOSPC) {
+			t.Errorf("the event says %v", why)
 		}
 		talk(p.one, p.toOne, 0, 1, 50, 160)
 		time.Sleep(20 * ms)

@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"ullim/internal/contact"
+	"ullim/media/opus"
 	"ullim/media/sdp"
 )
 
@@ -93,6 +94,14 @@ func (s *Session) Answer(offer []byte) ([]byte, error) {
 		return nil, err
 	}
 	_, n, err := sdp.Answer(s.local, d)
+	if err != nil && len(s.local.Codecs) == 0 { // who offers no G.711 at all gets what costs more
+		l := s.local
+		l.Codecs = otherCodecs()
+		var again error
+		if _, n, again = sdp.Answer(l, d); again == nil {
+			s.local, err = l, nil
+		}
+	}
 	if err != nil {
 		return nil, err
 	}
@@ -101,6 +110,15 @@ func (s *Session) Answer(offer []byte) ([]byte, error) {
 		return b
 	})
 	return text, s.agree(n)
+}
+
+// otherCodecs are those that are taken, if nothing was said, from a far end without G.711.
+func otherCodecs() []string {
+	list := []string{sdp.PCMU, sdp.PCMA, sdp.G722}
+	if opus.Available() {
+		list = append(list, sdp.Opus)
+	}
+	return list
 }
 
 // Hold makes our next offer or answer say that we send and do not listen (held), or both (RFC 3264 §8.4). What comes in is

@@ -47,14 +47,6 @@ func (e *ear) next(as kind, now time.Time) []byte {
 	return e.coder.encode(as, e.listen(now), e.kind.rate())
 }
 
-// late is how many packets came too late to be heard.
-func (e *ear) late() uint64 {
-	if e == nil {
-		return 0
-	}
-	return e.receiver.Stats().Late
-}
-
 // translate takes a packet of a joined session whose codec is not ours; false: it cannot be understood. The caller holds mu.
 func (t *sender) translate(p *taken, payload []byte, now time.Time) bool {
 	if p.kind == kindNoise {

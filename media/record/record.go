@@ -125,7 +125,7 @@ func Start(o Options) (*Recording, error) {
 	if err != nil {
 		return nil, errs.Wrap(err, errs.Unavailable, "the recording cannot be created")
 	}
-	w, err := wav.NewWriter(file, wav.PCM16, Rate, 2)
+	w, err := newWAV(file)
 	if err != nil {
 		return nil, errs.Wrap(errors.Join(err, file.Close(), os.Remove(filepath.Join(o.Dir, name+part))),
 			errs.Unavailable, "the recording cannot be begun")
@@ -137,6 +137,8 @@ func Start(o Options) (*Recording, error) {
 	}
 	return r, nil
 }
+
+func newWAV(file File) (*wav.Writer, error) { return wav.NewWriter(file, wav.PCM16, Rate, 2) }
 
 func create(path string) (File, error) {
 	return os.OpenFile(path, os.O_RDWR|os.O_CREATE|os.O_EXCL, 0o600)

@@ -62,6 +62,9 @@ type workspace struct {
 	pauses []span
 }
 
+// newWorkspace has room to write half a second at once.
+func newWorkspace() *workspace { return &workspace{out: make([]int16, 0, 2*Rate/2)} }
+
 // maxSamples is what a packet can hold: 1,500 bytes of G.711.
 const maxSamples = maxPayload
 
@@ -69,7 +72,7 @@ const maxSamples = maxPayload
 func (w *Writer) run() {
 	tick := time.NewTicker(interval)
 	defer tick.Stop()
-	work := &workspace{out: make([]int16, 0, 2*Rate/2)}
+	work := newWorkspace()
 	for {
 		due := true
 		select {
