@@ -1,6 +1,7 @@
 package media
 
 import (
+	"slices"
 	"sync"
 	"time"
 
@@ -69,7 +70,8 @@ func (p *Plane) Conference() *Conference {
 	return c
 }
 
-// Add lets a session in, and ends what is played to it. coached is the member whom a Coach speaks to. errs.Limit: it is full;
+// Add lets a session in, and ends what is played to it; for a member it changes the role. coached is the member whom a Coach
+// speaks to. errs.Limit: it is full;
 // errs.Conflict: the session is joined or in a conference already; errs.InvalidRequest: closed, or a coach of nobody.
 func (c *Conference) Add(s *Session, role Role, coached *Session) error {
 	if s.plane != c.plane {
@@ -80,7 +82,7 @@ func (c *Conference) Add(s *Session, role Role, coached *Session) error {
 	}
 	m := &member{s: s, seat: new(seat), role: role, coached: coached}
 	at, err := c.admit(m)
-	if err != nil {
+	if err != nil || at < 0 {
 		return err
 	}
 	if err := s.enter(c, m.seat); err != nil {
@@ -95,27 +97,23 @@ func (c *Conference) Add(s *Session, role Role, coached *Session) error {
 	return nil
 }
 
-// admit finds a place.
+// admit finds a place; -1: the session has one, and its role was changed.
 func (c *Conference) admit(m *member) (at int, err error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if c.closed {
 		return 0, errs.New(errs.InvalidRequest, "the conference is over")
 	}
-	at = -1
-	for i, other := range c.members {
-		switch {
-		case other == nil && at < 0:
-			at = i
-		case other != nil && other.s == m.s:
-			return 0, errs.New(errs.Conflict, "%s is in the conference already", m.s.o.Peer)
-		}
-	}
-	if at < 0 {
-		return 0, errs.New(errs.Limit, "at most %d can be in a conference", MaxMembers)
-	}
 	if m.role == Coach && c.find(m.coached) < 0 {
 		return 0, errs.New(errs.InvalidRequest, "whom the coach speaks to is not in the conference")
+	}
+	if is := c.find(m.s); is >= 0 {
+		c.members[is].role, c.members[is].coached = m.role, m.coached
+		c.arrange()
+		return -1, nil
+	}
+	if at = slices.Index(c.members[:], nil); at < 0 {
+		return 0, errs.New(errs.Limit, "at most %d can be in a conference", MaxMembers)
 	}
 	c.members[at] = m
 	c.arrange()
