@@ -334,3 +334,32 @@ func (tuned) Frames(codec string) (out [][]byte) {
 	}
 	return out
 }
+
+func TestM02AJumpUpstreamIsHeardAtOnceWhereSoundIsDecoded(t *testing.T) {
+	inBubble(t, nil, func(r *rig) {
+		t := r.t
+		a, one, toOne := r.callWith(media.SessionOptions{Codecs: everything}, 4000, "9", g722Map)
+		b, two, _ := r.callWith(media.SessionOptions{}, 4002, "0", "")
+		defer one.Close()
+		defer two.Close()
+		if _, err := media.Join(a, b); err != nil {
+			t.Error(err)
+			return
+		}
+		for jump, change := range map[string]func(){
+			"another stream": func() { one.SSRC++; one.Sequence += 30_000; one.Stamp += 1 << 30 },
+			"the sequence":   func() { one.Sequence -= 20_000 },
+			"the timestamps": func() { one.Stamp -= 1 << 29 },
+		} {
+			hum(one, toOne, 9, "G722", 450, 50)
+			change()
+			two.Forget()
+			hum(one, toOne, 9, "G722", 900, 50)
+			heard := two.Heard()
+			continuous(t, heard)
+			pcm := decoded("PCMU", heard)
+			// The buffer still holds up to 100 ms of what was said before; then there are 100 ms to find the new stream.
+			isTone(t, jump, pcm[1600:7200], 900)
+		}
+	})
+}
