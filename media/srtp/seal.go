@@ -24,8 +24,35 @@ type Sealer struct {
 	now    *pion.Context
 	coming Key           // of next
 	next   *pion.Context // the key that is to follow; nil: none
+	used   numbers
 	header rtp.Header
 	rtcp   rtcp.Header
+}
+
+// numbers are the sequence numbers that a key was used with. To seal two packets under one number would give both away
+// (RFC 3711 §9.1), and the far end would drop the second one as a replay.
+type numbers struct {
+	begun  bool
+	ssrc   uint32
+	newest uint16
+	seen   uint64 // bit n: newest-n
+}
+
+// take reports whether a packet may be sealed, and notes it.
+func (n *numbers) take(packet []byte) bool {
+	number, ssrc := binary.BigEndian.Uint16(packet[2:]), binary.BigEndian.Uint32(packet[8:])
+	ahead := int(int16(number - n.newest))
+	switch {
+	case !n.begun || ssrc != n.ssrc:
+		*n = numbers{begun: true, ssrc: ssrc, newest: number, seen: 1}
+	case ahead > 0:
+		n.newest, n.seen = number, n.seen<<min(ahead, 64)|1
+	case ahead <= -64 || n.seen&(1<<-ahead) != 0:
+		return false
+	default:
+		n.seen |= 1 << -ahead
+	}
+	return true
 }
 
 // NewSealer makes a Sealer. errs.Invalid: the key is none.
@@ -61,7 +88,7 @@ func (s *Sealer) Pending() bool { return s.next != nil }
 // Follow begins to use the new key, if there is one.
 func (s *Sealer) Follow() {
 	if s.next != nil {
-		s.key, s.now, s.next = s.coming, s.next, nil
+		s.key, s.now, s.next, s.used = s.coming, s.next, nil, numbers{}
 	}
 }
 
@@ -69,9 +96,9 @@ func (s *Sealer) Follow() {
 func (s *Sealer) Suite() Suite { return s.key.suite }
 
 // Seal protects an RTP or RTCP packet in place; behind it there must be room for Overhead bytes. False: it is neither,
-// there is no room, or the key is used up.
+// there is no room, its sequence number was used, or the key is used up.
 func (s *Sealer) Seal(packet []byte) (sealed []byte, ok bool) {
-	if cap(packet)-len(packet) < Overhead {
+	if cap(packet)-len(packet) < Overhead || len(packet) < 8 || !isRTCP(packet) && (len(packet) < 12 || !s.used.take(packet)) {
 		return nil, false
 	}
 	var err error

@@ -246,6 +246,40 @@ func TestForgedReplayedAndShortPacketsAreRefused(t *testing.T) { // threats row 
 	}
 }
 
+func TestNoNumberIsSealedTwice(t *testing.T) { // RFC 3711 §9.1: two packets under one number give both away
+	s, _ := ends(t, NewKey(AES_CM_128_HMAC_SHA1_80))
+	seal(t, s, packet(1, 65_530, "x"))
+	for _, c := range []struct {
+		n    int
+		want bool
+	}{
+		{65_530, false},
+		{65_533, true},
+		{65_532, true},
+		{65_532, false},
+		{1, true},      // rolled over
+		{65_534, true}, // late
+		{65_534, false},
+		{65_533, false},
+		{100, true},
+		{36, false}, // too old to know
+		{37, true},
+		{100, false},
+	} {
+		if _, ok := s.Seal(packet(1, uint16(c.n), "other words")); ok != c.want {
+			t.Errorf("%d: sealed %v", c.n, ok)
+		}
+	}
+	if _, ok := s.Seal(packet(2, 100, "x")); !ok {
+		t.Error("another source begins anew")
+	}
+	_ = s.Change(NewKey(AES_CM_128_HMAC_SHA1_80))
+	s.Follow()
+	if _, ok := s.Seal(packet(2, 100, "x")); !ok {
+		t.Error("another key begins anew")
+	}
+}
+
 func TestOneKeySpeaksForFewSources(t *testing.T) {
 	s, o := ends(t, NewKey(AEAD_AES_128_GCM))
 	for ssrc := range uint32(1000) {
