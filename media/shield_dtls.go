@@ -3,7 +3,6 @@ package media
 import (
 	"net/netip"
 	"sync"
-	"time"
 
 	"ullim/media/sdp"
 	"ullim/media/webrtc"
@@ -53,7 +52,7 @@ func (h *handshaker) far() netip.AddrPort {
 }
 
 // feed takes a DTLS packet; false: it is nobody's.
-func (h *handshaker) feed(packet []byte, from netip.AddrPort, now time.Time) bool {
+func (h *handshaker) feed(packet []byte, from netip.AddrPort) bool {
 	key := from
 	if h.ice {
 		key = netip.AddrPort{} // the path may change in the middle of it
@@ -98,7 +97,7 @@ func (h *handshaker) trusted(from netip.AddrPort) bool {
 }
 
 // tick begins the handshake as a client, when it is known where to.
-func (h *handshaker) tick(time.Time) {
+func (h *handshaker) tick() {
 	if !h.client {
 		return
 	}

@@ -133,7 +133,7 @@ func (g *guard) Control(packet []byte, from netip.AddrPort, now time.Time) {
 			_ = g.wire.Send(answer, from) // lost on the way, as any packet may be
 		}
 	case webrtc.DTLS:
-		if !g.feed(packet, from, now) {
+		if !g.feed(packet, from) {
 			g.refused.Add(1)
 		}
 	case webrtc.RTP, webrtc.Unknown:
@@ -156,12 +156,12 @@ func (g *guard) check(packet []byte, from netip.AddrPort, now time.Time) []byte 
 }
 
 // feed gives a DTLS packet to the handshake; false: it is nobody's.
-func (g *guard) feed(packet []byte, from netip.AddrPort, now time.Time) bool {
+func (g *guard) feed(packet []byte, from netip.AddrPort) bool {
 	g.in.Lock()
 	shake, agent := g.shake, g.agent
 	valid := agent == nil || agent.Valid(from) // with ICE nobody else is listened to
 	g.in.Unlock()
-	return shake != nil && valid && shake.feed(packet, from, now)
+	return shake != nil && valid && shake.feed(packet, from)
 }
 
 // Far implements shield. It is known when ICE, or a handshake, and the keys are: before that nothing of theirs is proven.
@@ -205,7 +205,7 @@ func (g *guard) Tick(now time.Time) {
 		g.useNext()
 	}
 	if shake != nil {
-		shake.tick(now)
+		shake.tick()
 	}
 }
 

@@ -31,16 +31,16 @@ func newSealed(tb testing.TB, suite srtp.Suite) *sealed {
 	}
 	key := srtp.NewKey(suite)
 	open := func(port uint16) *media.Session {
-		s, err := p.Open(media.SessionOptions{Encryption: "sdes"})
-		if err != nil {
-			tb.Fatal(err)
+		s, failed := p.Open(media.SessionOptions{Encryption: "sdes"})
+		if failed != nil {
+			tb.Fatal(failed)
 		}
-		if _, err := s.Answer(cryptoPhone(netip.AddrPortFrom(phoneAddr, port), "RTP/SAVP", cryptoLine(1, key), "a=rtcp-mux")); err != nil {
-			tb.Fatal(err)
+		if _, failed = s.Answer(cryptoPhone(netip.AddrPortFrom(phoneAddr, port), "RTP/SAVP", cryptoLine(1, key), "a=rtcp-mux")); failed != nil {
+			tb.Fatal(failed)
 		}
 		return s
 	}
-	if _, err := media.Join(open(4000), open(4002)); err != nil {
+	if _, err = media.Join(open(4000), open(4002)); err != nil {
 		tb.Fatal(err)
 	}
 	if x.sealer, err = srtp.NewSealer(key); err != nil {
@@ -57,6 +57,7 @@ func newSealed(tb testing.TB, suite srtp.Suite) *sealed {
 
 // seal is the next packet of the phone.
 func (x *sealed) seal(tb testing.TB) []byte {
+	tb.Helper()
 	binary.BigEndian.PutUint16(x.packet[2:], binary.BigEndian.Uint16(x.packet[2:])+1)
 	binary.BigEndian.PutUint32(x.packet[4:], binary.BigEndian.Uint32(x.packet[4:])+160)
 	x.now = x.now.Add(20 * ms)

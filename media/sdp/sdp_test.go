@@ -337,7 +337,8 @@ func fuzzAnswer(t *testing.T, l Local, offer Description) {
 		t.Fatalf("an answer without what protects it:\n%s", b)
 	}
 	l = l.After(s)
-	if again, _, err := Answer(l, offer); err != nil || string(again) != string(b) {
+	again, _, err := Answer(l, offer)
+	if err != nil || string(again) != string(b) {
 		t.Fatalf("an identical offer got another answer: %v\n%q\n%q", err, b, again)
 	}
 	later := Offer(l)

@@ -2,6 +2,7 @@ package srtp
 
 import (
 	"encoding/binary"
+	"slices"
 	"time"
 
 	"github.com/pion/rtcp"
@@ -225,10 +226,8 @@ func (o *Opener) try(d *direction, packet []byte) (plain []byte, ok bool) {
 
 // note keeps the number of sources of a key bounded. Only what authenticated is counted.
 func (d *direction) note(ssrc uint32) {
-	for _, s := range d.sources[:d.known] {
-		if s == ssrc {
-			return
-		}
+	if slices.Contains(d.sources[:d.known], ssrc) {
+		return
 	}
 	if d.known < maxSources {
 		d.sources[d.known] = ssrc

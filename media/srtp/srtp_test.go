@@ -325,7 +325,7 @@ func TestKeysHideFromEverythingThatPrints(t *testing.T) {
 	text := fmt.Sprintf("%v %+v %#v %v %#v %s", k, holder, holder, &holder, &k, j)
 	raw := k.bytes()
 	for _, form := range []string{
-		k.Inline(), hex.EncodeToString(raw), strings.Trim(fmt.Sprint(raw), "[]"), fmt.Sprintf("%x", string(raw)), string(raw),
+		k.Inline(), hex.EncodeToString(raw), strings.Trim(fmt.Sprintf("%d", raw), "[]"), string(raw),
 	} {
 		if strings.Contains(text, form[:8]) {
 			t.Errorf("the key is in %s", text)

@@ -2,7 +2,6 @@ package webrtc
 
 import (
 	"context"
-	"crypto/tls"
 	"crypto/x509"
 	"errors"
 	"net"
@@ -86,31 +85,13 @@ func (a *Association) run(ctx context.Context, o Options) {
 }
 
 func (a *Association) handshake(ctx context.Context, o Options) (*dtls.Conn, Keys, error) {
-	config := &dtls.Config{
-		Certificates:           []tls.Certificate{o.Certificate.pair},
-		SRTPProtectionProfiles: profiles(),
-		ClientAuth:             dtls.RequireAnyClientCert, // RFC 5763 §5
-		InsecureSkipVerify:     true,                      //nolint:gosec // nobody signs these: the fingerprint below is the proof
-		VerifyPeerCertificate: func(raw [][]byte, _ [][]*x509.Certificate) error {
-			if len(raw) == 0 || !matches(raw[0], o.Fingerprints) {
-				return errs.New(errs.Denied, "DTLS: the certificate has none of the fingerprints of the SDP")
-			}
-			return nil
-		},
-		LoggerFactory: silent(),
-	}
-	far := net.UDPAddrFromAddrPort(o.Far)
-	start := dtls.Server
-	if o.Client {
-		start = dtls.Client
-	}
-	conn, err := start(a.pipe, far, config)
+	conn, err := o.open(a.pipe)
 	if err != nil {
 		return nil, Keys{}, errs.Wrap(err, errs.Internal, "DTLS cannot be begun")
 	}
 	limit, cancel := context.WithTimeout(ctx, HandshakeTime)
 	defer cancel()
-	if err := conn.HandshakeContext(limit); err != nil {
+	if err = conn.HandshakeContext(limit); err != nil {
 		return nil, Keys{}, errors.Join(errs.Wrap(err, errs.Unavailable, "DTLS: no handshake"), conn.Close())
 	}
 	keys, err := export(conn, o.Client)
@@ -118,6 +99,24 @@ func (a *Association) handshake(ctx context.Context, o Options) (*dtls.Conn, Key
 		return nil, Keys{}, errors.Join(err, conn.Close())
 	}
 	return conn, keys, nil
+}
+
+// open makes the connection; nothing is sent yet. Nobody signs these certificates: the fingerprint is the proof, in both
+// roles, so the client must show one too (RFC 5763 §5).
+func (o Options) open(p *pipe) (*dtls.Conn, error) {
+	prove := dtls.WithVerifyPeerCertificate(func(raw [][]byte, _ [][]*x509.Certificate) error {
+		if len(raw) == 0 || !matches(raw[0], o.Fingerprints) {
+			return errs.New(errs.Denied, "DTLS: the certificate has none of the fingerprints of the SDP")
+		}
+		return nil
+	})
+	far := net.UDPAddrFromAddrPort(o.Far)
+	certificate, suites := dtls.WithCertificates(o.Certificate.pair), dtls.WithSRTPProtectionProfiles(profiles()...)
+	unsigned, quiet := dtls.WithInsecureSkipVerify(true), dtls.WithLoggerFactory(silent())
+	if o.Client {
+		return dtls.ClientWithOptions(p, far, certificate, suites, unsigned, prove, quiet)
+	}
+	return dtls.ServerWithOptions(p, far, certificate, suites, unsigned, prove, quiet, dtls.WithClientAuth(dtls.RequireAnyClientCert))
 }
 
 // export takes the keys out of a finished handshake (RFC 5764 §4.2).

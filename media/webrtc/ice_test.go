@@ -34,6 +34,7 @@ func attribute(t stun.AttrType, value ...byte) stun.RawAttribute {
 }
 
 func usual(t testing.TB, more ...stun.Setter) []byte {
+	t.Helper()
 	return check(t, ours.Ufrag+":"+theirs, ours.Pwd, append([]stun.Setter{
 		attribute(stun.AttrPriority, 1, 2, 3, 4), attribute(stun.AttrICEControlling, 1, 2, 3, 4, 5, 6, 7, 8),
 	}, more...)...)
