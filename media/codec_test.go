@@ -328,6 +328,9 @@ func TestAPromptIsHeardInWideBand(t *testing.T) {
 type tuned struct{}
 
 func (tuned) Frames(codec string) (out [][]byte) {
+	if codec == "opus" {
+		return nil
+	}
 	m := mouth{codec: codec}
 	for range 50 {
 		out = append(out, m.frame(700))
@@ -361,5 +364,60 @@ func TestM02AJumpUpstreamIsHeardAtOnceWhereSoundIsDecoded(t *testing.T) {
 			// The buffer still holds up to 100 ms of what was said before; then there are 100 ms to find the new stream.
 			isTone(t, jump, pcm[1600:7200], 900)
 		}
+	})
+}
+
+// An Opus phone and one that speaks G.711, in a build that can translate; and a prompt, which is not kept in Opus.
+func TestOpusIsTranslatedWhereTheBuildCan(t *testing.T) {
+	if !opus.Available() {
+		t.Skip("this build cannot")
+	}
+	inBubble(t, nil, func(r *rig) {
+		t := r.t
+		a, one, toOne := r.callWith(media.SessionOptions{Codecs: everything}, 4000, "111", opusMap)
+		b, two, toTwo := r.callWith(media.SessionOptions{}, 4002, "0", "")
+		defer one.Close()
+		defer two.Close()
+		enc, err := opus.NewEncoder()
+		if err != nil {
+			t.Error(err)
+			return
+		}
+		dec, err := opus.NewDecoder()
+		if err != nil {
+			t.Error(err)
+			return
+		}
+		listen := func() (pcm []int16) {
+			for _, h := range one.Heard() {
+				var frame [1920]int16
+				n := dec.Decode(frame[:], h.Data)
+				for i := 0; i+1 < n; i += 2 {
+					pcm = append(pcm, frame[i])
+				}
+			}
+			return pcm
+		}
+		a.Play([]media.Source{tuned{}}, false, nil)
+		time.Sleep(time.Second + 30*ms)
+		isTone(t, "a prompt in Opus", listen()[1600:7200], 700)
+		if _, err = media.Join(a, b); err != nil {
+			t.Error(err)
+			return
+		}
+		one.Forget()
+		two.Forget()
+		var other sync.WaitGroup
+		other.Go(func() { hum(two, toTwo, 0, "PCMU", 600, 100) })
+		for i := range 100 {
+			data := make([]byte, 400)
+			n := enc.Encode(data, sine(1000, 16000, 320*i, 320))
+			one.SendEvent(toOne, 111, one.Stamp, data[:n])
+			one.Stamp += 960
+			time.Sleep(20 * ms)
+		}
+		other.Wait()
+		isTone(t, "to G.711", decoded("PCMU", two.Heard())[4000:14_000], 1000)
+		isTone(t, "to Opus", listen()[4000:14_000], 600)
 	})
 }

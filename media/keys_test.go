@@ -114,7 +114,10 @@ func TestR08TonesAreHeardWhereNothingElseWasAgreed(t *testing.T) {
 			t.Errorf("pressed %q", got)
 		}
 	})
-	inBubble(t, nil, func(r *rig) { // RFC 4733 was agreed: the sound is not listened to, unless it is asked for
+}
+
+func TestR08TonesAreNotListenedForWhereEventsWereAgreed(t *testing.T) { // unless it is asked for
+	inBubble(t, nil, func(r *rig) {
 		t := r.t
 		_, p, to := r.call(4000, "0 101", event)
 		_, two, toTwo := r.callWith(media.SessionOptions{HearTones: true}, 4002, "0 101", event)
@@ -216,8 +219,8 @@ func TestKeysAreSentAsAgreed(t *testing.T) {
 	}
 }
 
-func TestKeysPassBetweenLegsOfDifferentWays(t *testing.T) {
-	inBubble(t, nil, func(r *rig) { // events on one side, tones on the other
+func TestKeysPassBetweenEventsAndTones(t *testing.T) {
+	inBubble(t, nil, func(r *rig) {
 		t := r.t
 		p := r.pair("0 101", event, "8", "")
 		defer p.close()
@@ -243,7 +246,10 @@ func TestKeysPassBetweenLegsOfDifferentWays(t *testing.T) {
 			t.Errorf("the event side heard %q, pressed %q", got, r.pressed())
 		}
 	})
-	inBubble(t, nil, func(r *rig) { // other payload numbers, and INFO
+}
+
+func TestKeysPassUnderOtherNumbersAndFromINFO(t *testing.T) {
+	inBubble(t, nil, func(r *rig) {
 		t := r.t
 		p := r.pair("0 101", event, "0 96", "a=rtpmap:96 telephone-event/8000\r\n")
 		defer p.close()
@@ -261,7 +267,10 @@ func TestKeysPassBetweenLegsOfDifferentWays(t *testing.T) {
 			t.Errorf("heard %q, pressed %q", got, r.pressed())
 		}
 	})
-	inBubble(t, nil, func(r *rig) { // two codecs: the sound is decoded, the keys are made anew
+}
+
+func TestKeysPassBetweenTwoCodecs(t *testing.T) { // the sound is decoded, the keys are made anew
+	inBubble(t, nil, func(r *rig) {
 		t := r.t
 		a, one, toOne := r.callWith(media.SessionOptions{Codecs: everything}, 4000, "9 101", g722Map+event)
 		b, two, _ := r.callWith(media.SessionOptions{}, 4002, "0 101", event)

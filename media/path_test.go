@@ -80,8 +80,9 @@ func newBare(tb testing.TB, formatsA, formatsB, moreB string) *bare {
 		if openErr != nil {
 			tb.Fatal(openErr)
 		}
-		if _, err := s.Answer([]byte("v=0\nc=IN IP4 192.0.2.50\nm=audio " + port + " RTP/AVP " + formats + "\na=rtpmap:101 telephone-event/8000\n" + more)); err != nil {
-			tb.Fatal(err)
+		offer := "v=0\nc=IN IP4 192.0.2.50\nm=audio " + port + " RTP/AVP " + formats + "\na=rtpmap:101 telephone-event/8000\n" + more
+		if _, refused := s.Answer([]byte(offer)); refused != nil {
+			tb.Fatal(refused)
 		}
 		return s
 	}
