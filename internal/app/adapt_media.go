@@ -5,6 +5,7 @@ import (
 	"io"
 	"net/netip"
 	"slices"
+	"strings"
 	"time"
 
 	"ullim/internal/call"
@@ -64,6 +65,11 @@ func (p plane) Open(o call.MediaOptions) (call.Media, error) {
 // said the far end's order counts. Opus is only offered where the other side speaks it, or where this build can transcode it.
 func preferred(o call.MediaOptions) []string {
 	list := slices.Clone(o.Profile.Codecs)
+	for i, c := range list { // names of codecs know no case (RFC 4855 §3)
+		if list[i] = strings.ToUpper(c); strings.EqualFold(c, sdp.Opus) {
+			list[i] = sdp.Opus
+		}
+	}
 	if len(list) == 0 && o.First != "" {
 		list = []string{sdp.PCMU, sdp.PCMA}
 		if o.First == sdp.G722 || o.First == sdp.Opus {
