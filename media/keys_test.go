@@ -2,6 +2,7 @@ package media_test
 
 import (
 	"net/netip"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -317,5 +318,70 @@ func TestSendDigitsRefusesNonsenseAndEndsWithTheSession(t *testing.T) {
 			t.Error(err)
 		}
 		late.is(t, "after it", false)
+	})
+}
+
+func TestM06R08KeysComeUnderAnyNumberAndBothClocks(t *testing.T) {
+	for _, number := range []uint8{96, 100, 101, 127} {
+		inBubble(t, nil, func(r *rig) {
+			n := strconv.Itoa(int(number))
+			_, p, to := r.call(4000, "0 "+n, "a=rtpmap:"+n+" telephone-event/8000\r\n")
+			defer p.Close()
+			p.Press(to, number, 4, 5)
+			time.Sleep(100 * ms)
+			if got := r.pressed(); got != "4" {
+				t.Errorf("number %d: %q", number, got)
+			}
+		})
+	}
+	inBubble(t, nil, func(r *rig) { // two clocks are offered: what we send is that of the sound, what comes may be either
+		const both = "a=rtpmap:110 telephone-event/48000\r\na=rtpmap:101 telephone-event/8000\r\n"
+		s, p, to := r.callWith(media.SessionOptions{Codecs: everything}, 4000, "0 110 101", both)
+		defer p.Close()
+		p.Press(to, 101, 5, 5)
+		time.Sleep(time.Second)
+		p.Stamp += 48_000
+		p.Press(to, 110, 6, 5)
+		if err := s.SendDigits("7", nil); err != nil {
+			t.Error(err)
+		}
+		time.Sleep(500 * ms)
+		if got := r.pressed(); got != "56" {
+			t.Errorf("two clocks: %q", got)
+		}
+		if got := keysOf(p.Heard(), 101); got != "7" {
+			t.Errorf("sent %q under the number of 8000", got)
+		}
+	})
+}
+
+// A press longer than its 16-bit duration can say goes on under another timestamp; packets out of order are of the same press.
+func TestM06R08ALongPressAndOneOutOfOrderAreOneKeyEach(t *testing.T) {
+	inBubble(t, nil, func(r *rig) {
+		t := r.t
+		_, p, to := r.call(4000, "0 101", event)
+		defer p.Close()
+		at := p.Stamp
+		for _, start := range []uint32{0, 0xFFFF} {
+			for d := 160; d < 0xFFFF; d += 16_000 {
+				p.SendEvent(to, 101, at+start, []byte{1, 10, byte(d >> 8), byte(d)})
+				time.Sleep(200 * ms)
+			}
+			if start == 0 {
+				p.SendEvent(to, 101, at, []byte{1, 10, 0xFF, 0xFF})
+			}
+		}
+		p.SendEvent(to, 101, at+0xFFFF, []byte{1, 0x8A, 0xFF, 0xFF})
+		time.Sleep(time.Second)
+		p.Stamp = at + 300_000
+		first := p.Sequence
+		for _, i := range []uint16{3, 1, 0, 2, 5, 4} {
+			p.Sequence = first + i
+			p.SendEvent(to, 101, p.Stamp, []byte{2, byte(i/4) << 7, 0, byte(160 * (i + 1) >> 4)})
+			time.Sleep(20 * ms)
+		}
+		if got := r.pressed(); got != "12" {
+			t.Errorf("pressed %q", got)
+		}
 	})
 }
