@@ -288,3 +288,58 @@ func TestM10AFullDiskLeavesTheCallAlone(t *testing.T) {
 		stopped(t, again, spool)
 	})
 }
+
+// slow is a disk that takes ten seconds for each write.
+type slow struct{ *os.File }
+
+func (s slow) Write(b []byte) (int, error) {
+	time.Sleep(10 * time.Second)
+	return s.File.Write(b)
+}
+
+func TestM10ASlowDiskLeavesTheCallAlone(t *testing.T) {
+	spool := t.TempDir()
+	change := func(o *media.Options) {
+		o.SpoolDir = spool
+		o.CreateRecording = func(path string) (record.File, error) {
+			f, err := os.Create(path)
+			return slow{f}, err
+		}
+	}
+	inBubble(t, change, func(r *rig) {
+		t := r.t
+		p := r.pair("0", "", "0", "")
+		defer p.close()
+		rec, err := r.plane.Record(recordOf("c-1", "k.wav", p.a, p.b))
+		if err != nil {
+			t.Error(err)
+			return
+		}
+		p.one.Forget()
+		p.two.Forget()
+		begun := time.Now()
+		for i := range 1000 { // 20 s
+			if i == 500 {
+				rec.Pause()
+				rec.Resume()
+				if failed := rec.Move([]*media.Session{p.a}, nil); failed != nil {
+					t.Error(failed)
+				}
+			}
+			talk(p.one, p.toOne, 0, 1, 1, 160)
+		}
+		if took := time.Since(begun); took != 20*time.Second {
+			t.Errorf("the caller of Pause and Move waited: %v", took)
+		}
+		time.Sleep(20 * ms)
+		if heard := p.two.Heard(); len(heard) != 1000 {
+			t.Errorf("the other side heard %d of 1000 packets", len(heard))
+		}
+		if st := r.plane.Stats(); st.RecordDropped == 0 || st.Recordings != 1 {
+			t.Errorf("%+v", st)
+		}
+		if f := stopped(t, rec, spool); f.err != nil || len(f.left) < 19*8000 {
+			t.Errorf("%v, %d samples", f.err, len(f.left))
+		}
+	})
+}
