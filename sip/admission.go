@@ -58,6 +58,9 @@ func (ep *Endpoint) onInvite(req *sipgo.Request, tx *sipgo.ServerTx) {
 	now := time.Now()
 	f := ep.factsOfInvite(req)
 	f.merged = in.merged
+	if f.own {
+		ep.count.loops.Add(1)
+	}
 	d := decide(&f, ep.tables(), ep.load(), func() peer { return ep.authenticate(req, now) })
 	switch {
 	case d.Code == 401 || d.Code == 400 && d.who.verdict == AuthMalformed && d.failed() == ruleDigest:
@@ -123,6 +126,7 @@ func (ep *Endpoint) admit(req *sipgo.Request, tx *sipgo.ServerTx, in *invite, wh
 	l.first = &serverInvite{seq: req.CSeq().SeqNo, noOffer: sdp == nil}
 	l.first.inRequest = inRequest{req: req, tx: tx, in: in}
 	inbound := ep.inbound(req, who, sdp)
+	l.introduce(req, who, inbound)
 	if ep.index.bind(in, l) { // the CANCEL was quicker
 		release()
 		d := refusedAs(ruleCancelled, 487, "cancelled before it was admitted")
@@ -137,9 +141,16 @@ func (ep *Endpoint) admit(req *sipgo.Request, tx *sipgo.ServerTx, in *invite, wh
 	}
 	ctx, cancel := context.WithTimeout(ep.ctx, admitTime)
 	defer cancel()
-	events, err := ep.askAdmitter(ctx, inbound, l)
+	var events func(call.LegEvent)
+	err := errs.New(errs.NotFound, "Replaces has not the tags of the call that it names")
+	if !ep.forged(inbound.Replaces) {
+		events, err = ep.askAdmitter(ctx, inbound, l)
+	}
 	if err != nil {
 		code, reason, wait := statusOf(err)
+		if inbound.Replaces != nil && code == 404 { // RFC 3891 §3
+			code, reason = 481, "Call/Transaction Does Not Exist"
+		}
 		ep.count.refused.Add(1)
 		ep.logRefused(refusedInvite{
 			code: code, rule: ep.ownerRule(inbound), why: err.Error(), callID: l.callID, source: req.Source(), from: inbound.From.Address, to: inbound.Called,
@@ -307,6 +318,7 @@ func (ep *Endpoint) inbound(req *sipgo.Request, who peer, sdp []byte) call.Inbou
 		in.Profile = mediaOf(who.device, req.Transport())
 		in.From = contact.Endpoint{Type: contact.VoIP, Address: who.device.Name}
 	}
+	in.Replaces, _ = replacesOf(req)
 	called := userPart(&req.Recipient)
 	if called == "" {
 		called = userPart(&req.To().Address)

@@ -26,6 +26,8 @@ const (
 	ruleSource    = "source"    // a trunk sends from this address
 	ruleDigest    = "digest"    // or the credentials are right
 	ruleEntitled  = "entitled"  // who has authenticated may call from there
+	ruleSession   = "session"   // the session timer is not too short
+	ruleReplaces  = "replaces"  // and what it replaces can be read
 	ruleChannels  = "channels"  // a channel is free, and the trunk has calls left in this second
 	ruleCancelled = "cancelled" // the caller is still there
 	ruleOwner     = "call"      // whatever else the owner of calls says
@@ -99,6 +101,8 @@ func phraseOf(code int) string {
 		return "Not Found"
 	case 406:
 		return "Not Acceptable"
+	case 422:
+		return "Session Interval Too Small"
 	case 415:
 		return "Unsupported Media Type"
 	case 482:
@@ -125,6 +129,8 @@ type inviteFacts struct {
 	body    string // the type of a body that is not SDP
 	accepts bool
 	contact bool
+	minSE   sipgo.Header // the session timer is too short: what to say to that; nil: it is not
+	garbled bool         // Replaces cannot be read
 }
 
 // tables are what is configured.
@@ -146,6 +152,11 @@ func (ep *Endpoint) factsOfInvite(req *sipgo.Request) inviteFacts {
 	f.source, _ = netip.ParseAddrPort(req.Source())
 	f.own = ep.index.leg(callIDOf(req), tagOf(req.From().Params)) != nil
 	var ok bool
+	if ep.tooBrief(req) {
+		f.minSE = ep.minSE()
+	}
+	_, readable := replacesOf(req)
+	f.garbled = !readable
 	if f.sdp, ok = sdpOf(req); !ok {
 		f.body = contentType(req)
 	}
@@ -197,6 +208,15 @@ func decide(f *inviteFacts, tab tables, use load, authenticate func() peer) Deci
 	}
 	d.pass(ruleContact, "")
 	if d.identify(f, tab, authenticate); d.Code != 0 {
+		return d
+	}
+	if f.minSE != nil { // RFC 4028 §9
+		d.refuse(ruleSession, 422, "Session-Expires is too short: Min-SE is "+f.minSE.Value())
+		d.headers = append(d.headers, f.minSE)
+		return d
+	}
+	if f.garbled { // RFC 3891 §3
+		d.refuse(ruleReplaces, 400, "Replaces cannot be read")
 		return d
 	}
 	d.channels(use)

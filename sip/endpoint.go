@@ -3,6 +3,7 @@ package sip
 import (
 	"context"
 	"crypto/rand"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -36,6 +37,8 @@ type Options struct {
 	Log       *slog.Logger
 	Packets   []net.PacketConn // UDP, bound; the endpoint closes them
 	Listeners []net.Listener   // TCP; the endpoint closes them
+	Secure    []net.Listener   // TCP, for TLS; the endpoint closes them
+	ServerTLS *tls.Config      // of Secure
 	Advertise string           // host[:port] for Via and Contact; empty: the local address towards the peer
 	Realm     string           // of the digest challenges
 	Secret    []byte           // signs nonces; shared by nodes; random if empty
@@ -59,6 +62,18 @@ type Options struct {
 	Explainer Explainer
 	// OnAlarm is told of what a person should look at. It must not block; may be nil.
 	OnAlarm func(Alarm)
+
+	SessionExpires time.Duration // of the session timers that we ask for (30 min); negative: none (RFC 4028)
+	MinSE          time.Duration // the shortest that we take (90 s)
+
+	// OnText takes text messages (RFC 3428) of devices and trunks. It must not block; nil: they are refused.
+	OnText func(Text)
+
+	MaxStreams int // connections at once (4096); the last eighth is kept for trunks and hosts that have registered
+	// ClientCertificate is what we show to a server that asks for a certificate. May be nil.
+	ClientCertificate func(*tls.CertificateRequestInfo) (*tls.Certificate, error)
+	// Dial opens a connection to a trunk, from an address of ours if that is valid; nil: TCP.
+	Dial func(ctx context.Context, from netip.Addr, to netip.AddrPort) (net.Conn, error)
 
 	// Region gives the country of an instance, for national numbers from devices and from trunks without a region of
 	// their own. May be nil.
@@ -87,8 +102,9 @@ type Endpoint struct {
 	log    *slog.Logger
 	auth   *Authenticator
 	secret []byte
-	prefix string // of our branches
-	host   string // to advertise
+	prefix string     // of our branches
+	host   string     // to advertise
+	hostIP netip.Addr // the same, if it is an address
 	port   int
 
 	parser       *sipgo.Parser
@@ -96,6 +112,7 @@ type Endpoint struct {
 	transactions *sipgo.TransactionLayer
 	packets      []*packetGuard
 	listeners    []*listenGuard
+	doors        map[string]*door
 	streams      streams
 	index        *index
 	pings        pings
@@ -104,7 +121,13 @@ type Endpoint struct {
 	mwi          *waiting
 	unwritten    []State // of keep
 
-	numbers     phone.Cache
+	numbers  phone.Cache
+	dialMu   sync.Mutex // of the next four
+	dials    map[flowKey]*dialing
+	lines    expiring[flowKey, hop]         // how peers were connected to
+	ways     expiring[dialogKey, way]       // how requests of dialogs may go
+	tcpPeers expiring[netip.AddrPort, bool] // whether a UDP peer has TCP
+
 	count       counters
 	draining    atomic.Bool
 	shedAnswers rate
@@ -125,8 +148,10 @@ var _ call.Dialer = (*Endpoint)(nil)
 // NewEndpoint wires the endpoint; Start begins to serve.
 func NewEndpoint(o Options) (*Endpoint, error) {
 	switch {
-	case len(o.Packets)+len(o.Listeners) == 0:
+	case len(o.Packets)+len(o.Listeners)+len(o.Secure) == 0:
 		return nil, errors.New("sip: no socket to serve")
+	case len(o.Secure) > 0 && o.ServerTLS == nil:
+		return nil, errors.New("sip: ServerTLS must be set for Secure")
 	case o.Trunks == nil || o.Devices == nil || o.Registrar == nil || o.Limits == nil || o.Admitter == nil:
 		return nil, errors.New("sip: Trunks, Devices, Registrar, Limits and Admitter must be set")
 	}
@@ -151,13 +176,25 @@ func NewEndpoint(o Options) (*Endpoint, error) {
 	if o.OnAnswer == nil {
 		o.OnAnswer = func(string, int) {}
 	}
+	if o.SessionExpires == 0 {
+		o.SessionExpires = defaultExpires
+	}
+	o.MinSE = max(o.MinSE, leastMinSE)
+	if o.SessionExpires > 0 {
+		o.SessionExpires = max(o.SessionExpires, o.MinSE)
+	}
 	if o.OnRefused == nil {
 		o.OnRefused = func(int) {}
+	}
+	if o.Dial == nil {
+		o.Dial = dialTCP
 	}
 	prepareLibrary()
 	ep := &Endpoint{
 		opt: o, log: o.Log, auth: o.Auth, secret: make([]byte, 32), prefix: branchCookie + newTag()[:8] + "-",
-		parser: sipgo.NewParser(), index: newIndex(), trust: newTrust(o.Trust, o.Trunks), fraud: newLedger(), mwi: newWaiting(),
+		parser: sipgo.NewParser(), index: newIndex(), streams: newStreams(o.MaxStreams), doors: make(map[string]*door),
+		trust: newTrust(o.Trust, o.Trunks), fraud: newLedger(), mwi: newWaiting(),
+		dials:       make(map[flowKey]*dialing),
 		shedAnswers: rate{perSecond: 100, burst: 100},
 		logRate:     rate{perSecond: 20, burst: 200},
 		panicRate:   rate{perSecond: 1, burst: 10},
@@ -172,8 +209,7 @@ func NewEndpoint(o Options) (*Endpoint, error) {
 	ep.ctx, ep.cancel = context.WithCancel(context.Background())
 	log := slog.New(newSampler(o.Log.Handler()))
 	ep.transports = sipgo.NewTransportLayer(net.DefaultResolver, sipgo.NewParser(), nil,
-		sipgo.WithTransportLayerLogger(log),
-		sipgo.WithTransportLayerTransports(sipgo.TransportsConfig{TCP: &sipgo.TransportTCP{DialerCreate: neverDial}}))
+		sipgo.WithTransportLayerLogger(log), sipgo.WithTransportLayerTransports(neverDialling()))
 	ep.transactions = sipgo.NewTransactionLayer(ep.transports,
 		sipgo.WithTransactionLayerLogger(log),
 		sipgo.WithTransactionLayerUnhandledResponseHandler(ep.strayResponse),
@@ -188,6 +224,12 @@ func NewEndpoint(o Options) (*Endpoint, error) {
 	}
 	for _, l := range o.Listeners {
 		ep.listeners = append(ep.listeners, &listenGuard{Listener: l, ep: ep})
+	}
+	for _, l := range o.Secure {
+		ep.listeners = append(ep.listeners, &listenGuard{Listener: l, ep: ep, secure: o.ServerTLS})
+	}
+	for _, network := range streamNetworks() {
+		ep.doors[network] = newDoor(network)
 	}
 	return ep, nil
 }
@@ -206,7 +248,7 @@ func (ep *Endpoint) advertise(text string) error {
 		}
 	}
 	if a, ok := hostAddr(host); ok {
-		host = uriHost(a)
+		host, ep.hostIP = uriHost(a), a
 	} else if host == "" || strings.ContainsAny(host, " \t\r\n;,<>@:\"") {
 		return fmt.Errorf("sip: advertised host %q is neither an IP address nor a name", host)
 	}
@@ -214,31 +256,17 @@ func (ep *Endpoint) advertise(text string) error {
 	return nil
 }
 
-// neverDial makes sipgo unable to open connections: a client's address is not a place to connect to, and whoever has
-// closed his connection is gone.
-func neverDial(net.Addr) net.Dialer {
-	return net.Dialer{
-		Timeout: time.Millisecond,
-		ControlContext: func(context.Context, string, string, syscallConn) error {
-			return errors.New("sip: the peer's connection is gone")
-		},
-	}
-}
-
 // Start begins to serve. It returns when all sockets are read.
 func (ep *Endpoint) Start() {
 	ep.start.Do(func() {
-		ep.restore(ep.ctx)
+		ep.openDoors()
+		ep.recall(ep.ctx)
 		ep.spawn(ep.keep)
 		for _, g := range ep.packets {
 			g.serve()
 		}
 		for _, g := range ep.listeners {
-			ep.spawn(func() {
-				if err := ep.transports.ServeTCP(g); !errors.Is(err, net.ErrClosed) {
-					ep.log.Error("tcp listener failed", "local", g.Addr().String(), "error", err)
-				}
-			})
+			ep.spawn(g.serve)
 		}
 		if ep.opt.KeepAlive > 0 {
 			ep.spawn(func() { ep.pingPhones(ep.opt.KeepAlive) })
@@ -280,6 +308,9 @@ func (ep *Endpoint) Close() {
 		for _, g := range ep.listeners {
 			_ = g.Close() // nobody waits for it any more
 		}
+		for _, d := range ep.doors {
+			_ = d.Close() // nobody enters any more
+		}
 		ep.streams.closeAll()
 		_ = ep.transports.Close()
 		ep.wg.Wait()
@@ -309,13 +340,15 @@ func (ep *Endpoint) newVia(d *dialog) *sipgo.ViaHeader {
 	return via
 }
 
-// face is the host and port that a peer should see, for one of our sockets.
+// face is the host and port that a peer should see, for one of our sockets. An advertised address is for peers of its own
+// family; others see the socket's.
 func (ep *Endpoint) face(local, peer netip.AddrPort) sipgo.Uri {
-	u := sipgo.Uri{Host: ep.host, Port: ep.port}
-	if u.Port == 0 {
-		u.Port = int(local.Port())
-	}
-	if u.Host != "" {
+	u := sipgo.Uri{Host: ep.host, Port: int(local.Port())}
+	otherFamily := ep.hostIP.IsValid() && peer.IsValid() && ep.hostIP.Is4() != peer.Addr().Unmap().Is4()
+	if u.Host != "" && !otherFamily {
+		if ep.port != 0 && local.Port() != ep.listenPort("TLS") {
+			u.Port = ep.port
+		}
 		return u
 	}
 	addr := local.Addr()
@@ -340,25 +373,36 @@ func towards(ctx context.Context, peer netip.AddrPort, otherwise netip.Addr) net
 	return local.Addr()
 }
 
-// packetFor is the UDP socket for a peer: the first of its address family.
+// packetFor is the UDP socket for a peer: the first of its address family, else one for both.
 func (ep *Endpoint) packetFor(peer netip.Addr) *packetGuard {
 	for _, g := range ep.packets {
-		local := g.local.Addr()
-		if local.Is4() == peer.Is4() || local.IsUnspecified() && local.Is6() {
+		if g.local.Addr().Is4() == peer.Is4() {
+			return g
+		}
+	}
+	for _, g := range ep.packets {
+		if local := g.local.Addr(); local.IsUnspecified() && local.Is6() {
 			return g
 		}
 	}
 	return nil
 }
 
-// listenPort is the port for a stream peer's Contact: the first listener's.
-func (ep *Endpoint) listenPort() uint16 {
-	if len(ep.listeners) > 0 {
-		if ap, ok := addrPort(ep.listeners[0].Addr()); ok {
+// listenPort is the port for a stream peer's Contact: that of the first listener of its kind, 0 if there is none.
+func (ep *Endpoint) listenPort(network string) uint16 {
+	for _, l := range ep.listeners {
+		if ap, ok := addrPort(l.Addr()); ok && (l.secure != nil) == (network == "TLS") {
 			return ap.Port()
 		}
 	}
 	return 0
+}
+
+// sent tells of a message that goes out.
+func (ep *Endpoint) sent(network string, local, remote netip.AddrPort, raw []byte) {
+	if ep.opt.OnMessage != nil {
+		ep.opt.OnMessage(Message{At: time.Now(), Sent: true, Network: network, Local: local, Remote: remote, Raw: raw})
+	}
 }
 
 // panicked counts and logs a panic that was contained.

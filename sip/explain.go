@@ -47,7 +47,6 @@ func (ep *Endpoint) Explain(q Question) (Answer, error) {
 	if q.Network == "" {
 		q.Network = "UDP"
 	}
-	stream := q.Network != "UDP"
 	q.Source = netip.AddrPortFrom(q.Source.Addr().Unmap(), q.Source.Port())
 	now := time.Now()
 	a.Trust = [...]string{"unknown", "registered", "trunk"}[ep.trust.level(q.Source, now)]
@@ -61,7 +60,7 @@ func (ep *Endpoint) Explain(q Question) (Answer, error) {
 	if !ok || m.method != "INVITE" {
 		return a, errs.Field("Message", "must be a whole INVITE, from its first line to its body")
 	}
-	if r := m.check(stream); r != nil {
+	if r := m.check(arrival{source: q.Source, network: q.Network, stream: q.Network == "TCP" || q.Network == "TLS"}); r != nil {
 		a.refuse(ruleForm, r.code, r.why)
 		a.Phrase = r.reason
 		return a, nil

@@ -6,7 +6,9 @@ import (
 	"fmt"
 	"io"
 	"net"
+	"strconv"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"testing/synctest"
@@ -61,6 +63,25 @@ type streamCaller struct {
 	eof   chan struct{}
 	pongs int
 	bytes atomic.Int64 // heard
+	mu    sync.Mutex
+	raw   []byte // heard and not yet asked for by statuses
+}
+
+// statuses are the final statuses heard since the last time, whatever else the answers look like.
+func (c *streamCaller) statuses() []int {
+	synctest.Wait()
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	var list []int
+	for line := range strings.SplitSeq(string(c.raw), "\r\n") {
+		if rest, ok := strings.CutPrefix(line, "SIP/2.0 "); ok && len(rest) >= 3 {
+			if code, err := strconv.Atoi(rest[:3]); err == nil && code >= 200 {
+				list = append(list, code)
+			}
+		}
+	}
+	c.raw = nil
+	return list
 }
 
 func (p *pipes) dial(t *testing.T, from string) *streamCaller {
@@ -82,6 +103,9 @@ func (p *pipes) dial(t *testing.T, from string) *streamCaller {
 				return
 			}
 			c.bytes.Add(int64(n))
+			c.mu.Lock()
+			c.raw = append(c.raw, buf[:n]...)
+			c.mu.Unlock()
 			if string(buf[:n]) == "\r\n" {
 				c.pongs++
 				continue
@@ -193,6 +217,7 @@ func TestBadFramingClosesTheStreamAndTheNextOneWorks(t *testing.T) {
 				c := p.dial(t, "192.0.2.10:1000")
 				c.put(t, tc.text)
 				same(t, "answers", c.codes(), tc.codes)
+				time.Sleep(streamLinger)
 				if !c.over() {
 					t.Error("the connection is still open")
 				}
@@ -351,20 +376,25 @@ func TestDeviceWhoseConnectionIsGoneIsNotDialled(t *testing.T) {
 	runTCP(t, func(s *stage, p *pipes) {
 		t := s.t
 		dev, _ := s.ep.opt.Devices().ByName(deviceName)
-		s.reg.Register(t.Context(), RegisterRequest{
-			Device: dev, Contacts: []RegisterContact{{URI: "sip:agent7@203.0.113.5;transport=tcp"}}, CallID: "r", CSeq: 1,
-			Source: "203.0.113.5:40000", Transport: "TCP", Now: time.Now(),
-		})
+		register := func(seq uint32) {
+			s.reg.Register(t.Context(), RegisterRequest{
+				Device: dev, Contacts: []RegisterContact{{URI: "sip:agent7@203.0.113.5;transport=tcp"}}, CallID: "r", CSeq: seq,
+				Source: "203.0.113.5:40000", Transport: "TCP", Now: time.Now(),
+			})
+		}
+		register(1)
 		target := call.Target{InstanceID: "inst-1", UserID: contactUser}
 		var gone eventLog
 		s.ep.Dial(target, []byte(sdpOffer), gone.add)
 		synctest.Wait()
 		same(t, "events", gone.kinds(), "ended(rejected)")
 		same(t, "code", gone.all()[0].Code, 480)
+		same(t, "registrations", s.reg.Count(), 0) // nothing can be sent there any more
 
 		c := p.dial(t, "203.0.113.5:40000")
 		c.put(t, ping(1))
 		c.codes()
+		register(2)
 		var there eventLog
 		leg := s.ep.Dial(target, []byte(sdpOffer), there.add)
 		synctest.Wait()

@@ -1,7 +1,7 @@
 package sip
 
 import (
-	"cmp"
+	"context"
 	"encoding/json"
 	"math/rand/v2"
 	"slices"
@@ -127,28 +127,27 @@ func (ep *Endpoint) waitingFor(d *Device) {
 		if why != "" {
 			continue
 		}
-		dlg := ep.dialogOf(&h)
 		fresh, old := ep.Waiting(d.UserID)
-		req := ep.notifyRequest(&dlg, d.Name, messages{fresh, old}, "active")
-		ep.spawn(func() { ep.askOnce(req) })
+		ep.spawn(func() { ep.tellWaiting(h, d.Name, messages{fresh, old}) })
 	}
 }
 
-// dialogOf is a dialog that a request outside of one begins with.
-func (ep *Endpoint) dialogOf(h *hop) dialog {
+// tellWaiting sends a NOTIFY that nobody has subscribed to.
+func (ep *Endpoint) tellWaiting(h hop, account string, m messages) {
+	ctx, cancel := context.WithTimeout(ep.ctx, notifyTime)
+	defer cancel()
+	laddr, via, err := ep.reach(ctx, h)
+	if err != nil {
+		return
+	}
 	d := dialog{
 		callID: newTag(), localTag: newTag(), local: h.from, remote: h.to, target: h.target, routes: h.routes,
-		localSeq: rand.Uint32N(1 << 16), network: h.network, source: h.addr, behind: len(h.routes) == 0,
+		localSeq: rand.Uint32N(1 << 16), network: h.network, source: h.addr, behind: true, laddr: laddr, via: via,
 	}
-	if h.network == "UDP" {
-		if g := ep.packetFor(h.addr.Addr()); g != nil {
-			d.laddr = g.local
-		}
-		d.via = ep.face(d.laddr, h.addr)
-	} else {
-		d.via = sipgo.Uri{Host: h.from.uri.Host, Port: cmp.Or(ep.port, int(ep.listenPort()))}
-	}
-	return d
+	d.local.uri.Host, d.remote.uri.Host = via.Host, via.Host
+	req := ep.notifyRequest(&d, account, m, "active")
+	req.SetDestination(h.addr.String())
+	ep.askOnce(req)
 }
 
 // onSubscribe is a SUBSCRIBE, first or later.

@@ -2,6 +2,7 @@ package sip
 
 import (
 	"context"
+	"crypto/x509"
 	"net/netip"
 	"time"
 
@@ -23,12 +24,15 @@ type hop struct {
 	network  string         // UDP, TCP, TLS, WS or WSS
 	addr     netip.AddrPort // where it is sent
 	server   string         // TLS: the name that the certificate must have
+	insecure bool           // TLS: whatever the certificate, as set for the trunk
+	roots    *x509.CertPool // TLS: who may have signed the certificate; nil: the system's
 	flow     bool           // only over the connection that is there: a phone behind NAT, a browser
 	target   sipgo.Uri      // Request-URI
 	routes   []sipgo.Uri    // the Path of a registration, an outbound proxy
 	from, to party
 	headers  []sipgo.Header // identity and the like
 	login    *login         // answers challenges of this hop; nil: there is nothing to answer with
+	trunk    *Trunk         // whose gateway it is; nil: a device of our own
 	tell     func(outcome)  // how it went, for the health of a gateway; may be nil
 }
 

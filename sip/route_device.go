@@ -32,7 +32,7 @@ func (ep *Endpoint) planDevices(t call.Target) (plan, error) {
 		p.hops = append(p.hops, h)
 	}
 	if len(p.hops) == 0 {
-		return plan{}, errs.New(errs.Unavailable, "no registered device can be reached: %s", why)
+		return plan{}, errs.New(errs.NotFound, "no registered device can be reached: %s", why)
 	}
 	return p, nil
 }
@@ -75,7 +75,7 @@ func (ep *Endpoint) deviceHop(t call.Target, reg Registration) (hop, string) {
 	}
 	h := hop{
 		network: strings.ToUpper(reg.Transport), addr: netip.AddrPortFrom(source.Addr().Unmap(), source.Port()),
-		flow: streamed(reg.Transport) && len(reg.Path) == 0,
+		flow: len(reg.Path) == 0, from: caller(t),
 	}
 	if err = sipgo.ParseUri(reg.Contact, &h.target); err != nil {
 		return hop{}, "the registered Contact is not a URI"
@@ -90,32 +90,15 @@ func (ep *Endpoint) deviceHop(t call.Target, reg Registration) (hop, string) {
 	if len(h.routes) > 0 {
 		h.addr = viaPath(h.addr, &h.routes[0])
 	}
-	host := ""
-	switch {
-	case h.network == "UDP":
-		g := ep.packetFor(h.addr.Addr())
-		if g == nil {
-			return hop{}, "no UDP socket of the device's address family"
-		}
-		host = ep.face(g.local, h.addr).Host
-	case h.flow:
-		conn, connErr := ep.transports.GetConnection(h.network, h.addr.String())
-		if connErr != nil {
-			ep.opt.Registrar.Failed(reg, true) // a phone that is alive opens another one and registers
-			return hop{}, "the device's connection is gone"
-		}
-		local, _ := addrPort(conn.LocalAddr())
-		_, _ = conn.TryClose() // gives the reference back
-		host = ep.face(netip.AddrPortFrom(local.Addr(), ep.listenPort()), h.addr).Host
-	default:
-		host = ep.face(netip.AddrPortFrom(netip.IPv4Unspecified(), ep.listenPort()), h.addr).Host
+	if h.flow && streamed(h.network) && ep.streams.find(h.network, h.addr) == nil {
+		ep.opt.Registrar.Failed(reg, true) // a phone that is alive opens another one and registers
+		return hop{}, "the device's connection is gone"
 	}
 	name := h.target.User
 	if dev, ok := ep.opt.Devices().ByID(reg.DeviceID); ok {
 		name = dev.Name
 	}
-	h.to = party{uri: sipgo.Uri{Scheme: "sip", User: escapeUser(name), Host: host}}
-	h.from = caller(t, host)
+	h.to = party{uri: sipgo.Uri{Scheme: "sip", User: escapeUser(name)}} // the host is filled in when we know how it sees us
 	h.tell = func(o outcome) { ep.heardFrom(reg, o) }
 	return h, ""
 }
@@ -174,4 +157,12 @@ func mediaOf(d *Device, transport string) call.Profile {
 		p.Encryption = call.EncryptionWebRTC // RFC 8834: browsers know nothing else
 	}
 	return p
+}
+
+// caller is what the called device shows. The host is ours.
+func caller(t call.Target) party {
+	if t.FromNumber == "" || t.Anonymous {
+		return party{name: "Anonymous", uri: sipgo.Uri{Scheme: "sip", User: "anonymous", Host: "anonymous.invalid"}}
+	}
+	return party{name: quotedText(t.FromName, 100), uri: sipgo.Uri{Scheme: "sip", User: escapeUser(t.FromNumber)}}
 }

@@ -86,8 +86,8 @@ func TestR34OneInviteForEachPhone(t *testing.T) {
 		}
 		same(t, "hops", got, []string{
 			"UDP 192.0.2.10:5070 sip:agent7c@203.0.113.5 to agent7c via [sip:192.0.2.10:5070;lr sip:edge.example;lr] flow false",
-			"UDP 203.0.113.6:5060 sip:line1@203.0.113.6 to agent7b via [] flow false",
-			"UDP 203.0.113.5:40002 sip:a@10.0.0.1 to agent7a via [] flow false",
+			"UDP 203.0.113.6:5060 sip:line1@203.0.113.6 to agent7b via [] flow true",
+			"UDP 203.0.113.5:40002 sip:a@10.0.0.1 to agent7a via [] flow true",
 		})
 		same(t, "from", p.hops[0].from.uri.User, "+8221234")
 		same(t, "profile", s.ep.Profile(who), call.Profile{Codecs: []string{"PCMA"}, Digits: call.DigitsInfo})

@@ -48,6 +48,10 @@ func (ep *Endpoint) onRequest(req *sipgo.Request, tx *sipgo.ServerTx) {
 		ep.onInvite(req, tx)
 	case req.Method == sipgo.OPTIONS:
 		ep.onOptions(req, tx)
+	case req.Method == sipgo.MESSAGE:
+		ep.onMessage(req, tx)
+	case req.Method == sipgo.REFER: // RFC 3515 allows it; nobody may make us call whom he likes
+		ep.refuseWith(req, tx, 403, "Forbidden")
 	default: // BYE, INFO, UPDATE: there is nothing without a dialog
 		if outside(req.Method) && !ep.mayAsk(req, tx) {
 			return
@@ -108,7 +112,7 @@ func (ep *Endpoint) onOptions(req *sipgo.Request, tx *sipgo.ServerTx) {
 		ep.refuseWith(req, tx, 503, "Service Unavailable", header("Retry-After", drainRetry))
 		return
 	}
-	ep.refuseWith(req, tx, 200, "OK", header("Allow", allowed), header("Accept", "application/sdp"))
+	ep.refuseWith(req, tx, 200, "OK", ep.allow(), header("Accept", "application/sdp"), header("Supported", supported))
 }
 
 // onRegister is a REGISTER: who is it, and then it is the registrar's.
@@ -152,6 +156,9 @@ func (ep *Endpoint) onRegister(req *sipgo.Request, tx *sipgo.ServerTx) {
 	ctx, cancel := context.WithTimeout(ep.ctx, 10*time.Second)
 	defer cancel()
 	out := ep.opt.Registrar.Register(ctx, in)
+	if out.Status == 200 {
+		ep.follow(req)
+	}
 	ep.registered(req, out, now)
 	ep.answerRegister(req, tx, in, out)
 	if out.New {

@@ -30,8 +30,8 @@ const (
 // keepEvery is how often facts are written: what a crash loses at most.
 const keepEvery = 5 * time.Second
 
-// restore reads the facts of the life before.
-func (ep *Endpoint) restore(ctx context.Context) {
+// recall reads the facts of the life before.
+func (ep *Endpoint) recall(ctx context.Context) {
 	now := time.Now()
 	ep.opt.Registrar.sources(now, func(source string, until time.Time) {
 		if src, ok := parseAddrPort(source); ok {

@@ -16,6 +16,11 @@ type Trunk struct {
 	MaxChannels int      `json:"maxChannels,omitempty"` // calls at once; 0: no limit of its own
 	MaxCPS      int      `json:"maxCps,omitempty"`      // new calls a second; 0: no limit of its own
 	Disabled    bool     `json:"disabled,omitempty"`
+
+	// AllowRefer lets the carrier transfer calls by REFER. RedirectHosts are the hosts to which a 3xx of it may send a call;
+	// none: a 3xx is a refusal.
+	AllowRefer    bool     `json:"allowRefer,omitempty"`
+	RedirectHosts []string `json:"redirectHosts,omitempty"`
 }
 
 // Kind is trunk.

@@ -19,6 +19,7 @@ case "${1:-demo}" in
     need sipp sip-tester
     need baresip baresip-core
     have_postgres || missing+=(postgresql)
+    [ -e /usr/include/opus/opus.h ] || missing+=(libopus-dev pkg-config) # for -tags opus only
     ;;
 esac
 

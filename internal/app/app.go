@@ -41,6 +41,7 @@ type Options struct {
 
 	Packets      []net.PacketConn // SIP on UDP, bound
 	Listeners    []net.Listener   // SIP on TCP, bound
+	Listening    listening        // SIP on TLS and WebSocket
 	Advertise    string
 	Realm        string
 	RequestRate  float64 // requests a second from one stranger
@@ -48,6 +49,7 @@ type Options struct {
 	MinExpires   time.Duration // of registrations
 	MaxExpires   time.Duration
 	MaxContacts  int           // registrations of one device
+	SessionTimer time.Duration // Session-Expires that is asked for; 0: the usual
 	KeepAlive    time.Duration // between pings of phones behind NAT on UDP; 0: none
 	Trust        sip.TrustOptions
 	RTPListen    func(netip.AddrPort) (net.PacketConn, error) // default: UDP
@@ -256,7 +258,7 @@ func (a *App) openCalls(ctx context.Context) error {
 		},
 	})
 	a.calls = call.NewManager(call.Options{
-		Node: a.o.Node, Media: plane{a.plane}, Dialer: traced{dialer{a}, a},
+		Node: a.o.Node, Media: plane{a.plane, a.events}, Dialer: traced{dialer{a}, a},
 		Flows:  &flows{engine: a.engine, source: a.flows, dir: a.dir, log: a.log},
 		Queues: a.centers, Numbers: a.dir, Instances: a.dir.Instance, Store: a.db, Spill: a.spill, Events: a.events,
 		Opened: a.opened,
@@ -301,14 +303,16 @@ func (a *App) openSIP(ctx context.Context) error {
 		RequestsPerSecond: a.o.RequestRate, MaxCalls: a.o.MaxCalls,
 		Exempt: func(addr netip.Addr) bool { return a.dir.knownSource(addr) },
 	})
-	a.sip, err = sip.NewEndpoint(sip.Options{
+	o := sip.Options{
 		Log: a.log, Packets: a.o.Packets, Listeners: a.o.Listeners, Advertise: a.o.Advertise, Realm: a.o.Realm,
 		Secret: secret, Trunks: a.dir.trunks, Devices: a.dir.devices, Registrar: a.registry, Limits: a.limits,
 		Admitter: a.calls, UserAgent: "ullim", MaxCalls: 2 * a.o.MaxCalls, Region: a.dir.region,
 		OnAnswer: a.metrics.SIPRequest, OnRefused: a.refused, OnMessage: a.onMessage(),
 		Explainer: a.calls, KeepAlive: a.o.KeepAlive, Trust: a.o.Trust, State: a.db, OutboundPolicy: a.dir.outboundPolicy, OnAlarm: a.alarm,
-	})
-	if err != nil {
+		SessionExpires: a.o.SessionTimer,
+	}
+	a.o.Listening.signalling(&o)
+	if a.sip, err = sip.NewEndpoint(o); err != nil {
 		return err
 	}
 	a.life.onStopDo("signalling", a.sip.Close)
@@ -340,6 +344,7 @@ func (a *App) Start() {
 	a.life.onStopDo("registrations", func() { cancel(); <-done })
 	a.dir.onChange = func() { a.centers.sync(a.dir.instances()) }
 	a.centers.sync(a.dir.instances())
+	a.watchCertificates()
 	a.jobs.Start()
 	a.sip.Start()
 }

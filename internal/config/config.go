@@ -62,13 +62,23 @@ type Data struct {
 
 // HTTP is the section http.
 type HTTP struct {
-	Listen string `yaml:"listen" default:"127.0.0.1:8080" form:"listen" doc:"Address and port. The default is reached from this machine only; put a TLS proxy in front before you open it."`
+	Listen string  `yaml:"listen" default:"127.0.0.1:8080" form:"listen" doc:"Address and port. The default is reached from this machine only; give it a certificate or put a TLS proxy in front before you open it."`
+	TLS    HTTPTLS `yaml:"tls" doc:"HTTPS, and with it secure WebSocket for browsers (wss://this-node/sip)."`
+}
+
+// HTTPTLS is the section http.tls.
+type HTTPTLS struct {
+	Certificate string `yaml:"certificate" doc:"File with the certificate chain in PEM form, this node's first. Empty: no TLS. Renewed files are noticed without a restart."`
+	Key         string `yaml:"key" doc:"File with its private key in PEM form."`
 }
 
 // SIP is the section sip.
 type SIP struct {
 	UDP               []string      `yaml:"udp" default:"0.0.0.0:5060" form:"listen" doc:"Addresses and ports to listen on for UDP."`
 	TCP               []string      `yaml:"tcp" default:"0.0.0.0:5060" form:"listen" doc:"Addresses and ports to listen on for TCP."`
+	TLS               SIPTLS        `yaml:"tls" doc:"SIP over TLS 1.2 and newer."`
+	Origins           []string      `yaml:"websocket_origins" form:"origin" doc:"Hosts of web pages that may speak SIP over WebSocket, beside those that this node serves itself, as console.example.com or https://console.example.com:8443."`
+	MaxConnections    int           `yaml:"max_connections" default:"4096" min:"64" max:"1000000" doc:"Connections over TCP, TLS and WebSocket at once. The last eighth is kept for trunks and for hosts that have registered. Each takes a file descriptor."`
 	Advertise         string        `yaml:"advertise" form:"host" doc:"Address that carriers and phones reach this node at, in Contact and Via headers: an IP address or host name. Needed behind NAT. Empty: the address of the interface the peer is reached by."`
 	Realm             string        `yaml:"realm" default:"ullim" form:"realm" doc:"Realm of digest authentication. Passwords of devices are stored for one realm: after a change every device needs its password set again."`
 	MaxCalls          int           `yaml:"max_calls" default:"1000" min:"1" max:"100000" doc:"Calls at once on this node; a call has up to two legs. Further calls are refused with 503."`
@@ -79,17 +89,27 @@ type SIP struct {
 	Trusted           []string      `yaml:"trusted" form:"prefix" doc:"IP addresses and prefixes (192.0.2.0/24) of your own proxies and monitors: they have no request limit and are never banned. Trunks need not be named here."`
 	StrangersRate     float64       `yaml:"requests_per_second_strangers" default:"2000" min:"10" max:"1000000" doc:"Messages a second from all sources together that are neither a trunk nor a registered phone. More are dropped unread, so that phones keep service in a flood."`
 	BanTime           time.Duration `yaml:"ban_time" default:"10m" min:"1s" max:"24h" doc:"How long a source is banned the first time; each further time within a day twice as long, up to a day."`
+	SessionExpires    time.Duration `yaml:"session_expires" default:"30m" min:"90s" max:"24h" doc:"Session timer (RFC 4028) that is asked for: a call that is not refreshed in this time is over, so that one whose other end has died does not stay for ever."`
 	ContactsPerDevice int           `yaml:"contacts_per_device" default:"5" min:"1" max:"50" doc:"Places where one device may be registered at once. The newest stay."`
+}
+
+// SIPTLS is the section sip.tls.
+type SIPTLS struct {
+	Listen      []string `yaml:"listen" form:"listen" doc:"Addresses and ports to listen on for TLS, usually port 5061. Empty: none."`
+	Certificate string   `yaml:"certificate" doc:"File with the certificate chain in PEM form, this node's first. Also shown to trunks that ask for one. Empty: as http.tls. Renewed files are noticed without a restart."`
+	Key         string   `yaml:"key" doc:"File with its private key in PEM form. Empty: as http.tls."`
+	ClientCA    string   `yaml:"client_ca" doc:"File with certificates in PEM form; whoever connects over TLS must show a certificate that one of them has signed. Empty: nobody must."`
 }
 
 // RTP is the section rtp.
 type RTP struct {
-	Ports     PortRange `yaml:"ports" default:"20000-29999" doc:"UDP ports for audio: the even ones, one for each call leg, RTCP on the same port. Keep them out of the system's ephemeral range (Linux: 32768-60999), or other programs take them at times."`
+	Ports     PortRange `yaml:"ports" default:"20000-29999" doc:"UDP ports for audio: the even ones, one for each call leg, and the odd ones behind them for RTCP of far ends that do not multiplex. Keep them out of the system's ephemeral range (Linux: 32768-60999), or other programs take them at times."`
 	Bind      string    `yaml:"bind" default:"0.0.0.0" form:"ip" doc:"IP address to bind audio sockets to."`
 	Advertise string    `yaml:"advertise" form:"host" doc:"Address for audio in SDP. Empty: as sip.advertise."`
 
 	NeverStarted time.Duration `yaml:"never_started" default:"60s" min:"0s" max:"24h" doc:"A leg from which no audio ever came is ended after this. 0s: never."`
 	Stopped      time.Duration `yaml:"stopped" default:"5m" min:"0s" max:"24h" doc:"A leg whose audio has stopped (no RTP, no comfort noise, no RTCP, not on hold) is ended after this. Phones that send nothing in silence need it long. 0s: never."`
+	Held         time.Duration `yaml:"held" default:"0s" min:"0s" max:"24h" doc:"A leg on hold, from which no sound is expected, is ended after this time without any packet, RTCP included. 0s: never."`
 }
 
 // Database is the section database.

@@ -51,7 +51,7 @@ func join(parts ...[]packet) []packet {
 	return out
 }
 
-func TestEachKeyIsCountedOnce(t *testing.T) {
+func TestM06EachKeyIsCountedOnce(t *testing.T) {
 	const ms = time.Millisecond
 	one, two := press(0, 1, 1000), press(500*ms, 2, 5000)
 	long := make([]packet, 0, 1000)
@@ -60,6 +60,19 @@ func TestEachKeyIsCountedOnce(t *testing.T) {
 		long = append(long, packet{at: time.Duration(i) * 20 * ms, event: 5, stamp: 1000 + segment*0xFFFF, duration: in})
 	}
 	wrap := press(0, 3, 0xFFFFFF00)
+	slow := func(at time.Duration, event byte, stamp uint32) []packet { // a packet time of 100 ms: the repeats are few
+		return []packet{
+			{at: at, event: event, stamp: stamp, duration: 800},
+			{at: at + 100*ms, event: event, end: true, stamp: stamp, duration: 1200},
+			{at: at + 200*ms, event: event, end: true, stamp: stamp, duration: 1200},
+		}
+	}
+	var full []packet // the first part says at its end that it is full, and counts 0x10000 samples
+	for i := range 9 {
+		full = append(full, packet{at: time.Duration(i) * 1000 * ms, event: 6, duration: uint16(160 + i*8000)})
+	}
+	full = append(full, packet{at: 8190 * ms, event: 6, duration: fullSpan}, packet{at: 8210 * ms, event: 6, stamp: 0x10000, duration: 160},
+		packet{at: 8230 * ms, event: 6, stamp: 0x10000, duration: 320, end: true})
 	for name, c := range map[string]struct {
 		in   []packet
 		want string
@@ -75,6 +88,9 @@ func TestEachKeyIsCountedOnce(t *testing.T) {
 		"same key twice, 40 ms apart":     {join(press(0, 7, 1000), press(140*ms, 7, 1000+800+320)), "77"},
 		"same key twice, no ends":         {join(press(0, 7, 1000)[:5], press(140*ms, 7, 1000+800+320)[:5]), "77"},
 		"1.6 s gap within one press":      {[]packet{one[0], one[1], {at: 1640 * ms, event: 1, stamp: 1000, duration: 13000}, {at: 1660 * ms, event: 1, end: true, stamp: 1000, duration: 13200}}, "1"},
+		"packet time of 100 ms":           {join(slow(0, 8, 1000), slow(400*ms, 8, 4200), slow(800*ms, 9, 7400)), "889"},
+		"a full part of 0x10000 samples":  {full, "6"},
+		"the same key after a long one":   {join(full, press(9*time.Second, 6, 0x10000+4000)), "66"},
 		"12 s under one key":              {long, "5"},
 		"then the same key again":         {join(long, press(13*time.Second, 5, 1000+104_000)), "55"},
 		"every key": {join(press(0, 0, 1e4), press(0, 9, 2e4), press(0, 10, 3e4), press(0, 11, 4e4), press(0, 12, 5e4),
@@ -92,7 +108,7 @@ func TestEachKeyIsCountedOnce(t *testing.T) {
 	}
 }
 
-func TestALostEndIsClosedByTheClock(t *testing.T) {
+func TestM06ALostEndIsClosedByTheClock(t *testing.T) {
 	var d Detector
 	start := time.Now()
 	d.Packet([]byte{1, 0, 0, 160}, 1000, start)

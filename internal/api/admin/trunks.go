@@ -31,6 +31,9 @@ type trunkConfig struct {
 	MaxChannels int      `json:"MaxChannels,omitempty"`
 	MaxCPS      int      `json:"MaxCps,omitempty"`
 	Disabled    bool     `json:"Disabled,omitempty"`
+
+	AllowRefer    bool     `json:"AllowRefer,omitempty"`
+	RedirectHosts []string `json:"RedirectHosts,omitempty"`
 }
 
 func (in *trunkConfig) apply(t *sip.Trunk, realm string) error {
@@ -43,6 +46,7 @@ func (in *trunkConfig) apply(t *sip.Trunk, realm string) error {
 	renamed := in.Username != t.Username
 	t.Name, t.Description, t.Addresses, t.Username = in.Name, in.Description, in.Addresses, in.Username
 	t.Codecs, t.Region, t.MaxChannels, t.MaxCPS, t.Disabled = in.Codecs, in.Region, in.MaxChannels, in.MaxCPS, in.Disabled
+	t.AllowRefer, t.RedirectHosts = in.AllowRefer, in.RedirectHosts
 	switch {
 	case in.Username == "":
 		t.HA1MD5, t.HA1SHA256 = "", ""
@@ -65,6 +69,8 @@ type trunk struct {
 	MaxChannels      int               `json:"MaxChannels"`
 	MaxCPS           int               `json:"MaxCps"`
 	Disabled         bool              `json:"Disabled"`
+	AllowRefer       bool              `json:"AllowRefer"`
+	RedirectHosts    []string          `json:"RedirectHosts,omitempty"`
 	Tags             map[string]string `json:"Tags,omitempty"`
 	LastModifiedTime rest.Time         `json:"LastModifiedTime,omitzero"`
 }
@@ -74,6 +80,7 @@ func trunkOf(t *sip.Trunk) trunk {
 		TrunkID: t.ID, Name: t.Name, Description: t.Description, Addresses: append([]string{}, t.Addresses...),
 		Username: t.Username, Codecs: append([]string{}, t.Codecs...), Region: t.Region, MaxChannels: t.MaxChannels,
 		MaxCPS: t.MaxCPS, Disabled: t.Disabled, Tags: t.Tags, LastModifiedTime: rest.At(t.ModifiedAt),
+		AllowRefer: t.AllowRefer, RedirectHosts: t.RedirectHosts,
 	}
 }
 
@@ -142,6 +149,9 @@ type updateTrunkInput struct {
 	MaxChannels int      `json:"MaxChannels,omitempty"`
 	MaxCPS      int      `json:"MaxCps,omitempty"`
 	Disabled    bool     `json:"Disabled,omitempty"`
+
+	AllowRefer    bool     `json:"AllowRefer,omitempty"`
+	RedirectHosts []string `json:"RedirectHosts,omitempty"`
 }
 
 // updateTrunk replaces the whole configuration but the password, which stays if none is given.
@@ -149,6 +159,7 @@ func (s *service) updateTrunk(ctx context.Context, c *rest.Call, in *updateTrunk
 	config := &trunkConfig{
 		Name: in.Name, Description: in.Description, Addresses: in.Addresses, Username: in.Username, Password: in.Password,
 		Codecs: in.Codecs, Region: in.Region, MaxChannels: in.MaxChannels, MaxCPS: in.MaxCPS, Disabled: in.Disabled,
+		AllowRefer: in.AllowRefer, RedirectHosts: in.RedirectHosts,
 	}
 	_, err := resource.Edit(ctx, s.Trunks, c.Instance(), in.TrunkID, func(t *sip.Trunk) error {
 		return config.apply(t, s.Realm)
