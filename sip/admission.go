@@ -212,6 +212,9 @@ func (ep *Endpoint) identify(req *sipgo.Request, tx *sipgo.ServerTx, now time.Ti
 	trunks := ep.opt.Trunks()
 	source, _ := netip.ParseAddrPort(req.Source())
 	t, why := trunks.MatchSource(source)
+	if t == nil { // a carrier that we register with calls our registered Contact, from where it is registered
+		t, why = ep.carriers.matchRegistered(trunks, req, source, why)
+	}
 	if t != nil && t.Username == "" {
 		return peer{trunk: t}, true
 	}
@@ -332,20 +335,22 @@ func (ep *Endpoint) inbound(req *sipgo.Request, who peer, sdp []byte) call.Inbou
 	in := call.Inbound{CallID: callIDOf(req), SDP: sdp, Received: time.Now(), Source: hostOf(req), Headers: factsOf(req, who.trunk != nil)}
 	region := ""
 	if who.trunk != nil {
-		in.TrunkID, in.Profile.Codecs = who.trunk.ID, who.trunk.Codecs
+		in.TrunkID = who.trunk.ID
 		if region = who.trunk.Region; region == "" {
 			region = ep.opt.Region(who.trunk.InstanceID)
 		}
-		in.From = contact.Endpoint{
-			Type: contact.TelephoneNumber, Address: ep.normalise(userPart(&req.From().Address), region),
-			DisplayName: plainText(req.From().DisplayName, 100),
-		}
+		in.Profile = who.trunk.profile()
+		in.From = who.trunk.caller(req, func(user string) string { return ep.normalise(user, region) })
+		in.Attested, in.Identity = who.trunk.attested(req), identities(req)
 	} else {
 		// Whatever a device claims to be: threat 15.
 		in.DeviceUser, region = who.device.UserID, ep.opt.Region(who.device.InstanceID)
 		in.From = contact.Endpoint{Type: contact.VoIP, Address: who.device.Name}
 	}
 	called := userPart(&req.Recipient)
+	if called == "" || who.trunk != nil && called == ep.carriers.token(who.trunk.ID) { // the registered Contact is no number
+		called = calledParty(req)
+	}
 	if called == "" {
 		called = userPart(&req.To().Address)
 	}

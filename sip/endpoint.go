@@ -45,8 +45,11 @@ type Options struct {
 	Limits    *Limits
 	Admitter  Admitter
 	Auth      *Authenticator // empty: made of Realm and Secret
-	UserAgent string
-	MaxCalls  int // legs at once, of both directions (2000)
+	Resolver  Resolver       // of the carriers' names; empty: the system's
+	// OpenSecret reads the password of a trunk's Login. May be nil if no trunk has one.
+	OpenSecret func(*Trunk) (string, error)
+	UserAgent  string
+	MaxCalls   int // legs at once, of both directions (2000)
 
 	// Region gives the country of an instance, for national numbers from devices and from trunks without a region of
 	// their own. May be nil.
@@ -86,6 +89,7 @@ type Endpoint struct {
 	listeners    []*listenGuard
 	streams      streams
 	index        *index
+	carriers     *carriers
 
 	numbers     phone.Cache
 	count       counters
@@ -115,6 +119,9 @@ func NewEndpoint(o Options) (*Endpoint, error) {
 	}
 	if o.Log == nil {
 		o.Log = slog.New(slog.DiscardHandler)
+	}
+	if o.Resolver == nil {
+		o.Resolver = net.DefaultResolver
 	}
 	if o.UserAgent == "" {
 		o.UserAgent = "ullim"
@@ -147,6 +154,11 @@ func NewEndpoint(o Options) (*Endpoint, error) {
 		return nil, err
 	}
 	ep.ctx, ep.cancel = context.WithCancel(context.Background())
+	key := o.Secret
+	if len(key) == 0 {
+		key = ep.secret
+	}
+	ep.carriers = newCarriers(ep, o.Resolver, key)
 	log := slog.New(newSampler(o.Log.Handler()))
 	ep.transports = sipgo.NewTransportLayer(net.DefaultResolver, sipgo.NewParser(), nil,
 		sipgo.WithTransportLayerLogger(log),
@@ -215,6 +227,7 @@ func (ep *Endpoint) Start() {
 				}
 			})
 		}
+		ep.SyncTrunks()
 	})
 }
 
@@ -238,6 +251,7 @@ func (ep *Endpoint) Close() {
 			}
 			break
 		}
+		ep.carriers.close(closeGrace)
 		ep.cancel()
 		ep.lifeMu.Lock()
 		ep.closed = true

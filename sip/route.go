@@ -3,6 +3,7 @@ package sip
 import (
 	"context"
 	"net/netip"
+	"time"
 
 	sipgo "github.com/emiago/sipgo/sip"
 
@@ -22,46 +23,36 @@ type hop struct {
 	network  string         // UDP, TCP, TLS, WS or WSS
 	addr     netip.AddrPort // where it is sent
 	server   string         // TLS: the name that the certificate must have
+	insecure bool           // TLS: the certificate is not checked, because the trunk says so (threat 8)
 	flow     bool           // only over the connection that is there: a phone behind NAT, a browser
 	target   sipgo.Uri      // Request-URI
 	routes   []sipgo.Uri    // the Path of a registration, an outbound proxy
 	from, to party
 	headers  []sipgo.Header // identity and the like
 	login    *login         // answers challenges of this hop; nil: there is nothing to answer with
-	tell     func(outcome)  // how it went, for the health of a gateway; may be nil
+	// redirects are the hosts to which a 3xx of this hop may send the call; none: a 3xx is a refusal.
+	redirects []string
+	rang      func()        // told of the first 18x, for the post-dial delay; may be nil
+	tell      func(outcome) // how it went, for the health of a gateway; may be nil
 }
 
 // outcome is what a hop made of a request: the final status, or 0 if none came.
 type outcome struct {
-	status int
-	err    error
-}
-
-// login is what a carrier has given us to authenticate with. It answers a challenge of that carrier for that realm only,
-// never one of a party that is called or calls (threat 7).
-type login struct {
-	username, password string
-	realm              string // empty: the first that the carrier names
+	status     int
+	err        error
+	retryAfter time.Duration // of a 503; 0: they do not say
 }
 
 // planFor decides how a target is called. It may wait: for a place on a trunk, for DNS. errs.NotFound: no such device or
 // no trunk; errs.Denied: not permitted; errs.Limit, errs.Unavailable: no room, nobody reachable.
-func (ep *Endpoint) planFor(_ context.Context, t call.Target) (plan, error) {
+func (ep *Endpoint) planFor(ctx context.Context, t call.Target) (plan, error) {
 	if t.UserID != "" {
 		return ep.planDevices(t)
 	}
-	return ep.planTrunk(t)
+	return ep.planTrunk(ctx, t)
 }
 
 // planDevices is every registration of a user.
 func (ep *Endpoint) planDevices(call.Target) (plan, error) {
 	return plan{}, errs.New(errs.NotFound, "no device is registered")
 }
-
-// planTrunk is every gateway of the trunk that may carry the call.
-func (ep *Endpoint) planTrunk(call.Target) (plan, error) {
-	return plan{}, errs.New(errs.NotFound, "no trunk carries this number")
-}
-
-// Profile is what our offer to a target should look like.
-func (ep *Endpoint) Profile(call.Target) call.Profile { return call.Profile{} }

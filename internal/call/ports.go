@@ -251,11 +251,13 @@ type Target struct {
 	Number     string // E.164, or as dialled if it is short; by a trunk
 	TrunkID    string // by this trunk only; empty: by the instance's outbound rules
 	Priority   Priority
+	Group      string // a campaign: groups that wait for a place on a trunk take turns
 
 	FromNumber string // shown to the called party
 	FromName   string
 	Anonymous  bool     // the number is not shown (RFC 3323)
 	Diverted   []string // the numbers by which the call came here, first to last
+	Identity   []string // Identity header fields of the call that is forwarded (RFC 8224); a trunk may pass them on
 	OnBehalfOf string   // id of the user whose limits the call counts against; empty: the instance's
 	ContactID  string
 	AutoAccept bool // the phone is asked to answer by itself
@@ -384,6 +386,7 @@ type Inbound struct {
 	Profile    Profile   // of the caller's media
 	Replaces   *DialogID // takes the place of a leg of ours (RFC 3891)
 	Attested   *contact.Attestation
+	Identity   []string          // as they came, bounded; for Target.Identity when the call is forwarded
 	Headers    map[string]string // the SIP facts that flows may read: P-Asserted-Identity, From, To, Diversion ...
 }
 
