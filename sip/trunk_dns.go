@@ -50,7 +50,7 @@ type dnsEntry struct {
 	addrs []netip.Addr
 	err   error
 	until time.Time     // fresh
-	good  time.Time     // when it was last answered well
+	good  time.Time     // when it was last answered, be it that there is no such name
 	busy  chan struct{} // closed when the lookup under way is over; nil: none
 }
 
@@ -129,7 +129,7 @@ func (x *lookups) fetch(k dnsKey, e *dnsEntry) {
 	case err == nil && len(srvs)+len(addrs) > 0:
 		e.srvs, e.addrs, e.err, e.until, e.good = srvs, addrs, nil, now.Add(dnsGood), now
 	case err == nil, isNoName(err):
-		e.srvs, e.addrs, e.until, e.good = nil, nil, now.Add(dnsBad), time.Time{}
+		e.srvs, e.addrs, e.until, e.good = nil, nil, now.Add(dnsBad), now
 		e.err = errs.New(errs.NotFound, "the DNS knows no %s", k)
 	default:
 		e.until = now.Add(dnsBad)

@@ -299,7 +299,10 @@ func TestT02CarrierMovesAndSoDoWe(t *testing.T) {
 			}
 		}
 		first, _ := next.request(t, 1)
+		c := s.ep.carriers.of("id-reg")
+		c.mu.Lock()                // which whoever reads the host has just held
 		s.ep.host = "203.0.113.77" // our line was dialled again
+		c.mu.Unlock()
 		time.Sleep(2 * moveCheck)
 		synctest.Wait()
 		second, _ := next.request(t, 2)
