@@ -107,6 +107,7 @@ func newTrunkStage(t *testing.T, trunks ...*Trunk) *trunkStage {
 	conf.set(t, trunks...)
 	s := newStage(t, func(o *Options) {
 		o.Trunks, o.Resolver, o.Secret = conf.get, dns, []byte("0123456789abcdef0123456789abcdef")
+		o.Region = func(string) string { return "KR" }
 		o.OpenSecret = func(k *Trunk) (string, error) { return k.Login.Secret, nil }
 	})
 	return &trunkStage{stage: s, conf: conf, dns: dns}
