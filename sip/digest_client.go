@@ -29,6 +29,8 @@ type login struct {
 	realm              string    // empty: the first that the carrier names
 	pin                *realmPin // which one that was, shared by all logins of a trunk; may be nil
 
+	cnonce func() string // for tests; empty: 128 random bits
+
 	mu      sync.Mutex
 	first   string // realm, if there is no pin
 	nonce   string // of the last answer, to count its uses
@@ -184,7 +186,12 @@ func (l *login) credentials(c challenge, method, uri string) (string, error) {
 		l.nonce, l.count = c.nonce, 0
 	}
 	l.count++
-	cnonce, nc := rand.Text(), fmt.Sprintf("%08x", l.count)
+	cnonce, nc := "", fmt.Sprintf("%08x", l.count)
+	if l.cnonce != nil {
+		cnonce = l.cnonce()
+	} else {
+		cnonce = rand.Text()
+	}
 	ha1 := sum(l.username + ":" + c.realm + ":" + l.password)
 	if strings.HasSuffix(strings.ToLower(c.algorithm), "-sess") {
 		ha1 = sum(ha1 + ":" + c.nonce + ":" + cnonce)
