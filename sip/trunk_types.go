@@ -123,6 +123,9 @@ const (
 	DivertedHistory   DivertedBy = "History-Info" // RFC 7044
 )
 
+// SecretOwner is for whom the password of a trunk's Login is sealed.
+func SecretOwner(trunkID string) string { return "trunk/" + trunkID }
+
 // Kind is trunk.
 func (*Trunk) Kind() resource.Kind { return resource.KindTrunk }
 

@@ -47,6 +47,7 @@ func (a *App) handler() (http.Handler, error) {
 			AccessKeys: a.stores.keys, Trunks: trunks, Devices: a.stores.devices, Numbers: numbers, Prompts: a.stores.prompts,
 			Sealer: a.sealer, Realm: a.o.Realm, Registrations: a.db, Contacts: a.db, Recordings: recordings{a},
 			PromptAudio: audio, System: a.system, NameFree: a.deviceNameFree, Traces: a.trace,
+			TrunkState: a.trunkState,
 		},
 	})
 }

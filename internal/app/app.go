@@ -43,7 +43,8 @@ type Options struct {
 	Listeners    []net.Listener   // SIP on TCP, bound
 	Advertise    string
 	Realm        string
-	RequestRate  float64 // requests a second from one stranger
+	Resolver     sip.Resolver // of carriers' names; default: the system's
+	RequestRate  float64      // requests a second from one stranger
 	MaxCalls     int
 	MinExpires   time.Duration // of registrations
 	MaxExpires   time.Duration
@@ -295,13 +296,14 @@ func (a *App) openSIP(ctx context.Context) error {
 	}
 	a.limits = sip.NewLimits(sip.LimitOptions{
 		RequestsPerSecond: a.o.RequestRate, MaxCalls: a.o.MaxCalls,
-		Exempt: func(addr netip.Addr) bool { return a.dir.knownSource(addr) },
+		Exempt: func(addr netip.Addr) bool { return a.dir.knownSource(addr) || a.sip != nil && a.sip.KnownCarrier(addr) },
 	})
 	a.sip, err = sip.NewEndpoint(sip.Options{
 		Log: a.log, Packets: a.o.Packets, Listeners: a.o.Listeners, Advertise: a.o.Advertise, Realm: a.o.Realm,
 		Secret: secret, Trunks: a.dir.trunks, Devices: a.dir.devices, Registrar: a.registry, Limits: a.limits,
 		Admitter: a.calls, UserAgent: "ullim", MaxCalls: 2 * a.o.MaxCalls, Region: a.dir.region,
 		OnAnswer: a.metrics.SIPRequest, OnRefused: a.refused, OnMessage: a.onMessage(),
+		OpenSecret: a.trunkSecret, Resolver: a.o.Resolver,
 	})
 	if err != nil {
 		return err
@@ -321,7 +323,7 @@ func (a *App) openJobs(context.Context) error {
 		Store: a.db, Log: a.log, Workers: 4, Handlers: map[string]jobs.Handler{storage.JobUpload: a.uploads.handle},
 	})
 	a.life.onStopDo("jobs", a.jobs.Stop)
-	return a.observe()
+	return errors.Join(a.observe(), a.metrics.ObserveTrunks(a.trunkReadings))
 }
 
 // Start begins to serve.
@@ -330,7 +332,10 @@ func (a *App) Start() {
 	done := make(chan struct{})
 	go func() { defer close(done); a.registry.Run(ctx) }()
 	a.life.onStopDo("registrations", func() { cancel(); <-done })
-	a.dir.onChange = func() { a.centers.sync(a.dir.instances()) }
+	a.dir.onChange = func() {
+		a.centers.sync(a.dir.instances())
+		a.sip.SyncTrunks()
+	}
 	a.centers.sync(a.dir.instances())
 	a.jobs.Start()
 	a.sip.Start()

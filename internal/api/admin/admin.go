@@ -53,7 +53,7 @@ type System struct {
 	Calls   int       `json:"Calls"` // contacts in progress on this node
 }
 
-// Options are what the face works on. All but Traces and NameFree are required.
+// Options are what the face works on. All but Traces, NameFree and TrunkState are required.
 type Options struct {
 	Instances        resource.Store[*identity.Instance]
 	Users            resource.Store[*identity.User]
@@ -75,6 +75,8 @@ type Options struct {
 	Traces Traces
 	// NameFree refuses (errs.Duplicate) a device name that another instance of the realm has.
 	NameFree func(ctx context.Context, name string) error
+	// TrunkState is what a trunk is doing on this node.
+	TrunkState func(trunkID string) sip.TrunkState
 }
 
 func (o *Options) complete() bool {
