@@ -10,6 +10,7 @@ import (
 
 	"ullim/internal/call"
 	"ullim/internal/contact"
+	"ullim/internal/phone"
 	"ullim/internal/resource"
 )
 
@@ -200,7 +201,12 @@ func TestR29WhoCallsIsTakenFromTheTrustedHeader(t *testing.T) {
 		"verstat is no part of it":        {IdentityPAI, []string{"P-Asserted-Identity: <sip:+821099998888;verstat=TN-Validation-Passed@c.example>"}, "+821099998888 "},
 	} {
 		k := &Trunk{Identity: IdentityProfile{Trust: c.trust}}
-		got := k.caller(inviteWith(t, c.headers...), "KR")
+		got := k.caller(inviteWith(t, c.headers...), func(user string) string {
+			if n, err := phone.Normalize(user, "KR"); err == nil {
+				return n
+			}
+			return user
+		})
 		if s := got.Address + " " + got.DisplayName; s != c.want || got.Type != contact.TelephoneNumber {
 			t.Errorf("%s: %q, want %q", name, s, c.want)
 		}
