@@ -30,10 +30,9 @@ type hop struct {
 	from, to party
 	headers  []sipgo.Header // identity and the like
 	login    *login         // answers challenges of this hop; nil: there is nothing to answer with
-	// redirects are the hosts to which a 3xx of this hop may send the call; none: a 3xx is a refusal.
-	redirects []string
-	rang      func()        // told of the first 18x, for the post-dial delay; may be nil
-	tell      func(outcome) // how it went, for the health of a gateway; may be nil
+	trunk    *Trunk         // whose gateway it is; nil: a device of our own
+	rang     func()         // told of the first 18x, for the post-dial delay; may be nil
+	tell     func(outcome)  // how it went, for the health of a gateway; may be nil
 }
 
 // outcome is what a hop made of a request: the final status, or 0 if none came.

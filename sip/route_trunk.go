@@ -215,7 +215,7 @@ func (t *Trunk) matches(number string) (score int, best Route) {
 func (c *candidate) plan(t call.Target, give func()) plan {
 	call := c.begin()
 	p := plan{release: call.over(give)}
-	hosts := c.redirectHosts()
+	trunk := c.withRedirects()
 	for _, l := range c.places[:min(len(c.places), maxHops)] {
 		at := sipgo.Uri{Host: uriHostOf(l.gateway.Host), Port: l.gateway.Port}
 		if l.network != "UDP" {
@@ -224,7 +224,7 @@ func (c *candidate) plan(t call.Target, give func()) plan {
 		who := c.trunk.present(t, at, c.ourDomain(l.place))
 		h := c.hopTo(l.place)
 		h.target, h.routes, h.from, h.to, h.headers = who.target, c.trunk.proxyRoute(), who.from, who.to, who.headers
-		h.login, h.redirects = c.login(), hosts
+		h.login, h.trunk = c.login(), trunk
 		h.rang = call.rang
 		h.tell = func(o outcome) {
 			c.observe(l.place, func(h health) health { return h.called(o, time.Now()) })
@@ -254,20 +254,21 @@ func (ep *Endpoint) localHost(p place) string {
 	return uriHost(towards(ep.ctx, p.addr, p.addr.Addr()))
 }
 
-// redirectHosts are the hosts to which the carrier may send a call on: its own.
-func (c *candidate) redirectHosts() []string {
+// withRedirects is the trunk with its own places among the hosts to which it may send a call on, if it may at all.
+func (c *candidate) withRedirects() *Trunk {
 	if !c.trunk.FollowRedirects {
-		return nil
+		return c.trunk
 	}
-	var out []string
+	t := *c.trunk
+	t.RedirectHosts = slices.Clone(t.RedirectHosts)
 	for _, l := range c.places {
 		for _, h := range []string{l.gateway.Host, l.addr.Addr().String()} {
-			if !slices.Contains(out, h) {
-				out = append(out, h)
+			if !slices.Contains(t.RedirectHosts, h) {
+				t.RedirectHosts = append(t.RedirectHosts, h)
 			}
 		}
 	}
-	return out
+	return &t
 }
 
 // Profile is what our offer to a target should look like.

@@ -79,7 +79,8 @@ func (x *lookups) get(ctx context.Context, k dnsKey) (dnsEntry, error) {
 				return dnsEntry{}, errs.New(errs.Unavailable, "endpoint is closed")
 			}
 		}
-		usable := e.until.After(now) || now.Sub(e.good) < dnsStale
+		// That there is no SRV record is told like a good answer; a host without an address is looked up first.
+		usable := e.until.After(now) || now.Sub(e.good) < dnsStale && (e.err == nil || k.service != "")
 		got, busy := *e, e.busy
 		x.mu.Unlock()
 		if usable {

@@ -20,17 +20,20 @@ type Trunk struct {
 	MaxCPS      int      `json:"maxCps,omitempty"`      // new calls a second, each direction; 0: no limit of its own
 	Disabled    bool     `json:"disabled,omitempty"`
 
-	Gateways        []Gateway       `json:"gateways,omitempty"`      // where calls go; none: incoming only
-	OutboundProxy   *Gateway        `json:"outboundProxy,omitempty"` // everything goes through it
-	Login           Login           `json:"login,omitzero"`
-	Register        Register        `json:"register,omitzero"`
-	TLSInsecure     bool            `json:"tlsInsecure,omitempty"` // the certificate is not checked (threat 8)
-	Encryption      call.Encryption `json:"encryption,omitempty"`
-	Digits          call.DigitMode  `json:"digits,omitempty"`
-	AllowRefer      bool            `json:"allowRefer,omitempty"`      // transfers may be handed to the carrier
-	FollowRedirects bool            `json:"followRedirects,omitempty"` // 3xx is followed, to gateways of this trunk only
-	ProbeSeconds    int             `json:"probeSeconds,omitempty"`    // between OPTIONS; 0: 60; -1: none
-	CampaignShare   int             `json:"campaignShare,omitempty"`   // percent of MaxChannels and MaxCPS; 0: all of them
+	Gateways      []Gateway       `json:"gateways,omitempty"`      // where calls go; none: incoming only
+	OutboundProxy *Gateway        `json:"outboundProxy,omitempty"` // everything goes through it
+	Login         Login           `json:"login,omitzero"`
+	Register      Register        `json:"register,omitzero"`
+	TLSInsecure   bool            `json:"tlsInsecure,omitempty"` // the certificate is not checked (threat 8)
+	Encryption    call.Encryption `json:"encryption,omitempty"`
+	Digits        call.DigitMode  `json:"digits,omitempty"`
+	// AllowRefer lets the carrier transfer calls by REFER. RedirectHosts are the hosts to which a 3xx of it may send a call,
+	// and with FollowRedirects its own gateways; neither: a 3xx is a refusal.
+	AllowRefer      bool            `json:"allowRefer,omitempty"`
+	RedirectHosts   []string        `json:"redirectHosts,omitempty"`
+	FollowRedirects bool            `json:"followRedirects,omitempty"`
+	ProbeSeconds    int             `json:"probeSeconds,omitempty"`  // between OPTIONS; 0: 60; -1: none
+	CampaignShare   int             `json:"campaignShare,omitempty"` // percent of MaxChannels and MaxCPS; 0: all of them
 	Identity        IdentityProfile `json:"identity,omitzero"`
 	Routes          []Route         `json:"routes,omitempty"` // the numbers it is for; none: all
 }

@@ -28,6 +28,7 @@ type trunkConfig struct {
 	Digits          string         `json:"Digits,omitempty"`
 	AllowRefer      bool           `json:"AllowRefer,omitempty"`
 	FollowRedirects bool           `json:"FollowRedirects,omitempty"`
+	RedirectHosts   []string       `json:"RedirectHosts,omitempty"`
 	ProbeSeconds    int            `json:"ProbeSeconds,omitempty"`
 	CampaignShare   int            `json:"CampaignShare,omitempty"`
 	Identity        *trunkIdentity `json:"Identity,omitempty"`
@@ -56,6 +57,7 @@ type updateTrunkInput struct {
 	Digits          string         `json:"Digits,omitempty"`
 	AllowRefer      bool           `json:"AllowRefer,omitempty"`
 	FollowRedirects bool           `json:"FollowRedirects,omitempty"`
+	RedirectHosts   []string       `json:"RedirectHosts,omitempty"`
 	ProbeSeconds    int            `json:"ProbeSeconds,omitempty"`
 	CampaignShare   int            `json:"CampaignShare,omitempty"`
 	Identity        *trunkIdentity `json:"Identity,omitempty"`
@@ -83,6 +85,7 @@ func (in *updateTrunkInput) config() *trunkConfig {
 		Digits:          in.Digits,
 		AllowRefer:      in.AllowRefer,
 		FollowRedirects: in.FollowRedirects,
+		RedirectHosts:   in.RedirectHosts,
 		ProbeSeconds:    in.ProbeSeconds,
 		CampaignShare:   in.CampaignShare,
 		Identity:        in.Identity,
@@ -154,7 +157,7 @@ func (in *trunkConfig) applyOutgoing(t *sip.Trunk) {
 		t.Register = sip.Register(*in.Register)
 	}
 	t.TLSInsecure, t.Encryption, t.Digits = in.TLSInsecure, call.Encryption(in.Encryption), call.DigitMode(in.Digits)
-	t.AllowRefer, t.FollowRedirects = in.AllowRefer, in.FollowRedirects
+	t.AllowRefer, t.FollowRedirects, t.RedirectHosts = in.AllowRefer, in.FollowRedirects, in.RedirectHosts
 	t.ProbeSeconds, t.CampaignShare = in.ProbeSeconds, in.CampaignShare
 	t.Identity = sip.IdentityProfile{}
 	if i := in.Identity; i != nil {
@@ -210,6 +213,7 @@ type trunk struct {
 	Digits           string            `json:"Digits,omitempty"`
 	AllowRefer       bool              `json:"AllowRefer,omitempty"`
 	FollowRedirects  bool              `json:"FollowRedirects,omitempty"`
+	RedirectHosts    []string          `json:"RedirectHosts,omitempty"`
 	ProbeSeconds     int               `json:"ProbeSeconds,omitempty"`
 	CampaignShare    int               `json:"CampaignShare,omitempty"`
 	Identity         trunkIdentity     `json:"Identity"`
@@ -225,7 +229,7 @@ func trunkOf(t *sip.Trunk) trunk {
 		MaxCPS: t.MaxCPS, Disabled: t.Disabled, Tags: t.Tags, LastModifiedTime: rest.At(t.ModifiedAt),
 		Gateways: make([]gateway, 0, len(t.Gateways)), Register: trunkRegister(t.Register), TLSInsecure: t.TLSInsecure,
 		Encryption: string(t.Encryption), Digits: string(t.Digits), AllowRefer: t.AllowRefer, FollowRedirects: t.FollowRedirects,
-		ProbeSeconds: t.ProbeSeconds, CampaignShare: t.CampaignShare, Routes: make([]trunkRoute, 0, len(t.Routes)),
+		RedirectHosts: t.RedirectHosts, ProbeSeconds: t.ProbeSeconds, CampaignShare: t.CampaignShare, Routes: make([]trunkRoute, 0, len(t.Routes)),
 	}
 	for _, g := range t.Gateways {
 		out.Gateways = append(out.Gateways, gateway(g))
