@@ -59,7 +59,7 @@ func TestR25HealthOfAPlace(t *testing.T) {
 					h = h.called(outcome{status: 503}, now)
 				default:
 					if secs, ok := strings.CutPrefix(what, "503/"); ok {
-						d, _ := seconds(secs)
+						d, _ := secondsIn(secs)
 						h = h.called(outcome{status: 503, retryAfter: d}, now)
 					} else if d, err := time.ParseDuration(what); err == nil {
 						now = now.Add(d)

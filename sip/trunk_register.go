@@ -298,7 +298,7 @@ func (c *carrier) longer(res *sipgo.Response) bool {
 	if h == nil {
 		return false
 	}
-	d, ok := seconds(h.Value())
+	d, ok := secondsIn(h.Value())
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if !ok || d <= c.enrolled.asked || d > maxExpires*time.Second {
@@ -402,7 +402,7 @@ func (c *carrier) enrolledAt(p place, a attempt) time.Duration {
 func grantOf(res *sipgo.Response, ours sipgo.Uri, asked time.Duration) (granted time.Duration, old []sipgo.Uri) {
 	granted = asked
 	if h := res.GetHeader("Expires"); h != nil {
-		if d, ok := seconds(h.Value()); ok && d > 0 {
+		if d, ok := secondsIn(h.Value()); ok && d > 0 {
 			granted = d
 		}
 	}
@@ -427,7 +427,7 @@ func grantOf(res *sipgo.Response, ours sipgo.Uri, asked time.Duration) (granted 
 	for i, ch := range mine {
 		if i == best {
 			if v, ok := ch.Params.Get("expires"); ok {
-				if d, good := seconds(v); good && d > 0 {
+				if d, good := secondsIn(v); good && d > 0 {
 					granted = d
 				}
 			}

@@ -98,8 +98,8 @@ func sourceIs(res *sipgo.Response, a netip.Addr) bool {
 	return err == nil && src.Addr().Unmap() == a
 }
 
-// seconds reads a number of seconds at the beginning of a header field: Retry-After: 120 (overload);duration=60.
-func seconds(value string) (time.Duration, bool) {
+// secondsIn reads a number of seconds at the beginning of a header field: Retry-After: 120 (overload);duration=60.
+func secondsIn(value string) (time.Duration, bool) {
 	value = strings.TrimSpace(value)
 	end := 0
 	for end < len(value) && end < 10 && value[end] >= '0' && value[end] <= '9' {
@@ -112,7 +112,7 @@ func seconds(value string) (time.Duration, bool) {
 // retryWait is the Retry-After of an answer; 0 if there is none.
 func retryWait(res *sipgo.Response) time.Duration {
 	if h := res.GetHeader("Retry-After"); h != nil {
-		d, _ := seconds(h.Value())
+		d, _ := secondsIn(h.Value())
 		return d
 	}
 	return 0
