@@ -32,7 +32,6 @@ func (ep *Endpoint) planTrunk(ctx context.Context, t call.Target) (plan, error) 
 	if t.Number == "" {
 		return plan{}, errs.Field("Number", "is required to call by a trunk")
 	}
-	ep.SyncTrunks()
 	ask := placeAsk{
 		priority:  min(max(t.Priority, call.PriorityEmergency), call.PriorityCampaign),
 		group:     t.InstanceID + "/" + t.Group,
@@ -45,7 +44,7 @@ func (ep *Endpoint) planTrunk(ctx context.Context, t call.Target) (plan, error) 
 	var wait *candidate
 	var first error
 	for i := range usable {
-		p, err := ep.planOn(t, &usable[i], func() (func(), error) {
+		p, perr := ep.planOn(t, &usable[i], func() (func(), error) {
 			release, why := ep.opt.Limits.tryPlace(usable[i].trunk, ask)
 			if why != "" {
 				return nil, errs.New(errs.Throttled, "%s", why)
@@ -53,12 +52,12 @@ func (ep *Endpoint) planTrunk(ctx context.Context, t call.Target) (plan, error) 
 			return release, nil
 		})
 		switch {
-		case err == nil:
+		case perr == nil:
 			return p, nil
-		case errs.Is(err, errs.Throttled) && wait == nil:
+		case errs.Is(perr, errs.Throttled) && wait == nil:
 			wait = &usable[i]
 		case first == nil:
-			first = err
+			first = perr
 		}
 	}
 	if wait == nil {
@@ -276,7 +275,6 @@ func (ep *Endpoint) Profile(t call.Target) call.Profile {
 	if t.UserID != "" || t.Number == "" {
 		return call.Profile{}
 	}
-	ep.SyncTrunks()
 	list, err := ep.trunksFor(t, phone.Emergency(t.Number, ep.opt.Region(t.InstanceID)))
 	if err != nil {
 		return call.Profile{}

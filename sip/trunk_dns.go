@@ -72,7 +72,7 @@ func (x *lookups) get(ctx context.Context, k dnsKey) (dnsEntry, error) {
 		}
 		if e.busy == nil && !e.until.After(now) {
 			e.busy = make(chan struct{})
-			if !x.spawn(func() { x.fetch(k, e) }) {
+			if !x.spawn(func() { x.fetch(k, e) }) { //nolint:contextcheck // it serves others than who asked first
 				close(e.busy)
 				e.busy = nil
 				x.mu.Unlock()

@@ -140,8 +140,11 @@ func TestR25ADeadDNSHoldsACallNoLongerThanItsDeadline(t *testing.T) {
 func TestR25RecordsAreTakenByPriorityAndWeight(t *testing.T) {
 	r := rand.New(rand.NewPCG(1, 2))
 	srvs := []net.SRV{
-		{Target: "last", Priority: 30, Weight: 100}, {Target: "heavy", Priority: 10, Weight: 30}, {Target: "light", Priority: 10, Weight: 10},
-		{Target: "zero", Priority: 10, Weight: 0}, {Target: "second", Priority: 20},
+		{Target: "last", Priority: 30, Weight: 100},
+		{Target: "heavy", Priority: 10, Weight: 30},
+		{Target: "light", Priority: 10, Weight: 10},
+		{Target: "zero", Priority: 10, Weight: 0},
+		{Target: "second", Priority: 20},
 	}
 	first := map[string]int{}
 	const n = 20_000

@@ -7,7 +7,6 @@ import (
 	"strconv"
 	"sync"
 	"testing"
-	"testing/synctest"
 	"time"
 
 	sipgo "github.com/emiago/sipgo/sip"
@@ -197,11 +196,6 @@ func reply(req *sipgo.Request, code int, headers ...string) *sipgo.Response {
 // granted is a 200 that gives the Contact of the request so many seconds.
 func granted(req *sipgo.Request, seconds int) *sipgo.Response {
 	return reply(req, 200, "Contact", "<"+req.Contact().Address.String()+">;expires="+strconv.Itoa(seconds))
-}
-
-func inBubble(t *testing.T, f func(t *testing.T)) {
-	t.Helper()
-	synctest.Test(t, f)
 }
 
 func mustAddr(s string) netip.Addr { return netip.MustParseAddr(s) }

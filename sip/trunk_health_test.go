@@ -76,7 +76,7 @@ func TestR25HealthOfAPlace(t *testing.T) {
 }
 
 func TestR25ProbingNeedsThreeMissesAndTwoHits(t *testing.T) {
-	inBubble(t, func(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
 		s := newTrunkStage(t)
 		defer s.close()
 		var dead atomic.Bool
@@ -138,7 +138,7 @@ func hopsText(p plan) string {
 }
 
 func TestR25ProbeDownCallsFineIsImpossible(t *testing.T) {
-	inBubble(t, func(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
 		s := newTrunkStage(t)
 		defer s.close()
 		r := s.registrar("192.0.2.40:5060", sipgo.OPTIONS, func(int, *sipgo.Request) *sipgo.Response { return nil }) // answers no OPTIONS
@@ -168,7 +168,7 @@ func TestR25ProbeDownCallsFineIsImpossible(t *testing.T) {
 }
 
 func TestT03R25GatewaysInOrderAndTheBadOnesLast(t *testing.T) {
-	inBubble(t, func(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
 		s := newTrunkStage(t)
 		defer s.close()
 		s.change(outTrunk("out", nil, Gateway{Host: "192.0.2.1", Priority: 1}, Gateway{Host: "192.0.2.2", Priority: 2},
@@ -196,7 +196,7 @@ func TestT03R25GatewaysInOrderAndTheBadOnesLast(t *testing.T) {
 }
 
 func TestR22RetryAfterRestsTheWholeTrunkWhenThereIsNoOtherGateway(t *testing.T) {
-	inBubble(t, func(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
 		s := newTrunkStage(t)
 		defer s.close()
 		gate := Gateway{Host: "192.0.2.1"}
@@ -234,7 +234,7 @@ func TestR22RetryAfterRestsTheWholeTrunkWhenThereIsNoOtherGateway(t *testing.T) 
 }
 
 func TestR25RoutesChooseTrunks(t *testing.T) {
-	inBubble(t, func(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
 		s := newTrunkStage(t)
 		defer s.close()
 		gate := func(i int) Gateway { return Gateway{Host: fmt.Sprintf("192.0.2.%d", i)} }
@@ -273,7 +273,8 @@ func TestR25RoutesChooseTrunks(t *testing.T) {
 			}
 		}
 		for _, c := range []call.Target{
-			{InstanceID: "inst-3", Number: "+821012345678"}, {InstanceID: "inst-1", Number: "+82212345678", TrunkID: "id-f disabled"},
+			{InstanceID: "inst-3", Number: "+821012345678"},
+			{InstanceID: "inst-1", Number: "+82212345678", TrunkID: "id-f disabled"},
 			{InstanceID: "inst-2", Number: "+82212345678", TrunkID: "id-a any"},
 		} {
 			if _, err := s.plan(c); err == nil {
@@ -284,7 +285,7 @@ func TestR25RoutesChooseTrunks(t *testing.T) {
 }
 
 func TestR25TrunkWhoseGatewaysAreAllDeadComesLast(t *testing.T) {
-	inBubble(t, func(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
 		s := newTrunkStage(t)
 		defer s.close()
 		s.change(outTrunk("a", nil, Gateway{Host: "192.0.2.1"}), outTrunk("b", nil, Gateway{Host: "192.0.2.2"}))

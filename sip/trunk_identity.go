@@ -1,6 +1,7 @@
 package sip
 
 import (
+	"slices"
 	"strings"
 
 	sipgo "github.com/emiago/sipgo/sip"
@@ -98,8 +99,8 @@ func (o *identity) divert(p *IdentityProfile, numbers []string, uri func(string)
 	}
 	switch p.Diverted {
 	case DivertedDiversion: // RFC 5806 §4: the most recent first
-		for i := len(numbers) - 1; i >= 0; i-- {
-			o.headers = append(o.headers, header("Diversion", nameAddr("", uri(numbers[i]))+";reason=unconditional"))
+		for _, n := range slices.Backward(numbers) {
+			o.headers = append(o.headers, header("Diversion", nameAddr("", uri(n))+";reason=unconditional"))
 		}
 	case DivertedHistory: // RFC 7044 §5: in order, the target of the call last; mp: mapped from the entry with that index
 		index := ""

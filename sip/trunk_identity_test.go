@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"strings"
 	"testing"
+	"testing/synctest"
 
 	sipgo "github.com/emiago/sipgo/sip"
 
@@ -65,11 +66,13 @@ From: "Hong \"Gil\"" <sip:+82212345678@us.example>
 To: <sip:+821012345678@c.example>
 Remote-Party-ID: "Hong \"Gil\"" <sip:+82212345678@us.example>;party=calling;screen=yes;privacy=off`},
 		"the account in From, as sipgate wants": {
-			IdentityProfile{FromUser: "1234567e0", Domain: "sipgate.de", Assert: IdentityPPI, Numbers: FormatE164NoPlus}, plain, "KR",
+			IdentityProfile{FromUser: "1234567e0", Domain: "sipgate.de", Assert: IdentityPPI, Numbers: FormatE164NoPlus},
+			plain, "KR",
 			`INVITE sip:+821012345678@c.example
 From: "Hong \"Gil\"" <sip:1234567e0@sipgate.de>
 To: <sip:+821012345678@c.example>
-P-Preferred-Identity: "Hong \"Gil\"" <sip:82212345678@sipgate.de>`},
+P-Preferred-Identity: "Hong \"Gil\"" <sip:82212345678@sipgate.de>`,
+		},
 		"anonymous": {IdentityProfile{}, hidden, "KR", `INVITE sip:+821012345678@c.example
 From: "Anonymous" <sip:anonymous@anonymous.invalid>
 To: <sip:+821012345678@c.example>
@@ -116,13 +119,17 @@ To: <sip:+821012345678@c.example>`},
 		"a short number and an extension": {
 			IdentityProfile{Called: FormatNational, UserPhone: true}, call.Target{Number: "1588", FromNumber: "2001"}, "KR", `INVITE sip:1588@c.example;user=phone
 From: <sip:2001@us.example;user=phone>
-To: <sip:1588@c.example;user=phone>`},
+To: <sip:1588@c.example;user=phone>`,
+		},
 		"what would break out of a header": {
-			IdentityProfile{Assert: IdentityPAI}, call.Target{Number: "+821012345678>\r\nX: y", FromNumber: "1;tag=x", FromName: "a\"\r\nb\\"}, "KR",
+			IdentityProfile{Assert: IdentityPAI},
+			call.Target{Number: "+821012345678>\r\nX: y", FromNumber: "1;tag=x", FromName: "a\"\r\nb\\"},
+			"KR",
 			`INVITE sip:+821012345678%3E%0D%0AX%3A%20y@c.example
 From: "a\"b\\" <sip:1%3Btag=x@us.example>
 To: <sip:+821012345678%3E%0D%0AX%3A%20y@c.example>
-P-Asserted-Identity: "a\"b\\" <sip:1%3Btag=x@us.example>`},
+P-Asserted-Identity: "a\"b\\" <sip:1%3Btag=x@us.example>`,
+		},
 	} {
 		t.Run(name, func(t *testing.T) {
 			k := &Trunk{Meta: resource.Meta{Name: "t"}, Identity: c.profile, Region: c.region, Gateways: []Gateway{{Host: "c.example"}}}
@@ -251,7 +258,7 @@ func TestR29AttestationIsReadAndBounded(t *testing.T) {
 }
 
 func TestR29ACallThroughTheEndpointBringsItsAttestation(t *testing.T) {
-	inBubble(t, func(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
 		s := newTrunkStage(t, &Trunk{
 			Meta: resource.Meta{ID: "in", Name: "in"}, Addresses: []string{"192.0.2.10"}, Region: "KR", Identity: IdentityProfile{Trust: IdentityPAI},
 			Codecs: []string{"PCMA"}, Encryption: call.EncryptionSDES,

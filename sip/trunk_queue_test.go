@@ -35,7 +35,7 @@ func windows(t *testing.T, at []time.Time, most int) {
 }
 
 func TestR22TwoHundredAtOnceOnFiveCallsASecondAndThirtyChannels(t *testing.T) {
-	inBubble(t, func(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
 		l, k := NewLimits(LimitOptions{}), limited(30, 5, 0)
 		var mu sync.Mutex
 		var at []time.Time
@@ -108,7 +108,7 @@ func TestR22TwoHundredAtOnceOnFiveCallsASecondAndThirtyChannels(t *testing.T) {
 }
 
 func TestR22ChannelsOfBothDirectionsTogether(t *testing.T) {
-	inBubble(t, func(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
 		l, k := NewLimits(LimitOptions{}), limited(3, 0, 0)
 		in, _, ok := l.AcquireChannel(k, time.Now())
 		if !ok {
@@ -122,7 +122,7 @@ func TestR22ChannelsOfBothDirectionsTogether(t *testing.T) {
 		if _, why = l.tryPlace(k, placeAsk{priority: call.PriorityAgent}); why != `all 3 channels of trunk "narrow" are in use` {
 			t.Errorf("a fourth: %q", why)
 		}
-		if _, why, ok = l.AcquireChannel(k, time.Now()); ok {
+		if _, _, ok = l.AcquireChannel(k, time.Now()); ok {
 			t.Error("a fourth came in")
 		}
 		began := time.Now()
@@ -141,7 +141,7 @@ func TestR22ChannelsOfBothDirectionsTogether(t *testing.T) {
 }
 
 func TestR22WaitIsBoundedAndSaysWhatWasMissing(t *testing.T) {
-	inBubble(t, func(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
 		l, k := NewLimits(LimitOptions{}), limited(1, 0, 0)
 		release, _ := l.tryPlace(k, placeAsk{priority: call.PriorityAgent})
 		for _, p := range []call.Priority{call.PriorityEmergency, call.PriorityAgent, call.PriorityCampaign} {
@@ -172,7 +172,7 @@ func TestR22WaitIsBoundedAndSaysWhatWasMissing(t *testing.T) {
 }
 
 func TestR22TheQueueIsBounded(t *testing.T) {
-	inBubble(t, func(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
 		l, k := NewLimits(LimitOptions{}), limited(1, 0, 0)
 		release, _ := l.tryPlace(k, placeAsk{})
 		var wg sync.WaitGroup
@@ -190,7 +190,7 @@ func TestR22TheQueueIsBounded(t *testing.T) {
 }
 
 func TestR22CampaignsLeaveRoomForPeople(t *testing.T) {
-	inBubble(t, func(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
 		l, k := NewLimits(LimitOptions{}), limited(10, 10, 60)
 		var releases []func()
 		count := func(p call.Priority) (n int) {
@@ -224,7 +224,7 @@ func TestR22CampaignsLeaveRoomForPeople(t *testing.T) {
 }
 
 func TestR22EmergencyCallsWaitForNothing(t *testing.T) {
-	inBubble(t, func(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
 		s := newTrunkStage(t)
 		defer s.close()
 		s.change(limited(1, 1, 0))
@@ -245,7 +245,7 @@ func TestR22EmergencyCallsWaitForNothing(t *testing.T) {
 }
 
 func TestR22WaitingForTheFirstTrunkOnlyWhenNoneHasAPlace(t *testing.T) {
-	inBubble(t, func(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
 		s := newTrunkStage(t)
 		defer s.close()
 		one := func(name string, i int) *Trunk {

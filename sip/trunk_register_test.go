@@ -32,7 +32,7 @@ func registerStage(t *testing.T) *trunkStage {
 }
 
 func TestT01R16GrantOfFiftyForAnHourIsRefreshedBefore45Seconds(t *testing.T) {
-	inBubble(t, func(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
 		s := registerStage(t)
 		defer s.close()
 		r := s.registrar(regAddr, sipgo.REGISTER, func(_ int, req *sipgo.Request) *sipgo.Response { return granted(req, 50) })
@@ -70,7 +70,7 @@ func TestT01R16GrantOfFiftyForAnHourIsRefreshedBefore45Seconds(t *testing.T) {
 }
 
 func TestT01IntervalTooBriefIsAskedAgainWithMinExpires(t *testing.T) {
-	inBubble(t, func(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
 		s := registerStage(t)
 		defer s.close()
 		r := s.registrar(regAddr, sipgo.REGISTER, func(_ int, req *sipgo.Request) *sipgo.Response {
@@ -118,17 +118,15 @@ func TestR16LifetimesOfAnAnswer(t *testing.T) {
 		"more seconds than there are":  {[]string{"Expires", "99999999999999999999"}, time.Hour, 0},
 		"parameters after the seconds": {[]string{"Expires", "30;x=y"}, 30 * time.Second, 0},
 	} {
-		req := sipgo.NewRequest(sipgo.REGISTER, sipgo.Uri{Scheme: "sip", Host: "c.example"})
-		res := sipgo.NewResponseFromRequest(req, 200, "OK", nil)
 		text := "SIP/2.0 200 OK\r\n"
 		for i := 0; i+1 < len(c.headers); i += 2 {
 			text += c.headers[i] + ": " + c.headers[i+1] + "\r\n"
 		}
-		if m, err := sipgo.ParseMessage([]byte(text + "Content-Length: 0\r\n\r\n")); err == nil {
-			res = m.(*sipgo.Response)
-		} else {
+		m, err := sipgo.ParseMessage([]byte(text + "Content-Length: 0\r\n\r\n"))
+		if err != nil {
 			t.Fatalf("%s: %v", name, err)
 		}
+		res := m.(*sipgo.Response)
 		got, old := grantOf(res, ours, time.Hour)
 		if got != c.want || len(old) != c.old {
 			t.Errorf("%s: granted %s with %d old, want %s with %d", name, got, len(old), c.want, c.old)
@@ -142,7 +140,7 @@ func TestR16LifetimesOfAnAnswer(t *testing.T) {
 }
 
 func TestR16DeadRegistrarIsTriedWithJitterAndFoundAgainWithinOneStep(t *testing.T) {
-	inBubble(t, func(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
 		s := registerStage(t)
 		defer s.close()
 		var dead atomic.Bool
@@ -191,7 +189,7 @@ func TestR16DeadRegistrarIsTriedWithJitterAndFoundAgainWithinOneStep(t *testing.
 
 func TestR16ChallengesStaleNonceWrongPasswordAnd403(t *testing.T) {
 	login := func(k *Trunk) { k.Login = Login{Username: "acme", Secret: "open sesame"} }
-	inBubble(t, func(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
 		s := registerStage(t)
 		defer s.close()
 		auth := NewAuthenticator("carrier.example", nil)
@@ -248,7 +246,7 @@ func TestR16ChallengesStaleNonceWrongPasswordAnd403(t *testing.T) {
 		"unavailable": {nil, func(req *sipgo.Request) *sipgo.Response { return reply(req, 503, "Retry-After", "40") }, 503, 1, EnrolFailing},
 	} {
 		t.Run(name, func(t *testing.T) {
-			inBubble(t, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
 				s := registerStage(t)
 				defer s.close()
 				r := s.registrar(regAddr, sipgo.REGISTER, func(_ int, req *sipgo.Request) *sipgo.Response { return c.answer(req) })
@@ -273,7 +271,7 @@ func TestR16ChallengesStaleNonceWrongPasswordAnd403(t *testing.T) {
 }
 
 func TestT02CarrierMovesAndSoDoWe(t *testing.T) {
-	inBubble(t, func(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
 		s := registerStage(t)
 		defer s.close()
 		grant := func(_ int, req *sipgo.Request) *sipgo.Response { return granted(req, 3600) }
@@ -322,7 +320,7 @@ func TestR16UnregisteredWhenRemovedDisabledAndAtShutdown(t *testing.T) {
 		"shutdown": func(s *trunkStage) { s.ep.Close() },
 	} {
 		t.Run(name, func(t *testing.T) {
-			inBubble(t, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
 				s := registerStage(t)
 				defer s.close()
 				r := s.registrar(regAddr, sipgo.REGISTER, func(n int, req *sipgo.Request) *sipgo.Response {
@@ -346,7 +344,7 @@ func TestR16UnregisteredWhenRemovedDisabledAndAtShutdown(t *testing.T) {
 			})
 		})
 	}
-	inBubble(t, func(t *testing.T) { // a registrar that is dead does not hold up the shutdown
+	synctest.Test(t, func(t *testing.T) { // a registrar that is dead does not hold up the shutdown
 		s := registerStage(t)
 		defer s.close()
 		s.registrar(regAddr, sipgo.REGISTER, func(n int, req *sipgo.Request) *sipgo.Response {
@@ -366,7 +364,7 @@ func TestR16UnregisteredWhenRemovedDisabledAndAtShutdown(t *testing.T) {
 }
 
 func TestR16NextGatewayRegistersWhenTheFirstIsDead(t *testing.T) {
-	inBubble(t, func(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
 		s := registerStage(t)
 		defer s.close()
 		var dead atomic.Bool
@@ -393,7 +391,7 @@ func TestR16NextGatewayRegistersWhenTheFirstIsDead(t *testing.T) {
 }
 
 func TestR16CallsOfTheRegisteredCarrierAreItsTrunks(t *testing.T) {
-	inBubble(t, func(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
 		s := registerStage(t)
 		defer s.close()
 		r := s.registrar(regAddr, sipgo.REGISTER, func(_ int, req *sipgo.Request) *sipgo.Response { return granted(req, 3600) })
@@ -434,7 +432,7 @@ func TestR16CallsOfTheRegisteredCarrierAreItsTrunks(t *testing.T) {
 }
 
 func TestR16NameThatIsNotFoundIsShown(t *testing.T) {
-	inBubble(t, func(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
 		s := registerStage(t)
 		defer s.close()
 		s.dns.set(func(z *zone) { z.addrs = map[string][]string{}; z.srv = map[string][]*net.SRV{} })

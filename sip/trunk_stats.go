@@ -180,7 +180,6 @@ func DelayBounds() []time.Duration { return delayBounds() }
 
 // TrunkStates is what all trunks with gateways are doing, by name.
 func (ep *Endpoint) TrunkStates() []TrunkState {
-	ep.SyncTrunks()
 	out := make([]TrunkState, 0, 8)
 	for _, t := range ep.opt.Trunks().Outgoing() {
 		if s, ok := ep.TrunkState(t.ID); ok {

@@ -34,10 +34,22 @@ func TestEmergencyNumbersOfRegions(t *testing.T) {
 		number, region string
 		want           bool
 	}{
-		{"112", "KR", true}, {"119", "KR", true}, {"911", "US", true}, {"999", "GB", true}, {"110", "DE", true},
-		{"110", "JP", true}, {"119", "JP", true}, {"112", "", true}, {"000", "AU", true},
-		{"999", "KR", false}, {"114", "KR", false}, {"2001", "KR", false}, {"+821012345678", "KR", false}, {"", "KR", false},
-		{"119", "", false}, {"11x", "KR", false},
+		{"112", "KR", true},
+		{"119", "KR", true},
+		{"911", "US", true},
+		{"999", "GB", true},
+		{"110", "DE", true},
+		{"110", "JP", true},
+		{"119", "JP", true},
+		{"112", "", true},
+		{"000", "AU", true},
+		{"999", "KR", false},
+		{"114", "KR", false},
+		{"2001", "KR", false},
+		{"+821012345678", "KR", false},
+		{"", "KR", false},
+		{"119", "", false},
+		{"11x", "KR", false},
 	} {
 		if got := Emergency(c.number, c.region); got != c.want {
 			t.Errorf("Emergency(%q, %q) = %v, want %v", c.number, c.region, got, c.want)
