@@ -85,10 +85,7 @@ func (l *login) answer(req *sipgo.Request, res *sipgo.Response) (sipgo.Header, e
 	if l.answers = append(kept, now); len(l.answers) > maxAnswers {
 		return nil, errs.New(errs.Denied, "user %q: the carrier asks for the password again and again", l.username)
 	}
-	value, err := l.credentials(c, string(req.Method), req.Recipient.String())
-	if err != nil {
-		return nil, err
-	}
+	value := l.credentials(c, string(req.Method), req.Recipient.String())
 	l.settle(c.realm)
 	l.last, l.proxy = c, proxy
 	return header(give, value), nil
@@ -101,10 +98,7 @@ func (l *login) ahead(req *sipgo.Request) sipgo.Header {
 	if l.last.nonce == "" {
 		return nil
 	}
-	value, err := l.credentials(l.last, string(req.Method), req.Recipient.String())
-	if err != nil {
-		return nil
-	}
+	value := l.credentials(l.last, string(req.Method), req.Recipient.String())
 	if l.proxy {
 		return header("Proxy-Authorization", value)
 	}
@@ -177,7 +171,7 @@ func (l *login) settle(realm string) {
 }
 
 // credentials computes the value. RFC 7616 §3.4.
-func (l *login) credentials(c challenge, method, uri string) (string, error) {
+func (l *login) credentials(c challenge, method, uri string) string {
 	sum := func(s string) string { m := md5.Sum([]byte(s)); return hex.EncodeToString(m[:]) }
 	if c.sha256() {
 		sum = func(s string) string { m := sha256.Sum256([]byte(s)); return hex.EncodeToString(m[:]) }
@@ -212,7 +206,7 @@ func (l *login) credentials(c challenge, method, uri string) (string, error) {
 	if c.opaque != "" {
 		fmt.Fprintf(&b, `, opaque="%s"`, escapeQuoted(c.opaque))
 	}
-	return b.String(), nil
+	return b.String()
 }
 
 func escapeQuoted(s string) string { return strings.NewReplacer(`\`, `\\`, `"`, `\"`).Replace(s) }

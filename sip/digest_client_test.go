@@ -30,9 +30,9 @@ func TestDigestAnswersOfTheRFCs(t *testing.T) {
 		"RFC 2069":         {bare, "Circle Of Life", "", "670fd8c2df070c60b045671b8b24ff02"},
 	} {
 		l := &login{username: "Mufasa", password: c.password, cnonce: func() string { return c.cnonce }}
-		v, err := l.credentials(c.challenge, "GET", "/dir/index.html")
-		if err != nil || !strings.Contains(v, `response="`+c.want+`"`) {
-			t.Errorf("%s: %s, %v", name, v, err)
+		v := l.credentials(c.challenge, "GET", "/dir/index.html")
+		if !strings.Contains(v, `response="`+c.want+`"`) {
+			t.Errorf("%s: %s", name, v)
 		}
 		if c.challenge.opaque != "" && !strings.Contains(v, `opaque="`+c.challenge.opaque+`"`) {
 			t.Errorf("%s: opaque is not returned: %s", name, v)
@@ -168,14 +168,9 @@ func FuzzChallenge(f *testing.F) {
 			return
 		}
 		l := &login{username: "u", password: "p"}
-		out, err := l.credentials(c, "INVITE", "sip:a@b")
-		if err != nil || strings.ContainsAny(out, "\r\n") {
-			t.Fatalf("%q: %v", out, err)
-		}
-		if p, err := parseDigest(out); err != nil || p.realm != c.realm || p.nonce != c.nonce {
-			if c.qop == "" || err != nil && !strings.Contains(err.Error(), "twice") {
-				t.Logf("%q: %v", out, err)
-			}
+		out := l.credentials(c, "INVITE", "sip:a@b")
+		if p, perr := parseDigest(out); perr != nil || p.realm != c.realm || p.nonce != c.nonce || strings.ContainsAny(out, "\r\n") {
+			t.Errorf("%q: %v", out, perr)
 		}
 	})
 }

@@ -191,7 +191,7 @@ func (a attempt) why() string {
 	case a.err != nil:
 		return clip(a.err.Error(), 200)
 	case a.res != nil:
-		return strconv.Itoa(a.res.StatusCode) + " " + plainText(a.res.Reason, 100)
+		return strconv.Itoa(a.res.StatusCode) + " " + plainText(a.res.Reason, 60)
 	default:
 		return "no answer"
 	}
