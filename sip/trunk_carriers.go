@@ -74,6 +74,9 @@ func (x *carriers) sync(table *TrunkTable) {
 		if !stays[id] {
 			delete(x.all, id)
 			delete(x.tokens, c.token)
+			if t, ok := table.ByID(id); ok && len(t.Gateways) > 0 { // disabled, maybe with a new password to leave with
+				c.adopt(t)
+			}
 			close(c.stop)
 			x.ep.opt.Limits.forget(id)
 		}
@@ -193,23 +196,12 @@ func (c *carrier) config() *Trunk {
 
 // configure sets the configuration and starts the work, or tells it of the change.
 func (c *carrier) configure(t *Trunk) {
-	password, err := "", error(nil)
-	if t.Login.Username != "" {
-		if c.ep.opt.OpenSecret == nil {
-			err = errors.New("there is no key to read the password with")
-		} else if password, err = c.ep.opt.OpenSecret(t); err != nil {
-			c.ep.log.Error("password of a trunk cannot be read", "trunk", t.Name, "error", err)
-		}
-	}
+	c.adopt(t)
 	if t.TLSInsecure {
 		c.ep.log.Warn("certificates of a trunk are not checked", "trunk", t.Name)
 	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if c.trunk != nil && c.trunk.Login.Realm != t.Login.Realm {
-		c.pin = realmPin{}
-	}
-	c.trunk, c.password, c.broken = t, password, err
 	if c.changed != nil {
 		close(c.changed)
 	}
@@ -223,6 +215,24 @@ func (c *carrier) configure(t *Trunk) {
 		}
 		c.ep.spawn(c.probe)
 	}
+}
+
+// adopt takes a configuration, with its password, and tells nobody.
+func (c *carrier) adopt(t *Trunk) {
+	password, err := "", error(nil)
+	if t.Login.Username != "" {
+		if c.ep.opt.OpenSecret == nil {
+			err = errors.New("there is no key to read the password with")
+		} else if password, err = c.ep.opt.OpenSecret(t); err != nil {
+			c.ep.log.Error("password of a trunk cannot be read", "trunk", t.Name, "error", err)
+		}
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.trunk != nil && c.trunk.Login.Realm != t.Login.Realm {
+		c.pin = realmPin{}
+	}
+	c.trunk, c.password, c.broken = t, password, err
 }
 
 // login is a fresh hand of the trunk's credentials; nil if there are none.
