@@ -35,7 +35,7 @@ func (ep *Endpoint) planTrunk(ctx context.Context, t call.Target) (plan, error) 
 	ask := placeAsk{
 		priority:  min(max(t.Priority, call.PriorityEmergency), call.PriorityCampaign),
 		group:     t.InstanceID + "/" + t.Group,
-		emergency: phone.Emergency(t.Number, ep.opt.Region(t.InstanceID)),
+		emergency: phone.IsEmergency(t.Number, ep.opt.Region(t.InstanceID)),
 	}
 	usable, err := ep.usableFor(ctx, t, ask.emergency)
 	if err != nil {
@@ -54,6 +54,8 @@ func (ep *Endpoint) planTrunk(ctx context.Context, t call.Target) (plan, error) 
 		switch {
 		case perr == nil:
 			return p, nil
+		case errs.Is(perr, errs.Denied): // by no trunk
+			return plan{}, perr
 		case errs.Is(perr, errs.Throttled) && wait == nil:
 			wait = &usable[i]
 		case first == nil:
@@ -275,7 +277,7 @@ func (ep *Endpoint) Profile(t call.Target) call.Profile {
 	if t.UserID != "" || t.Number == "" {
 		return call.Profile{}
 	}
-	list, err := ep.trunksFor(t, phone.Emergency(t.Number, ep.opt.Region(t.InstanceID)))
+	list, err := ep.trunksFor(t, phone.IsEmergency(t.Number, ep.opt.Region(t.InstanceID)))
 	if err != nil {
 		return call.Profile{}
 	}

@@ -34,9 +34,9 @@ func Abroad(e164, region string) (digits string, ok bool) {
 	return "00" + e164[1:], true
 }
 
-// Emergency reports whether a number as dialled in a region reaches its emergency services: 112 and 119 in KR, 911 in US.
+// IsEmergency reports whether a number as dialled in a region reaches its emergency services: 112 and 119 in KR, 911 in US.
 // 112 and 911 are taken as such everywhere: phones from abroad dial them (3GPP TS 22.101 §10.1).
-func Emergency(number, region string) bool {
+func IsEmergency(number, region string) bool {
 	if number == "112" || number == "911" {
 		return true
 	}

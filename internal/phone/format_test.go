@@ -51,8 +51,8 @@ func TestEmergencyNumbersOfRegions(t *testing.T) {
 		{"119", "", false},
 		{"11x", "KR", false},
 	} {
-		if got := Emergency(c.number, c.region); got != c.want {
-			t.Errorf("Emergency(%q, %q) = %v, want %v", c.number, c.region, got, c.want)
+		if got := IsEmergency(c.number, c.region); got != c.want {
+			t.Errorf("IsEmergency(%q, %q) = %v, want %v", c.number, c.region, got, c.want)
 		}
 	}
 }
