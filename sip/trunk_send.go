@@ -25,8 +25,8 @@ type outside struct {
 	contact     string // user part of a Contact; empty: none
 }
 
-// errSilent is for a far end that says nothing.
-var errSilent = errors.New("no answer")
+// errNoReply is for a far end that says nothing.
+var errNoReply = errors.New("no answer")
 
 // exchange sends a request and gives the final answer. It also gives our face towards that place, which the
 // Contact had. The error is for what got no answer: of the far end, of the network, or in time.
@@ -84,10 +84,10 @@ func (ep *Endpoint) roundTrip(ctx context.Context, req *sipgo.Request) (*sipgo.R
 				return res, nil
 			}
 		case <-tx.Done():
-			return nil, errSilent
+			return nil, errNoReply
 		case <-ctx.Done():
 			tx.Terminate()
-			return nil, errSilent
+			return nil, errNoReply
 		}
 	}
 }
