@@ -56,6 +56,7 @@ func (ep *Endpoint) onInvite(req *sipgo.Request, tx *sipgo.ServerTx) {
 	}
 	now := time.Now()
 	if ep.index.leg(callIDOf(req), tagOf(req.From().Params)) != nil { // RFC 3261 §16.3: our own, back again
+		ep.count.loops.Add(1)
 		ep.refuseInvite(req, tx, 482, "Loop Detected", "our own INVITE came back")
 		return
 	}
@@ -87,6 +88,14 @@ func (ep *Endpoint) onInvite(req *sipgo.Request, tx *sipgo.ServerTx) {
 	}
 	who, ok := ep.identify(req, tx, now)
 	if !ok {
+		return
+	}
+	if ep.tooBrief(req) { // RFC 4028 §9
+		ep.refuseInvite(req, tx, 422, "Session Interval Too Small", "Session-Expires is below "+ep.opt.MinSE.String(), ep.minSE())
+		return
+	}
+	if _, good := replacesOf(req); !good { // RFC 3891 §3
+		ep.refuseInvite(req, tx, 400, "Bad Request", "Replaces cannot be read")
 		return
 	}
 	release, why, ok := ep.opt.Limits.AcquireChannel(who.trunk, now)
@@ -136,6 +145,7 @@ func (ep *Endpoint) admit(req *sipgo.Request, tx *sipgo.ServerTx, in *invite, wh
 	l.first = &serverInvite{seq: req.CSeq().SeqNo, noOffer: sdp == nil}
 	l.first.inRequest = inRequest{req: req, tx: tx, in: in}
 	inbound := ep.inbound(req, who, sdp)
+	l.introduce(req, who, inbound)
 	if ep.index.bind(in, l) { // the CANCEL was quicker
 		release()
 		ep.refuseInvite(req, tx, 487, "Request Terminated", "cancelled before it was admitted")
@@ -148,9 +158,16 @@ func (ep *Endpoint) admit(req *sipgo.Request, tx *sipgo.ServerTx, in *invite, wh
 	}
 	ctx, cancel := context.WithTimeout(ep.ctx, admitTime)
 	defer cancel()
-	events, err := ep.askAdmitter(ctx, inbound, l)
+	var events func(call.LegEvent)
+	err := errs.New(errs.NotFound, "Replaces has not the tags of the call that it names")
+	if !ep.forged(inbound.Replaces) {
+		events, err = ep.askAdmitter(ctx, inbound, l)
+	}
 	if err != nil {
 		code, reason, wait := statusOf(err)
+		if inbound.Replaces != nil && code == 404 { // RFC 3891 §3
+			code, reason = 481, "Call/Transaction Does Not Exist"
+		}
 		ep.count.refused.Add(1)
 		ep.logRefused(refusedInvite{
 			code: code, why: err.Error(), callID: l.callID, source: req.Source(), from: inbound.From.Address, to: inbound.Called,
@@ -347,6 +364,7 @@ func (ep *Endpoint) inbound(req *sipgo.Request, who peer, sdp []byte) call.Inbou
 		in.DeviceUser, region = who.device.UserID, ep.opt.Region(who.device.InstanceID)
 		in.From = contact.Endpoint{Type: contact.VoIP, Address: who.device.Name}
 	}
+	in.Replaces, _ = replacesOf(req)
 	called := userPart(&req.Recipient)
 	if called == "" || who.trunk != nil && called == ep.carriers.token(who.trunk.ID) { // the registered Contact is no number
 		called = calledParty(req)

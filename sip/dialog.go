@@ -16,10 +16,11 @@ type dialog struct {
 	routes              []sipgo.Uri // in the order in which requests pass them
 	localSeq, remoteSeq uint32
 
-	network string         // UDP or TCP
+	network string         // UDP, TCP, TLS, WS or WSS
 	laddr   netip.AddrPort // our socket, for UDP
 	via     sipgo.Uri      // host and port that the peer should see
 	source  netip.AddrPort // where the peer's messages come from
+	sips    bool           // the peer called a sips URI: our Contact is one too
 	behind  bool           // always answer to source: a device, whose Contact may be anything
 }
 
@@ -33,7 +34,10 @@ type party struct {
 func (d *dialog) contact() *sipgo.ContactHeader {
 	u := sipgo.Uri{Scheme: "sip", User: "ullim", Host: d.via.Host, Port: d.via.Port}
 	if d.network != "UDP" {
-		u.UriParams = sipgo.HeaderParams{{K: "transport", V: strings.ToLower(d.network)}}
+		u.UriParams = sipgo.HeaderParams{{K: "transport", V: uriTransport(d.network)}}
+	}
+	if d.sips { // RFC 3261 §12.1.1
+		u.Scheme = "sips"
 	}
 	return &sipgo.ContactHeader{Address: u}
 }
@@ -45,7 +49,7 @@ func dialogOfInvite(req *sipgo.Request, localTag string) dialog {
 		local:     party{name: req.To().DisplayName, uri: *req.To().Address.Clone()},
 		remote:    party{name: req.From().DisplayName, uri: *req.From().Address.Clone()},
 		remoteSeq: req.CSeq().SeqNo,
-		network:   strings.ToUpper(req.Transport()),
+		network:   strings.ToUpper(req.Transport()), sips: req.Recipient.Scheme == "sips",
 	}
 	if c := req.Contact(); c != nil {
 		d.target = *c.Address.Clone()
@@ -82,6 +86,13 @@ func (d *dialog) refresh(req *sipgo.Request) {
 	d.heard(req.Source())
 }
 
+// moved takes the peer's new Contact from its answer to a request of ours that may change it. RFC 3261 §12.2.1.2.
+func (d *dialog) moved(res *sipgo.Response) {
+	if c := res.Contact(); c != nil && !c.Address.Wildcard {
+		d.target = *c.Address.Clone()
+	}
+}
+
 func (d *dialog) heard(source string) {
 	if src, err := netip.ParseAddrPort(source); err == nil {
 		d.source = netip.AddrPortFrom(src.Addr().Unmap(), src.Port())
@@ -96,6 +107,7 @@ func (d *dialog) request(ep *Endpoint, method sipgo.RequestMethod) *sipgo.Reques
 
 // build is request for a CSeq that is already taken: of the INVITE that an ACK is for.
 func (d *dialog) build(ep *Endpoint, method sipgo.RequestMethod, seq uint32) *sipgo.Request {
+	ep.track(d)
 	uri, routes := d.target, d.routes
 	if len(routes) > 0 {
 		if _, loose := routes[0].UriParams.Get("lr"); !loose { // strict routing: RFC 3261 §12.2.1.1
@@ -124,11 +136,12 @@ func (d *dialog) build(ep *Endpoint, method sipgo.RequestMethod, seq uint32) *si
 	req.AppendHeader(&sipgo.CSeqHeader{SeqNo: seq, MethodName: method})
 	if method == sipgo.INVITE || method == sipgo.UPDATE {
 		req.AppendHeader(d.contact())
-		req.AppendHeader(sipgo.NewHeader("Allow", allowed))
+		req.AppendHeader(ep.allow())
 	}
 	req.AppendHeader(sipgo.NewHeader("User-Agent", ep.opt.UserAgent))
 	req.SetBody(nil)
 	d.direct(req)
+	ep.noteWay(d)
 	return req
 }
 

@@ -3,6 +3,7 @@ package sip
 import (
 	"context"
 	"crypto/rand"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -36,6 +37,8 @@ type Options struct {
 	Log       *slog.Logger
 	Packets   []net.PacketConn // UDP, bound; the endpoint closes them
 	Listeners []net.Listener   // TCP; the endpoint closes them
+	Secure    []net.Listener   // TCP, for TLS; the endpoint closes them
+	ServerTLS *tls.Config      // of Secure
 	Advertise string           // host[:port] for Via and Contact; empty: the local address towards the peer
 	Realm     string           // of the digest challenges
 	Secret    []byte           // signs nonces; shared by nodes; random if empty
@@ -50,6 +53,18 @@ type Options struct {
 	OpenSecret func(*Trunk) (string, error)
 	UserAgent  string
 	MaxCalls   int // legs at once, of both directions (2000)
+
+	SessionExpires time.Duration // of the session timers that we ask for (30 min); negative: none (RFC 4028)
+	MinSE          time.Duration // the shortest that we take (90 s)
+
+	// OnText takes text messages (RFC 3428) of devices and trunks. It must not block; nil: they are refused.
+	OnText func(Text)
+
+	MaxStreams int // connections at once (4096); the last eighth is kept for trunks and hosts that have registered
+	// ClientCertificate is what we show to a server that asks for a certificate. May be nil.
+	ClientCertificate func(*tls.CertificateRequestInfo) (*tls.Certificate, error)
+	// Dial opens a connection to a trunk, from an address of ours if that is valid; nil: TCP.
+	Dial func(ctx context.Context, from netip.Addr, to netip.AddrPort) (net.Conn, error)
 
 	// Region gives the country of an instance, for national numbers from devices and from trunks without a region of
 	// their own. May be nil.
@@ -78,8 +93,9 @@ type Endpoint struct {
 	log    *slog.Logger
 	auth   *Authenticator
 	secret []byte
-	prefix string // of our branches
-	host   string // to advertise
+	prefix string     // of our branches
+	host   string     // to advertise
+	hostIP netip.Addr // the same, if it is an address
 	port   int
 
 	parser       *sipgo.Parser
@@ -87,11 +103,18 @@ type Endpoint struct {
 	transactions *sipgo.TransactionLayer
 	packets      []*packetGuard
 	listeners    []*listenGuard
+	doors        map[string]*door
 	streams      streams
 	index        *index
 	carriers     *carriers
 
-	numbers     phone.Cache
+	numbers  phone.Cache
+	dialMu   sync.Mutex // of the next four
+	dials    map[flowKey]*dialing
+	lines    expiring[flowKey, hop]         // how peers were connected to
+	ways     expiring[dialogKey, way]       // how requests of dialogs may go
+	tcpPeers expiring[netip.AddrPort, bool] // whether a UDP peer has TCP
+
 	count       counters
 	draining    atomic.Bool
 	shedAnswers rate
@@ -112,11 +135,61 @@ var _ call.Dialer = (*Endpoint)(nil)
 // NewEndpoint wires the endpoint; Start begins to serve.
 func NewEndpoint(o Options) (*Endpoint, error) {
 	switch {
-	case len(o.Packets)+len(o.Listeners) == 0:
+	case len(o.Packets)+len(o.Listeners)+len(o.Secure) == 0:
 		return nil, errors.New("sip: no socket to serve")
+	case len(o.Secure) > 0 && o.ServerTLS == nil:
+		return nil, errors.New("sip: ServerTLS must be set for Secure")
 	case o.Trunks == nil || o.Devices == nil || o.Registrar == nil || o.Limits == nil || o.Admitter == nil:
 		return nil, errors.New("sip: Trunks, Devices, Registrar, Limits and Admitter must be set")
 	}
+	o.defaults()
+	prepareLibrary()
+	ep := &Endpoint{
+		opt: o, log: o.Log, auth: o.Auth, secret: make([]byte, 32), prefix: branchCookie + newTag()[:8] + "-",
+		parser: sipgo.NewParser(), index: newIndex(), streams: newStreams(o.MaxStreams), doors: make(map[string]*door),
+		dials:       make(map[flowKey]*dialing),
+		shedAnswers: rate{perSecond: 100, burst: 100},
+		logRate:     rate{perSecond: 20, burst: 200},
+		panicRate:   rate{perSecond: 1, burst: 10},
+	}
+	_, _ = rand.Read(ep.secret) // never fails: crypto/rand ends the program instead
+	if ep.auth == nil {
+		ep.auth = NewAuthenticator(o.Realm, o.Secret)
+	}
+	if err := ep.advertise(o.Advertise); err != nil {
+		return nil, err
+	}
+	ep.ctx, ep.cancel = context.WithCancel(context.Background())
+	ep.carriers = newCarriers(ep)
+	log := slog.New(newSampler(o.Log.Handler()))
+	ep.transports = sipgo.NewTransportLayer(net.DefaultResolver, sipgo.NewParser(), nil,
+		sipgo.WithTransportLayerLogger(log), sipgo.WithTransportLayerTransports(neverDialling()))
+	ep.transactions = sipgo.NewTransactionLayer(ep.transports,
+		sipgo.WithTransactionLayerLogger(log),
+		sipgo.WithTransactionLayerUnhandledResponseHandler(ep.strayResponse),
+		sipgo.WithTransactionLayerTerminateOnConnClose())
+	ep.transactions.OnRequest(ep.onRequest)
+	for _, c := range o.Packets {
+		local, ok := addrPort(c.LocalAddr())
+		if !ok {
+			return nil, fmt.Errorf("sip: local address %s is not ip:port", c.LocalAddr())
+		}
+		ep.packets = append(ep.packets, &packetGuard{ep: ep, conn: c, local: local, done: make(chan struct{})})
+	}
+	for _, l := range o.Listeners {
+		ep.listeners = append(ep.listeners, &listenGuard{Listener: l, ep: ep})
+	}
+	for _, l := range o.Secure {
+		ep.listeners = append(ep.listeners, &listenGuard{Listener: l, ep: ep, secure: o.ServerTLS})
+	}
+	for _, network := range streamNetworks() {
+		ep.doors[network] = newDoor(network)
+	}
+	return ep, nil
+}
+
+// defaults fills in what was left out.
+func (o *Options) defaults() {
 	if o.Log == nil {
 		o.Log = slog.New(slog.DiscardHandler)
 	}
@@ -135,50 +208,19 @@ func NewEndpoint(o Options) (*Endpoint, error) {
 	if o.OnAnswer == nil {
 		o.OnAnswer = func(string, int) {}
 	}
+	if o.SessionExpires == 0 {
+		o.SessionExpires = defaultExpires
+	}
+	o.MinSE = max(o.MinSE, leastMinSE)
+	if o.SessionExpires > 0 {
+		o.SessionExpires = max(o.SessionExpires, o.MinSE)
+	}
 	if o.OnRefused == nil {
 		o.OnRefused = func(int) {}
 	}
-	prepareLibrary()
-	ep := &Endpoint{
-		opt: o, log: o.Log, auth: o.Auth, secret: make([]byte, 32), prefix: branchCookie + newTag()[:8] + "-",
-		parser: sipgo.NewParser(), index: newIndex(),
-		shedAnswers: rate{perSecond: 100, burst: 100},
-		logRate:     rate{perSecond: 20, burst: 200},
-		panicRate:   rate{perSecond: 1, burst: 10},
+	if o.Dial == nil {
+		o.Dial = dialTCP
 	}
-	_, _ = rand.Read(ep.secret) // never fails: crypto/rand ends the program instead
-	if ep.auth == nil {
-		ep.auth = NewAuthenticator(o.Realm, o.Secret)
-	}
-	if err := ep.advertise(o.Advertise); err != nil {
-		return nil, err
-	}
-	ep.ctx, ep.cancel = context.WithCancel(context.Background())
-	key := o.Secret
-	if len(key) == 0 {
-		key = ep.secret
-	}
-	ep.carriers = newCarriers(ep, o.Resolver, key)
-	log := slog.New(newSampler(o.Log.Handler()))
-	ep.transports = sipgo.NewTransportLayer(net.DefaultResolver, sipgo.NewParser(), nil,
-		sipgo.WithTransportLayerLogger(log),
-		sipgo.WithTransportLayerTransports(sipgo.TransportsConfig{TCP: &sipgo.TransportTCP{DialerCreate: neverDial}}))
-	ep.transactions = sipgo.NewTransactionLayer(ep.transports,
-		sipgo.WithTransactionLayerLogger(log),
-		sipgo.WithTransactionLayerUnhandledResponseHandler(ep.strayResponse),
-		sipgo.WithTransactionLayerTerminateOnConnClose())
-	ep.transactions.OnRequest(ep.onRequest)
-	for _, c := range o.Packets {
-		local, ok := addrPort(c.LocalAddr())
-		if !ok {
-			return nil, fmt.Errorf("sip: local address %s is not ip:port", c.LocalAddr())
-		}
-		ep.packets = append(ep.packets, &packetGuard{ep: ep, conn: c, local: local, done: make(chan struct{})})
-	}
-	for _, l := range o.Listeners {
-		ep.listeners = append(ep.listeners, &listenGuard{Listener: l, ep: ep})
-	}
-	return ep, nil
 }
 
 func (ep *Endpoint) advertise(text string) error {
@@ -195,7 +237,7 @@ func (ep *Endpoint) advertise(text string) error {
 		}
 	}
 	if a, ok := hostAddr(host); ok {
-		host = uriHost(a)
+		host, ep.hostIP = uriHost(a), a
 	} else if host == "" || strings.ContainsAny(host, " \t\r\n;,<>@:\"") {
 		return fmt.Errorf("sip: advertised host %q is neither an IP address nor a name", host)
 	}
@@ -203,29 +245,15 @@ func (ep *Endpoint) advertise(text string) error {
 	return nil
 }
 
-// neverDial makes sipgo unable to open connections: a client's address is not a place to connect to, and whoever has
-// closed his connection is gone.
-func neverDial(net.Addr) net.Dialer {
-	return net.Dialer{
-		Timeout: time.Millisecond,
-		ControlContext: func(context.Context, string, string, syscallConn) error {
-			return errors.New("sip: the peer's connection is gone")
-		},
-	}
-}
-
 // Start begins to serve. It returns when all sockets are read.
 func (ep *Endpoint) Start() {
 	ep.start.Do(func() {
+		ep.openDoors()
 		for _, g := range ep.packets {
 			g.serve()
 		}
 		for _, g := range ep.listeners {
-			ep.spawn(func() {
-				if err := ep.transports.ServeTCP(g); !errors.Is(err, net.ErrClosed) {
-					ep.log.Error("tcp listener failed", "local", g.Addr().String(), "error", err)
-				}
-			})
+			ep.spawn(g.serve)
 		}
 		ep.SyncTrunks()
 	})
@@ -266,6 +294,9 @@ func (ep *Endpoint) Close() {
 		for _, g := range ep.listeners {
 			_ = g.Close() // nobody waits for it any more
 		}
+		for _, d := range ep.doors {
+			_ = d.Close() // nobody enters any more
+		}
 		ep.streams.closeAll()
 		_ = ep.transports.Close()
 		ep.wg.Wait()
@@ -295,13 +326,15 @@ func (ep *Endpoint) newVia(d *dialog) *sipgo.ViaHeader {
 	return via
 }
 
-// face is the host and port that a peer should see, for one of our sockets.
+// face is the host and port that a peer should see, for one of our sockets. An advertised address is for peers of its own
+// family; others see the socket's.
 func (ep *Endpoint) face(local, peer netip.AddrPort) sipgo.Uri {
-	u := sipgo.Uri{Host: ep.host, Port: ep.port}
-	if u.Port == 0 {
-		u.Port = int(local.Port())
-	}
-	if u.Host != "" {
+	u := sipgo.Uri{Host: ep.host, Port: int(local.Port())}
+	otherFamily := ep.hostIP.IsValid() && peer.IsValid() && ep.hostIP.Is4() != peer.Addr().Unmap().Is4()
+	if u.Host != "" && !otherFamily {
+		if ep.port != 0 && local.Port() != ep.listenPort("TLS") {
+			u.Port = ep.port
+		}
 		return u
 	}
 	addr := local.Addr()
@@ -326,25 +359,36 @@ func towards(ctx context.Context, peer netip.AddrPort, otherwise netip.Addr) net
 	return local.Addr()
 }
 
-// packetFor is the UDP socket for a peer: the first of its address family.
+// packetFor is the UDP socket for a peer: the first of its address family, else one for both.
 func (ep *Endpoint) packetFor(peer netip.Addr) *packetGuard {
 	for _, g := range ep.packets {
-		local := g.local.Addr()
-		if local.Is4() == peer.Is4() || local.IsUnspecified() && local.Is6() {
+		if g.local.Addr().Is4() == peer.Is4() {
+			return g
+		}
+	}
+	for _, g := range ep.packets {
+		if local := g.local.Addr(); local.IsUnspecified() && local.Is6() {
 			return g
 		}
 	}
 	return nil
 }
 
-// listenPort is the port for a stream peer's Contact: the first listener's.
-func (ep *Endpoint) listenPort() uint16 {
-	if len(ep.listeners) > 0 {
-		if ap, ok := addrPort(ep.listeners[0].Addr()); ok {
+// listenPort is the port for a stream peer's Contact: that of the first listener of its kind, 0 if there is none.
+func (ep *Endpoint) listenPort(network string) uint16 {
+	for _, l := range ep.listeners {
+		if ap, ok := addrPort(l.Addr()); ok && (l.secure != nil) == (network == "TLS") {
 			return ap.Port()
 		}
 	}
 	return 0
+}
+
+// sent tells of a message that goes out.
+func (ep *Endpoint) sent(network string, local, remote netip.AddrPort, raw []byte) {
+	if ep.opt.OnMessage != nil {
+		ep.opt.OnMessage(Message{At: time.Now(), Sent: true, Network: network, Local: local, Remote: remote, Raw: raw})
+	}
 }
 
 // panicked counts and logs a panic that was contained.

@@ -47,22 +47,26 @@ func TestEndpointRefusesWhatItCannotServe(t *testing.T) {
 }
 
 func TestFaceIsWhatThePeerSees(t *testing.T) {
-	peer := netip.MustParseAddrPort("127.0.0.1:9999")
-	for _, tc := range []struct{ advertise, local, want string }{
-		{"", "192.0.2.1:5060", "192.0.2.1:5060"},
-		{"", "[2001:db8::1]:5060", "[2001:db8::1]:5060"},
-		{"", "0.0.0.0:5070", "127.0.0.1:5070"}, // the address towards the peer
-		{"sip.example", "0.0.0.0:5070", "sip.example:5070"},
-		{"203.0.113.1:5080", "192.0.2.1:5060", "203.0.113.1:5080"},
-		{"2001:db8::5", "192.0.2.1:5060", "[2001:db8::5]:5060"},
-		{"[2001:db8::5]:5090", "192.0.2.1:5060", "[2001:db8::5]:5090"},
+	const v4, v6 = "127.0.0.1:9999", "[::1]:9999"
+	for _, tc := range []struct{ advertise, local, peer, want string }{
+		{"", "192.0.2.1:5060", v4, "192.0.2.1:5060"},
+		{"", "[2001:db8::1]:5060", v6, "[2001:db8::1]:5060"},
+		{"", "0.0.0.0:5070", v4, "127.0.0.1:5070"}, // the address towards the peer
+		{"", "[::]:5070", v4, "127.0.0.1:5070"},
+		{"sip.example", "0.0.0.0:5070", v4, "sip.example:5070"},
+		{"sip.example", "[2001:db8::1]:5070", v6, "sip.example:5070"},
+		{"203.0.113.1:5080", "192.0.2.1:5060", v4, "203.0.113.1:5080"},
+		{"203.0.113.1:5080", "[2001:db8::1]:5060", v6, "[2001:db8::1]:5060"}, // means nothing to a peer of the other family
+		{"2001:db8::5", "[2001:db8::1]:5060", v6, "[2001:db8::5]:5060"},
+		{"[2001:db8::5]:5090", "[2001:db8::1]:5060", v6, "[2001:db8::5]:5090"},
+		{"[2001:db8::5]:5090", "192.0.2.1:5060", v4, "192.0.2.1:5060"},
 	} {
 		ep := &Endpoint{ctx: t.Context()}
 		if err := ep.advertise(tc.advertise); err != nil {
 			t.Errorf("%q: %v", tc.advertise, err)
 			continue
 		}
-		u := ep.face(netip.MustParseAddrPort(tc.local), peer)
+		u := ep.face(netip.MustParseAddrPort(tc.local), netip.MustParseAddrPort(tc.peer))
 		same(t, tc.advertise+" on "+tc.local, fmt.Sprintf("%s:%d", u.Host, u.Port), tc.want)
 	}
 }

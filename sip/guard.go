@@ -27,8 +27,10 @@ const (
 
 // arrival is where a message came from.
 type arrival struct {
-	source netip.AddrPort
-	stream bool
+	source  netip.AddrPort
+	local   netip.AddrPort
+	network string
+	stream  bool // of bytes: Content-Length is the only end that a message has
 }
 
 // verdict is what becomes of a message: pass is what sipgo may see, reply what goes back, both perhaps nil.
@@ -53,12 +55,15 @@ func (ep *Endpoint) judge(data []byte, in arrival) (v verdict) {
 		ep.count.dropped.Add(1)
 		return verdict{}
 	}
+	if ep.opt.OnMessage != nil {
+		ep.opt.OnMessage(Message{At: time.Now(), Network: in.network, Local: in.local, Remote: in.source, Raw: data})
+	}
 	if m.method != "" && m.method != "ACK" {
 		if r := ep.shed(m, in); r != nil {
 			return ep.refuse(m, r, in)
 		}
 	}
-	if r := m.check(in.stream); r != nil {
+	if r := m.check(in); r != nil {
 		if r.code != 0 {
 			ep.count.malformed.Add(1)
 		}
@@ -279,9 +284,9 @@ func (v *packetView) ReadFrom(p []byte) (int, net.Addr, error) {
 		if !ok || keepAlive(v.buf[:n]) {
 			continue
 		}
-		j := v.ep.judge(v.buf[:n], arrival{source: src})
+		j := v.ep.judge(v.buf[:n], arrival{source: src, local: v.local, network: "UDP"})
 		if j.reply != nil {
-			_, _ = v.conn.WriteTo(j.reply, net.UDPAddrFromAddrPort(j.to)) // a lost answer is asked for again
+			_, _ = v.WriteTo(j.reply, net.UDPAddrFromAddrPort(j.to)) // a lost answer is asked for again
 		}
 		if j.pass == nil || len(j.pass) > len(p) {
 			continue
@@ -311,7 +316,14 @@ func (v *packetView) over(err error) bool {
 }
 
 // WriteTo sends.
-func (v *packetView) WriteTo(p []byte, addr net.Addr) (int, error) { return v.conn.WriteTo(p, addr) }
+func (v *packetView) WriteTo(p []byte, addr net.Addr) (int, error) {
+	if v.ep.opt.OnMessage != nil {
+		if to, ok := addrPort(addr); ok {
+			v.ep.sent("UDP", v.local, to, p)
+		}
+	}
+	return v.conn.WriteTo(p, addr)
+}
 
 // LocalAddr is the socket's.
 func (v *packetView) LocalAddr() net.Addr { return v.conn.LocalAddr() }
@@ -343,7 +355,7 @@ func addrPort(a net.Addr) (netip.AddrPort, bool) {
 	if a == nil {
 		return netip.AddrPort{}, false
 	}
-	if u, ok := a.(*net.UDPAddr); ok {
+	if u, ok := a.(interface{ AddrPort() netip.AddrPort }); ok {
 		ap := u.AddrPort()
 		return netip.AddrPortFrom(ap.Addr().Unmap(), ap.Port()), ap.IsValid()
 	}

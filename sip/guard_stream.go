@@ -2,156 +2,109 @@ package sip
 
 import (
 	"bytes"
+	"context"
 	"errors"
 	"io"
 	"net"
 	"net/netip"
-	"strconv"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 )
 
-// The stream side of the guard. Deadlines and caps keep a stalled or hostile connection from holding anything for long;
-// known trunks may use the last part of the total that strangers may not.
-const (
-	streamFirst   = 10 * time.Second // for the first byte of a new connection
-	streamMessage = 10 * time.Second // for the rest of a message once it has begun
-	streamIdle    = 15 * time.Minute // between messages; phones keep alive every few minutes at most
-	streamWrite   = 10 * time.Second
-	streamQueue   = 64 // messages waiting to be written
+// streamQueue is how many messages wait to be written.
+const streamQueue = 64
 
-	maxStreams          = 4096
-	maxStreamsStrangers = 3584
-	maxStreamsSource    = 64
-)
-
-// listenGuard is one TCP listener of ours with the guard before it.
-type listenGuard struct {
-	net.Listener
-	ep *Endpoint
-}
-
-// Accept gives the next connection within the caps.
-func (g *listenGuard) Accept() (net.Conn, error) {
-	for {
-		conn, err := g.Listener.Accept()
-		if err != nil {
-			if errors.Is(err, net.ErrClosed) || g.ep.ctx.Err() != nil {
-				return nil, net.ErrClosed
-			}
-			g.ep.log.Warn("accept failed", "local", g.Addr().String(), "error", err)
-			select { // too many open files, most likely: it passes
-			case <-time.After(readErrorWait):
-				continue
-			case <-g.ep.ctx.Done():
-				return nil, net.ErrClosed
-			}
-		}
-		src, ok := addrPort(conn.RemoteAddr())
-		if !ok || !g.ep.streams.add(g.ep, src, conn) {
-			g.ep.count.reaped.Add(1)
-			_ = conn.Close()
-			continue
-		}
-		return newStreamConn(g.ep, conn, src), nil
-	}
-}
-
-// streams counts open connections and can close them all.
-type streams struct {
-	mu     sync.Mutex
-	open   map[net.Conn]netip.Addr
-	source map[netip.Addr]int
-}
-
-func (s *streams) add(ep *Endpoint, src netip.AddrPort, c net.Conn) bool {
-	trunk, _ := ep.opt.Trunks().MatchSource(src)
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.open == nil {
-		s.open, s.source = make(map[net.Conn]netip.Addr), make(map[netip.Addr]int)
-	}
-	if len(s.open) >= maxStreams || ep.ctx.Err() != nil {
-		return false
-	}
-	if trunk == nil && (len(s.open) >= maxStreamsStrangers || s.source[src.Addr()] >= maxStreamsSource) {
-		return false
-	}
-	s.open[c] = src.Addr()
-	s.source[src.Addr()]++
-	ep.count.streams.Store(int64(len(s.open)))
-	return true
-}
-
-func (s *streams) remove(ep *Endpoint, c net.Conn) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	addr, ok := s.open[c]
-	if !ok {
-		return
-	}
-	delete(s.open, c)
-	if s.source[addr]--; s.source[addr] <= 0 {
-		delete(s.source, addr)
-	}
-	ep.count.streams.Store(int64(len(s.open)))
-}
-
-func (s *streams) closeAll() {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	for c := range s.open {
-		_ = c.Close() // the reader notices and removes it
-	}
+// carriage is what a connection travels on: bytes with message boundaries in them, or messages.
+type carriage interface {
+	// next waits for a message. With an error it may give what should still be answered. The slice is valid until the
+	// next call.
+	next(c *streamConn) (message []byte, err error)
+	write(p []byte) error
+	ping(c *streamConn)
+	close() // in good order, if that is quick
 }
 
 // streamConn gives sipgo whole, judged messages and takes its writes without blocking: sipgo writes under the lock of a
 // transaction, and a peer that does not read must not hold that.
 type streamConn struct {
-	net.Conn
-	ep  *Endpoint
-	src netip.AddrPort
+	ep      *Endpoint
+	network string
+	src     netip.AddrPort // the peer
+	local   netip.AddrPort // what the peer knows us by: of a connection of ours, the port that we listen on
+	id      string
+	line    hop // what a connection of ours was opened for
+	cut     func()
+	on      carriage
 
-	buf  []byte // received, not yet judged
-	pass []byte // judged, not yet read by sipgo
-	any  bool   // a message has come
-	half bool   // a message has begun, and its deadline is set
+	pass    []byte // judged, not yet read by sipgo
+	reading chan struct{}
+	first   sync.Once
 
 	queue   chan []byte
 	closing chan struct{}
+	wake    chan struct{} // the pulse has changed
 	once    sync.Once
+
+	mu    sync.Mutex // of pulse
+	pulse pulse
+	known atomic.Bool // also in pulse
 }
 
-func newStreamConn(ep *Endpoint, conn net.Conn, src netip.AddrPort) *streamConn {
-	c := &streamConn{
-		Conn: conn, ep: ep, src: src, queue: make(chan []byte, streamQueue), closing: make(chan struct{}),
+var _ net.Conn = (*streamConn)(nil)
+
+// newStream makes a connection that is not yet served; it counts from streams.add on. cut ends it at once.
+func newStream(ep *Endpoint, network string, src, local netip.AddrPort, ours bool, cut func()) *streamConn {
+	return &streamConn{
+		ep: ep, network: network, src: src, local: local, id: newTag()[:10], cut: cut,
+		reading: make(chan struct{}), queue: make(chan []byte, streamQueue), closing: make(chan struct{}),
+		wake: make(chan struct{}, 1), pulse: pulse{ours: ours, pings: ours, opened: time.Now()},
 	}
-	if !ep.spawn(c.write) {
+}
+
+// serve starts the writer and hands the connection to sipgo. It returns when sipgo reads it, or with false.
+func (c *streamConn) serve(on carriage, face net.Conn) bool {
+	c.on = on
+	if !c.ep.spawn(c.write) {
+		c.drop()
+		return false
+	}
+	if !c.ep.doors[c.network].enter(face) {
 		c.stop()
-		ep.streams.remove(ep, conn)
-		_ = conn.Close()
+		return false
 	}
-	return c
+	select {
+	case <-c.reading:
+		return true
+	case <-c.closing:
+		return false
+	}
+}
+
+// drop ends a connection that is not served.
+func (c *streamConn) drop() {
+	c.stop()
+	c.cut()
+	c.ep.streams.remove(c.ep, c)
 }
 
 // Read gives sipgo the next judged bytes; a message never ends in the middle of one.
 func (c *streamConn) Read(p []byte) (int, error) {
+	c.first.Do(func() { close(c.reading) })
 	for len(c.pass) == 0 {
-		size, err := c.frame()
-		if err != nil {
-			return 0, c.end(err)
-		}
-		if size > 0 {
-			v := c.ep.judge(c.buf[:size], arrival{source: c.src, stream: true})
+		data, err := c.on.next(c)
+		if len(data) > 0 {
+			v := c.ep.judge(data, arrival{
+				source: c.src, local: c.local, network: c.network, stream: c.network == "TCP" || c.network == "TLS",
+			})
 			if v.reply != nil {
 				c.send(v.reply)
 			}
-			c.any, c.half, c.pass = true, false, bytes.Clone(v.pass)
-			c.buf = append(c.buf[:0], c.buf[size:]...)
-			continue
+			c.pass = bytes.Clone(v.pass)
 		}
-		if err := c.fill(); err != nil {
+		if err != nil {
+			c.linger(err)
 			return 0, c.end(err)
 		}
 	}
@@ -160,99 +113,83 @@ func (c *streamConn) Read(p []byte) (int, error) {
 	return n, nil
 }
 
-var (
-	errFraming = errors.New("sip: no message boundary on the stream")
-	errTooLong = errors.New("sip: message over 64 KiB")
-)
-
-// frame is the length of the first whole message in buf; 0 asks for more.
-func (c *streamConn) frame() (int, error) {
-	for len(c.buf) >= 2 && c.buf[0] == '\r' && c.buf[1] == '\n' {
-		if len(c.buf) >= 4 && c.buf[2] == '\r' && c.buf[3] == '\n' {
-			c.send([]byte("\r\n")) // RFC 5626 §3.5.1: pong
-			c.buf = c.buf[2:]
-		}
-		c.buf = c.buf[2:]
+// linger leaves a moment for the answers to good messages that came before the damage: sipgo works on them beside us.
+func (c *streamConn) linger(err error) {
+	if !errors.Is(err, errFraming) && !errors.Is(err, errTooLong) {
+		return
 	}
-	head := bytes.Index(c.buf, []byte("\r\n\r\n"))
-	if head < 0 {
-		if len(c.buf) > maxHead {
-			return 0, errTooLong
-		}
-		return 0, nil
+	moment := time.NewTimer(streamLinger)
+	defer moment.Stop()
+	select {
+	case <-moment.C:
+	case <-c.closing:
 	}
-	if head > maxHead {
-		return 0, errTooLong
-	}
-	length, ok := contentLength(c.buf[:head])
-	if !ok {
-		// RFC 3261 §18.3: without it nobody knows where the next message begins. The guard answers 400; then we close.
-		if v := c.ep.judge(c.buf[:head+4], arrival{source: c.src, stream: true}); v.reply != nil {
-			c.send(v.reply)
-		}
-		return 0, errFraming
-	}
-	size := head + 4 + length
-	if size > maxMessage {
-		return 0, errTooLong
-	}
-	if size > len(c.buf) {
-		return 0, nil
-	}
-	return size, nil
 }
 
-// contentLength finds the one Content-Length of a head.
-func contentLength(head []byte) (int, bool) {
-	found, length := false, 0
-	for line := range strings.SplitSeq(string(head), "\r\n") {
-		name, value, ok := strings.Cut(line, ":")
-		if !ok || longName(strings.TrimRight(name, " \t")) != "content-length" {
-			continue
-		}
-		n, err := strconv.ParseUint(strings.Trim(value, " \t"), 10, 31)
-		if err != nil || found {
-			return 0, false
-		}
-		found, length = true, int(n)
-	}
-	return length, found
+// hear is called by the carriage when something has come; pong says that it answers a keep-alive.
+func (c *streamConn) hear(pong bool) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.pulse.hear(time.Now())
+	c.pulse.pongs = c.pulse.pongs || pong
 }
 
-// fill reads more, for as long as the state of the connection allows.
-func (c *streamConn) fill() error {
-	var wait time.Duration
-	switch {
-	case len(c.buf) > 0 && c.half: // the deadline of a message is set once, when it begins
-	case len(c.buf) > 0:
-		c.half, wait = true, streamMessage
-	case c.any:
-		wait = streamIdle
+// spoke is called by the carriage when a whole message has come.
+func (c *streamConn) spoke() {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.pulse.spoken, c.pulse.begun = true, time.Time{}
+}
+
+// begins is called by the carriage when what is there is the beginning of a message. Its deadline is set once.
+func (c *streamConn) begins() {
+	c.mu.Lock()
+	first := c.pulse.begun.IsZero()
+	if first {
+		c.pulse.begun = time.Now()
+	}
+	c.mu.Unlock()
+	if first {
+		c.stir()
+	}
+}
+
+// trust notes that the peer is known: registered, or with a call.
+func (c *streamConn) trust() {
+	if c.known.Swap(true) {
+		return
+	}
+	c.mu.Lock()
+	c.pulse.known = true
+	c.mu.Unlock()
+	c.ep.streams.trust(c)
+}
+
+func (c *streamConn) stir() {
+	select {
+	case c.wake <- struct{}{}:
 	default:
-		wait = streamFirst
 	}
-	if wait > 0 {
-		if err := c.SetReadDeadline(time.Now().Add(wait)); err != nil {
-			return err
-		}
-	}
-	chunk := make([]byte, 4096)
-	n, err := c.Conn.Read(chunk)
-	c.buf = append(c.buf, chunk[:n]...)
-	if n > 0 {
-		return nil
-	}
-	return err
 }
 
 // end closes the connection for a reason and tells sipgo that it is over, quietly.
 func (c *streamConn) end(err error) error {
-	if !errors.Is(err, io.EOF) && !errors.Is(err, net.ErrClosed) {
-		c.ep.count.reaped.Add(1)
-		c.ep.log.Debug("stream closed", "source", c.src.String(), "reason", err.Error())
+	if !errors.Is(err, io.EOF) && !errors.Is(err, net.ErrClosed) && !errors.Is(err, context.Canceled) {
+		c.reap(err)
 	}
 	c.stop()
 	return io.EOF
+}
+
+// reap counts a connection that we close for a reason of ours.
+func (c *streamConn) reap(err error) {
+	select {
+	case <-c.closing:
+		return // it was counted already
+	default:
+	}
+	c.ep.count.reaped.Add(1)
+	c.ep.log.Debug("stream closed", "network", c.network, "source", c.src.String(), "reason", err.Error())
 }
 
 // Write queues a message. A peer that does not read loses its connection.
@@ -266,8 +203,8 @@ func (c *streamConn) Write(p []byte) (int, error) {
 	case c.queue <- bytes.Clone(p):
 		return len(p), nil
 	default:
-		c.ep.count.reaped.Add(1)
-		_ = c.Conn.Close()
+		c.reap(errors.New("peer does not read"))
+		c.cut()
 		c.stop()
 		return 0, errors.New("sip: peer does not read")
 	}
@@ -275,16 +212,27 @@ func (c *streamConn) Write(p []byte) (int, error) {
 
 func (c *streamConn) send(p []byte) { _, _ = c.Write(p) } // a lost answer is asked for again
 
-// write is the goroutine that writes, until stop or Close.
+// write is the goroutine that writes and watches the time, until stop or Close.
 func (c *streamConn) write() {
-	defer c.ep.streams.remove(c.ep, c.Conn)
-	defer func() { _ = c.Conn.Close() }()
+	defer c.ep.streams.remove(c.ep, c)
+	defer c.cut()
+	timer := time.NewTimer(streamFirst)
+	defer timer.Stop()
 	for {
+		wait, alive := c.beat()
+		if !alive {
+			c.stop()
+			return
+		}
+		timer.Reset(wait)
 		select {
 		case p := <-c.queue:
 			if !c.writeOne(p) {
+				c.stop()
 				return
 			}
+		case <-timer.C:
+		case <-c.wake:
 		case <-c.closing:
 			for {
 				select {
@@ -293,6 +241,7 @@ func (c *streamConn) write() {
 						return
 					}
 				default:
+					c.on.close()
 					return
 				}
 			}
@@ -300,12 +249,63 @@ func (c *streamConn) write() {
 	}
 }
 
+// beat does what is due and gives the time until something is due again.
+func (c *streamConn) beat() (wait time.Duration, alive bool) {
+	now := time.Now()
+	c.mu.Lock()
+	at, end := c.pulse.due()
+	due := !at.After(now)
+	if due && end == nil {
+		c.pulse.ping(now)
+		at, _ = c.pulse.due()
+	}
+	c.mu.Unlock()
+	switch {
+	case due && end != nil:
+		if errors.Is(end, errSilent) || errors.Is(end, errNoPong) {
+			c.ep.log.Warn("connection given up", "network", c.network, "peer", c.src.String(), "reason", end.Error())
+		}
+		c.reap(end)
+		return 0, false
+	case due:
+		c.on.ping(c)
+	}
+	return max(at.Sub(now), time.Millisecond), true
+}
+
 func (c *streamConn) writeOne(p []byte) bool {
-	if err := c.SetWriteDeadline(time.Now().Add(streamWrite)); err != nil {
+	if err := c.on.write(p); err != nil {
 		return false
 	}
-	_, err := c.Conn.Write(p)
-	return err == nil
+	if len(p) < 20 {
+		return true // a keep-alive
+	}
+	request := !bytes.HasPrefix(p, []byte("SIP/2.0 "))
+	if request {
+		c.mu.Lock()
+		if !bytes.HasPrefix(p, []byte("ACK ")) {
+			c.pulse.ask(time.Now())
+		}
+		c.mu.Unlock()
+	}
+	if !c.known.Load() && accepted(p, request) {
+		c.trust()
+	}
+	c.ep.sent(c.network, c.local, c.src, p)
+	return true
+}
+
+// accepted reports a message of ours that says that the peer is no stranger: that it has registered, or has a call.
+func accepted(p []byte, request bool) bool {
+	if request {
+		return bytes.HasPrefix(p, []byte("INVITE "))
+	}
+	if !bytes.HasPrefix(p, []byte("SIP/2.0 2")) {
+		return false
+	}
+	_, rest, ok := strings.Cut(string(p), "\r\nCSeq: ")
+	line, _, _ := strings.Cut(rest, "\r\n")
+	return ok && (strings.HasSuffix(line, " REGISTER") || strings.HasSuffix(line, " INVITE"))
 }
 
 // stop lets the writer finish what is queued and close.
@@ -315,4 +315,82 @@ func (c *streamConn) stop() { c.once.Do(func() { close(c.closing) }) }
 func (c *streamConn) Close() error {
 	c.stop()
 	return nil
+}
+
+// over reports whether the connection is being closed.
+func (c *streamConn) over() bool {
+	select {
+	case <-c.closing:
+		return true
+	default:
+		return false
+	}
+}
+
+// LocalAddr is what the peer knows us by.
+func (c *streamConn) LocalAddr() net.Addr { return flowAddr{c.local, c.id} }
+
+// RemoteAddr is the peer's.
+func (c *streamConn) RemoteAddr() net.Addr { return net.TCPAddrFromAddrPort(c.src) }
+
+// SetDeadline does nothing: the pulse has the deadlines. So do the other two.
+func (*streamConn) SetDeadline(time.Time) error { return nil }
+
+// SetReadDeadline does nothing.
+func (*streamConn) SetReadDeadline(time.Time) error { return nil }
+
+// SetWriteDeadline does nothing.
+func (*streamConn) SetWriteDeadline(time.Time) error { return nil }
+
+// byteStream is TCP or TLS.
+type byteStream struct {
+	net.Conn
+	frames framer
+	chunk  []byte
+	taken  int // of the message that was given last
+}
+
+func (b *byteStream) next(c *streamConn) ([]byte, error) {
+	if b.taken > 0 {
+		b.frames.take(b.taken)
+		b.taken = 0
+	}
+	for {
+		message, pings, head, err := b.frames.frame()
+		for range pings {
+			c.send([]byte("\r\n")) // RFC 5626 §3.5.1: pong
+		}
+		if err != nil {
+			return head, err
+		}
+		if len(message) > 0 {
+			b.taken = len(message)
+			c.spoke()
+			return message, nil
+		}
+		if b.frames.begun() {
+			c.begins()
+		}
+		n, err := b.Read(b.chunk)
+		if n == 0 && err != nil {
+			return nil, err
+		}
+		b.frames.buf = append(b.frames.buf, b.chunk[:n]...)
+		c.hear(b.frames.pinged && bytes.HasPrefix(b.chunk[:n], []byte("\r\n")))
+	}
+}
+
+func (b *byteStream) write(p []byte) error {
+	if err := b.SetWriteDeadline(time.Now().Add(streamWrite)); err != nil {
+		return err
+	}
+	_, err := b.Write(p)
+	return err
+}
+
+func (*byteStream) ping(c *streamConn) { c.send([]byte("\r\n\r\n")) }
+
+func (b *byteStream) close() {
+	_ = b.SetDeadline(time.Now().Add(time.Second)) // TLS says good-bye, if there is room
+	_ = b.Close()
 }

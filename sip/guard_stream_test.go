@@ -6,7 +6,9 @@ import (
 	"fmt"
 	"io"
 	"net"
+	"strconv"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"testing/synctest"
@@ -61,6 +63,25 @@ type streamCaller struct {
 	eof   chan struct{}
 	pongs int
 	bytes atomic.Int64 // heard
+	mu    sync.Mutex
+	raw   []byte // heard and not yet asked for by statuses
+}
+
+// statuses are the final statuses heard since the last time, whatever else the answers look like.
+func (c *streamCaller) statuses() []int {
+	synctest.Wait()
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	var list []int
+	for line := range strings.SplitSeq(string(c.raw), "\r\n") {
+		if rest, ok := strings.CutPrefix(line, "SIP/2.0 "); ok && len(rest) >= 3 {
+			if code, err := strconv.Atoi(rest[:3]); err == nil && code >= 200 {
+				list = append(list, code)
+			}
+		}
+	}
+	c.raw = nil
+	return list
 }
 
 func (p *pipes) dial(t *testing.T, from string) *streamCaller {
@@ -82,6 +103,9 @@ func (p *pipes) dial(t *testing.T, from string) *streamCaller {
 				return
 			}
 			c.bytes.Add(int64(n))
+			c.mu.Lock()
+			c.raw = append(c.raw, buf[:n]...)
+			c.mu.Unlock()
 			if string(buf[:n]) == "\r\n" {
 				c.pongs++
 				continue
@@ -193,6 +217,7 @@ func TestBadFramingClosesTheStreamAndTheNextOneWorks(t *testing.T) {
 				c := p.dial(t, "192.0.2.10:1000")
 				c.put(t, tc.text)
 				same(t, "answers", c.codes(), tc.codes)
+				time.Sleep(streamLinger)
 				if !c.over() {
 					t.Error("the connection is still open")
 				}

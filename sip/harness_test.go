@@ -143,6 +143,13 @@ func (e *eventLog) all() []call.LegEvent {
 	return append([]call.LegEvent(nil), e.events...)
 }
 
+// ends is how often the end was told, and how many events came after it.
+func (e *eventLog) ends() (ended, late int) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	return e.ended, e.late
+}
+
 // kinds is the log as one line: "answered ended(bye)".
 func (e *eventLog) kinds() string {
 	var words []string
@@ -154,6 +161,12 @@ func (e *eventLog) kinds() string {
 			words = append(words, "answered")
 		case call.LegOffer:
 			words = append(words, "offer")
+		case call.LegChanged:
+			words = append(words, "changed")
+		case call.LegUnchanged:
+			words = append(words, fmt.Sprintf("unchanged(%d)", ev.Code))
+		case call.LegRefer:
+			words = append(words, "refer("+ev.Refer.Target+")")
 		case call.LegDigit:
 			words = append(words, "digit("+string(ev.Digit)+")")
 		case call.LegEnded:
@@ -325,8 +338,8 @@ func (s *stage) close() {
 		s.t.Errorf("%d channels are still taken", n)
 	}
 	for i, c := range s.owner.calls {
-		if c.ended != 1 || c.late != 0 {
-			s.t.Errorf("call %d: LegEnded came %d times, %d events after it: %s", i, c.ended, c.late, c.kinds())
+		if ended, late := c.ends(); ended != 1 || late != 0 {
+			s.t.Errorf("call %d: LegEnded came %d times, %d events after it: %s", i, ended, late, c.kinds())
 		}
 	}
 }
@@ -370,6 +383,13 @@ func (s *stage) phone(addr string) *farEnd {
 		}
 	}()
 	return p
+}
+
+// hear sets what is done with every message from now on.
+func (p *farEnd) hear(on func(sipgo.Message)) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.on = on
 }
 
 func (p *farEnd) send(text string) {

@@ -45,6 +45,7 @@ type Leg struct {
 	localTag string
 	log      *slog.Logger
 	done     chan struct{} // closed when the leg is gone
+	theirTag atomic.Value  // string: of the peer, for others than the leg's goroutine
 
 	mu     sync.Mutex // of the mailbox
 	mail   []func()
@@ -65,12 +66,32 @@ type Leg struct {
 	first   *serverInvite   // their INVITE
 	unacked []*serverInvite // 200 sent, ACK owed
 	pending *offer          // their re-INVITE or UPDATE that the owner has not answered
-	ringing *sipgo.Response
-	byeOwed string // Hangup came before the ACK: BYE when it comes
+	ringing func()          // stops the next 180
+	byeOwed string          // Hangup came before the ACK: BYE when it comes
 	byeWant bool
+
+	rel reliable
 
 	// Outgoing.
 	out *clientInvite
+	hop hop
+
+	// Both.
+	region    string // for national numbers in a Refer-To
+	referable bool   // the peer may transfer the call
+	trunked   bool   // the peer is a trunk: it speaks from its own addresses
+	texter    Text   // whose text messages they are
+	far       far
+	localSDP  []byte // what we said last and was agreed
+	remoteSDP []byte
+	wanted    *proposal // change of ours that has not left
+	proposed  *proposal // and the one that waits for its answer
+	retry     func()    // stops the wait before the next try
+	session   session
+	refer     *referral
+	lingers   bool // for its last NOTIFY
+	theyLeft  bool // by BYE
+	keys      []keyPress
 
 	held   []inRequest // in the order of CSeq
 	gap    *time.Timer
@@ -107,16 +128,18 @@ func (l *Leg) CallID() string { return l.callID }
 func (l *Leg) Ring() { l.post(l.ring) }
 
 // Progress sends 183 with our SDP.
-func (l *Leg) Progress([]byte) {}
+func (l *Leg) Progress(sdp []byte) { l.post(func() { l.progress(sdp) }) }
 
 // Offer offers a change of session.
-func (l *Leg) Offer([]byte) {}
+func (l *Leg) Offer(sdp []byte) { l.post(func() { l.offer(sdp) }) }
 
 // Digit sends a key by SIP INFO.
-func (l *Leg) Digit(byte, time.Duration) {}
+func (l *Leg) Digit(digit byte, d time.Duration) {
+	l.post(func() { l.press(keyPress{digit, d}) })
+}
 
 // Notify tells how the transfer they asked for goes.
-func (l *Leg) Notify(int, string) {}
+func (l *Leg) Notify(code int, reason string) { l.post(func() { l.notify(code, reason) }) }
 
 // Answer sends 200 with our SDP.
 func (l *Leg) Answer(sdp []byte) { l.post(func() { l.answer(sdp) }) }
@@ -314,6 +337,12 @@ func (l *Leg) finish(cause call.LegCause, code int, text string) {
 	if l.release != nil {
 		l.release()
 	}
+	l.session.stop()
+	l.wanted = nil
+	if l.retry != nil {
+		l.retry()
+		l.retry = nil
+	}
 	l.emit(call.LegEvent{Kind: call.LegEnded, Cause: cause, Code: code, Text: text})
 }
 
@@ -322,7 +351,7 @@ func (l *Leg) settle() {
 	if l.state != legEnding || l.byes > 0 || len(l.unacked) > 0 || l.byeWant {
 		return
 	}
-	if l.out != nil && !l.out.over {
+	if l.out != nil && !l.out.over || l.proposed != nil && !l.proposed.update || l.referOutlives() {
 		return
 	}
 	l.leave()
@@ -337,6 +366,9 @@ func (l *Leg) leave() {
 		l.respondFirst(500, "Server Internal Error")
 	}
 	l.refusePending(500, "Server Internal Error")
+	if f := l.refer; f != nil && !f.taken {
+		l.respond(f.inRequest, 481, "Call/Transaction Does Not Exist", nil)
+	}
 	l.state = legGone
 	for t := range l.timers {
 		t.Stop()

@@ -1,8 +1,8 @@
 package sip
 
 import (
-	"context"
 	"math/rand/v2"
+	"net/netip"
 	"slices"
 	"strconv"
 	"strings"
@@ -18,12 +18,18 @@ func (l *Leg) deliver(r inRequest) (ok bool) { return l.postRemote(func() { l.re
 
 // receive puts requests in the order of their CSeq. RFC 3261 §12.2.2.
 func (l *Leg) receive(r inRequest) {
-	if l.d.remoteTag != tagOf(r.req.From().Params) {
-		if l.d.remoteTag != "" || l.out == nil {
+	if tag := tagOf(r.req.From().Params); l.d.remoteTag != tag {
+		// While our INVITE is open there may be many dialogs, and one whose answer is still on its way.
+		if l.out == nil || l.out.answered || l.turnTo(tag) == nil {
 			l.respond(r, 481, "Call/Transaction Does Not Exist", nil)
 			return
 		}
-		l.d.remoteTag = tagOf(r.req.From().Params) // our INVITE is answered, the answer is still on its way
+	}
+	if !l.fromPeer(r.req.Source()) {
+		l.log.Warn("request in a dialog from somebody else's address", "method", string(r.req.Method), "source", r.req.Source())
+		l.ep.count.strangers.Add(1)
+		l.respond(r, 403, "Forbidden", nil)
+		return
 	}
 	if l.state == legGone {
 		l.afterLife(r)
@@ -118,10 +124,19 @@ func (l *Leg) take(r inRequest) {
 		l.onUpdate(r)
 	case sipgo.INFO:
 		l.onInfo(r)
+	case sipgo.PRACK:
+		l.onPrack(r)
+	case sipgo.REFER:
+		l.onRefer(r)
+	case sipgo.MESSAGE:
+		t := l.texter
+		t.CallID, t.InDialog = l.callID, true
+		code, reason, hs := l.ep.takeText(r.req, t)
+		l.respond(r, code, reason, nil, hs...)
 	case sipgo.OPTIONS:
-		l.respond(r, 200, "OK", nil, header("Allow", allowed), header("Accept", "application/sdp"))
+		l.respond(r, 200, "OK", nil, l.ep.allow(), header("Accept", "application/sdp"), header("Supported", supported))
 	default:
-		l.respond(r, 405, "Method Not Allowed", nil, header("Allow", allowed))
+		l.respond(r, 405, "Method Not Allowed", nil, l.ep.allow())
 	}
 }
 
@@ -137,6 +152,7 @@ func (l *Leg) afterLife(r inRequest) {
 // onBye ends the dialog; what is open ends with it. RFC 3261 §15.1.2.
 func (l *Leg) onBye(r inRequest) {
 	l.respond(r, 200, "OK", nil)
+	l.theyLeft = true
 	l.refusePending(487, "Request Terminated")
 	if l.first != nil && !l.first.final {
 		l.respondFirst(487, "Request Terminated")
@@ -249,41 +265,37 @@ func (l *Leg) sayBye(cause string) {
 		req.AppendHeader(reasonHeader(cause))
 	}
 	l.byes++
-	l.ep.ask(req, func(int) {
-		l.post(func() {
-			l.byes--
-			l.settle()
-		})
+	l.queryAs(req, &challenges{}, func(*sipgo.Response) {
+		l.byes--
+		l.settle()
 	})
 }
 
-// ask sends a request in a transaction of its own and calls done with the final status, 408 for none and 503 if it could
-// not be sent, from another goroutine.
-func (ep *Endpoint) ask(req *sipgo.Request, done func(status int)) {
-	tx, err := ep.transactions.Request(context.WithoutCancel(ep.ctx), req)
+// fromPeer reports a source that the peer may speak from. A phone behind a NAT may turn up anywhere, and knows two tags
+// that nobody can guess; a trunk has its addresses, and those that it has named in the dialog.
+func (l *Leg) fromPeer(source string) bool {
+	if !l.trunked {
+		return true
+	}
+	src, err := netip.ParseAddrPort(source)
 	if err != nil {
-		ep.log.Info("request not sent", "call_id", callIDOf(req), "method", string(req.Method), "error", err)
-		done(503)
-		return
+		return false
 	}
-	ok := ep.spawn(func() {
-		for {
-			select {
-			case res := <-tx.Responses():
-				if !res.IsProvisional() {
-					done(res.StatusCode)
-					return // after a final answer the transaction passes nothing up
-				}
-			case <-tx.Done():
-				done(408)
-				return
-			}
+	src = netip.AddrPortFrom(src.Addr().Unmap(), src.Port())
+	if src.Addr() == l.d.source.Addr() || src.Addr() == l.hop.addr.Addr() {
+		return true
+	}
+	named := []string{l.d.target.Host}
+	for i := range l.d.routes {
+		named = append(named, l.d.routes[i].Host)
+	}
+	for _, host := range named {
+		if a, ok := hostAddr(host); ok && a == src.Addr() {
+			return true
 		}
-	})
-	if !ok {
-		tx.Terminate()
-		done(503)
 	}
+	t, _ := l.ep.opt.Trunks().MatchSource(src)
+	return t != nil
 }
 
 func header(name, value string) sipgo.Header { return sipgo.NewHeader(name, value) }
@@ -298,15 +310,14 @@ func (l *Leg) response(req *sipgo.Request, code int, reason string, sdp []byte, 
 	res := l.ep.response(req, code, reason, l.localTag)
 	if code < 300 && (req.Method == sipgo.INVITE || req.Method == sipgo.UPDATE) {
 		res.AppendHeader(l.d.contact())
-		res.AppendHeader(header("Allow", allowed))
+		res.AppendHeader(l.ep.allow())
+		res.AppendHeader(header("Supported", supported))
 	}
 	for _, h := range hs {
 		res.AppendHeader(h)
 	}
 	if sdp != nil {
-		ct := sipgo.ContentTypeHeader("application/sdp")
-		res.AppendHeader(&ct)
-		res.SetBody(sdp)
+		setSDP(res, sdp)
 	}
 	return res
 }

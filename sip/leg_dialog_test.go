@@ -10,7 +10,7 @@ import (
 	"ullim/internal/call"
 )
 
-func TestReinviteIsOfferedAndAnswered(t *testing.T) {
+func TestO02O03ReinviteIsOfferedAndAnswered(t *testing.T) {
 	run(t, func(s *stage) {
 		t := s.t
 		d, c := s.up("hold")
@@ -49,7 +49,7 @@ func TestReinviteIsOfferedAndAnswered(t *testing.T) {
 }
 
 // S12, S13: in one burst, in every order; the ACK may be lost.
-func TestReinviteInOneBurstWithTheAck(t *testing.T) {
+func TestS12S13ReinviteInOneBurstWithTheAck(t *testing.T) {
 	for _, order := range []string{"ack first", "reinvite first", "ack lost"} {
 		t.Run(order, func(t *testing.T) {
 			run(t, func(s *stage) {
@@ -84,7 +84,7 @@ func TestReinviteInOneBurstWithTheAck(t *testing.T) {
 }
 
 // S12, with the offer in our 200.
-func TestReinviteWhileOurOfferIsOpenGets491(t *testing.T) {
+func TestS12ReinviteWhileOurOfferIsOpenGets491(t *testing.T) {
 	run(t, func(s *stage) {
 		t := s.t
 		d := s.trunk.dialog("glare")
@@ -108,7 +108,7 @@ func TestReinviteWhileOurOfferIsOpenGets491(t *testing.T) {
 }
 
 // S15, S16.
-func TestSecondOfferWhileTheFirstIsUnansweredGets500(t *testing.T) {
+func TestS15S16SecondOfferWhileTheFirstIsUnansweredGets500(t *testing.T) {
 	run(t, func(s *stage) {
 		t := s.t
 		d := s.trunk.dialog("second")
@@ -165,7 +165,7 @@ func TestOfferThatItsOwnerForgetsIsRefused(t *testing.T) {
 }
 
 // S11.
-func TestByeWhileAReinviteIsPending(t *testing.T) {
+func TestS11ByeWhileAReinviteIsPending(t *testing.T) {
 	run(t, func(s *stage) {
 		t := s.t
 		d, c := s.up("byepending")
@@ -199,7 +199,7 @@ func TestCancelOfAReinviteLeavesTheCallAlone(t *testing.T) {
 	})
 }
 
-func TestRequestsAreTakenInTheOrderOfTheirCSeq(t *testing.T) {
+func TestS13RequestsAreTakenInTheOrderOfTheirCSeq(t *testing.T) {
 	run(t, func(s *stage) {
 		t := s.t
 		d, c := s.up("order")
@@ -350,13 +350,7 @@ func TestNewContactAndRouteSetAreFollowed(t *testing.T) {
 }
 
 func TestDestination(t *testing.T) {
-	uri := func(text string) sipgo.Uri {
-		var u sipgo.Uri
-		if err := sipgo.ParseUri(text, &u); err != nil {
-			t.Fatal(err)
-		}
-		return u
-	}
+	uri := uriOf
 	for _, tc := range []struct{ name, network, target, route, source, want string }{
 		{"contact", "UDP", "sip:a@192.0.2.7:5080", "", "192.0.2.9:1234", "192.0.2.7:5080"},
 		{"default port", "UDP", "sip:a@192.0.2.7", "", "192.0.2.9:1234", "192.0.2.7:5060"},
@@ -400,4 +394,11 @@ func TestFullMailboxEndsTheLeg(t *testing.T) {
 		time.Sleep(time.Minute)
 		same(t, "legs", s.ep.Stats().Legs, 0)
 	})
+}
+
+func uriOf(text string) (u sipgo.Uri) {
+	if err := sipgo.ParseUri(text, &u); err != nil {
+		panic(err)
+	}
+	return u
 }

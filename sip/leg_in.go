@@ -38,16 +38,42 @@ func (l *Leg) ring() {
 	if l.state != legProceeding {
 		return
 	}
-	if l.ringing == nil {
-		l.ringing = l.response(l.first.req, 180, "Ringing", nil)
+	l.provisional(180, "Ringing", nil)
+	l.keepRinging()
+}
+
+// progress is Progress.
+func (l *Leg) progress(sdp []byte) {
+	if l.state != legProceeding {
+		return
 	}
-	l.ep.respond(l.first.req, l.first.tx, l.ringing)
-	l.after(ringAgain, l.ring)
+	l.provisional(183, "Session Progress", sdp)
+	l.keepRinging()
+}
+
+// keepRinging repeats a provisional answer now and then, so that no proxy gives up. RFC 3261 §13.3.1.1.
+func (l *Leg) keepRinging() {
+	if l.ringing != nil {
+		l.ringing()
+	}
+	l.ringing = l.after(ringAgain, l.ring)
 }
 
 func (l *Leg) answer(sdp []byte) {
 	if l.state != legProceeding {
 		return
+	}
+	if a := l.rel.open; a != nil && a.sdp { // RFC 3262 §3: not before they have what was said about the session
+		l.rel.accept = sdp
+		return
+	}
+	if l.rel.open != nil {
+		l.rel.open.stop()
+		l.rel.late, l.rel.open = l.rel.open, nil
+	}
+	l.rel.next = nil
+	if l.rel.theirs { // their answer is here already: another SDP would be another offer
+		sdp, l.first.noOffer = nil, false
 	}
 	l.state = legAnswered
 	l.accept(l.first, sdp)
@@ -57,7 +83,13 @@ func (l *Leg) answer(sdp []byte) {
 // transport, until the ACK; after 64*T1 the session is over.
 func (l *Leg) accept(s *serverInvite, sdp []byte) {
 	s.final, s.again = true, timerT1
-	s.ok = l.response(s.req, 200, "OK", sdp)
+	s.ok = l.response(s.req, 200, "OK", sdp, l.timerOfRequest(s.req)...)
+	if sdp != nil {
+		l.localSDP = sdp
+	}
+	if offer, ok := sdpOf(s.req); ok && offer != nil {
+		l.remoteSDP = offer
+	}
 	l.unacked = append(l.unacked, s)
 	l.ep.respond(s.req, s.tx, s.ok)
 	l.repeat(s)
@@ -113,6 +145,8 @@ func (l *Leg) cancelled(seq uint32) {
 			l.settle()
 		case l.pending != nil && !l.pending.update && l.pending.seq == seq:
 			l.refusePending(487, "Request Terminated")
+			l.takeHeld(false)
+			l.propose()
 		}
 	})
 }
@@ -140,6 +174,7 @@ func (l *Leg) onAck(req *sipgo.Request) {
 		l.confirmed(s, req)
 	}
 	l.takeHeld(false)
+	l.propose()
 }
 
 // confirmed tells of an ACK, and of the answer in it if the offer was ours.
@@ -153,7 +188,7 @@ func (l *Leg) confirmed(s *serverInvite, ack *sipgo.Request) {
 			l.settle()
 			return
 		}
-		e.SDP = sdp
+		e.SDP, l.remoteSDP = sdp, sdp
 	}
 	if l.state == legAnswered {
 		l.state = legConfirmed
@@ -184,6 +219,10 @@ func (l *Leg) reject(code int, reason string, wait time.Duration) {
 // respondFirst gives the INVITE its final refusal.
 func (l *Leg) respondFirst(code int, reason string, hs ...sipgo.Header) {
 	l.first.final = true
+	if a := l.rel.open; a != nil {
+		a.stop()
+		l.rel.open = nil
+	}
 	l.respond(l.first.inRequest, code, reason, nil, hs...)
 }
 
@@ -211,7 +250,11 @@ func (l *Leg) onReinvite(r inRequest) {
 	case l.state == legCalling || l.offering(): // one of ours is
 		l.respond(r, 491, "Request Pending", nil)
 		return
+	case l.ep.tooBrief(r.req):
+		l.respond(r, 422, "Session Interval Too Small", nil, l.ep.minSE())
+		return
 	}
+	l.know(r.req)
 	l.change(r, false)
 }
 
@@ -221,12 +264,15 @@ func (l *Leg) onUpdate(r inRequest) {
 	switch {
 	case !ok:
 		l.respond(r, 415, "Unsupported Media Type", nil, header("Accept", "application/sdp"))
+	case l.ep.tooBrief(r.req):
+		l.respond(r, 422, "Session Interval Too Small", nil, l.ep.minSE())
 	case sdp == nil:
 		l.d.refresh(r.req)
-		l.respond(r, 200, "OK", nil)
-	case l.pending != nil || l.state == legProceeding:
+		l.know(r.req)
+		l.respond(r, 200, "OK", nil, l.timerOfRequest(r.req)...)
+	case l.pending != nil || l.state == legProceeding && !l.earlyAgreed():
 		l.respond(r, 500, "Server Internal Error", nil, retryAfter())
-	case l.state == legCalling || l.offering():
+	case l.state == legCalling && !l.earlyAgreed() || l.offering():
 		l.respond(r, 491, "Request Pending", nil)
 	default:
 		l.change(r, true)
@@ -235,7 +281,7 @@ func (l *Leg) onUpdate(r inRequest) {
 
 // offering reports an offer of ours that waits for its answer.
 func (l *Leg) offering() bool {
-	return slices.ContainsFunc(l.unacked, func(s *serverInvite) bool { return s.noOffer })
+	return l.proposed != nil || slices.ContainsFunc(l.unacked, func(s *serverInvite) bool { return s.noOffer })
 }
 
 func (l *Leg) change(r inRequest, update bool) {
@@ -255,6 +301,8 @@ func (l *Leg) change(r inRequest, update bool) {
 		if l.pending == o {
 			l.log.Error("offer was never answered by its owner")
 			l.refusePending(500, "Server Internal Error")
+			l.takeHeld(false)
+			l.propose()
 		}
 	}))
 	l.pending = o
@@ -269,16 +317,24 @@ func (l *Leg) answerOffer(sdp []byte) {
 	if sdp == nil {
 		l.refusePending(488, "Not Acceptable Here")
 		l.takeHeld(false)
+		l.propose()
 		return
 	}
 	l.pending = nil
 	o.stop()
 	if o.update {
-		l.respond(o.inRequest, 200, "OK", sdp)
+		var hs []sipgo.Header
+		if o.req.Method == sipgo.UPDATE {
+			hs = l.timerOfRequest(o.req)
+		}
+		l.respond(o.inRequest, 200, "OK", sdp, hs...)
+		l.localSDP = sdp
+		l.remoteSDP, _ = sdpOf(o.req)
 	} else {
 		l.accept(&o.serverInvite, sdp)
 	}
 	l.takeHeld(false)
+	l.propose()
 }
 
 // refusePending refuses the change that waits for its owner, if there is one. The session stays as it was.

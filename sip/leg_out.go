@@ -5,6 +5,7 @@ import (
 	"errors"
 	"math/rand/v2"
 	"net/netip"
+	"slices"
 	"strings"
 	"sync"
 	"time"
@@ -16,148 +17,190 @@ import (
 
 // clientInvite is our INVITE. acks and base are also used by the transaction's callback, which outlives the leg.
 type clientInvite struct {
+	target call.Target
+	offer  []byte
+	device bool // a phone of our own, known by where it registered from
+
 	req  *sipgo.Request
 	tx   *sipgo.ClientTx
 	seq  uint32
-	base dialog // as dialled: what a dialog of another branch of a fork is made of
+	base dialog // as dialled: what an early dialog, or one of another branch of a fork, is made of
 
 	mu   sync.Mutex
 	acks map[string]*sipgo.Request // by To tag: never changed, copied for every sending
+	used uint32                    // the highest CSeq of any dialog that this INVITE has made
 
-	provisional bool // they answer: from now on it can be cancelled
+	onHeard     func() // once, at the first answer of any kind
+	provisional bool   // they answer: from now on it can be cancelled
 	cancelWant  bool
 	cancelSent  bool
 	cancelCause string
 	answered    bool
-	over        bool   // no transaction of ours waits for anything
-	early       []byte // SDP of the last 1xx
-	earlyTag    string
+	over        bool              // no transaction of ours waits for anything
+	byTag       map[string]*early // by To tag
+	contacts    []sipgo.Uri       // of a 3xx
+	retryAfter  time.Duration     // of the refusal
+	asked       challenges
+	expires     time.Duration // the Session-Expires of it
+	minSE       time.Duration
+	tooBrief    int // 422s
 }
 
-// Dial calls the device that a user has registered last.
-func (ep *Endpoint) Dial(t call.Target, offer []byte, events func(call.LegEvent)) call.Leg {
-	ep.count.dialed.Add(1)
-	l := newLeg(ep, newTag(), newTag())
-	l.state, l.events, l.out = legCalling, events, &clientInvite{acks: make(map[string]*sipgo.Request)}
-	if t.ContactID != "" {
-		l.log = l.log.With("contact_id", t.ContactID)
+// early is an early dialog: what one of those whom our INVITE has reached has said so far. RFC 3261 §12.1.
+type early struct {
+	d      dialog
+	sdp    []byte // the last one
+	rseq   uint32 // of the last reliable answer; RFC 3262 §4
+	agreed bool   // its answer to our offer came reliably: the session may be changed already
+}
+
+// newOutgoing makes the leg that calls one hop. Nothing happens before start.
+func (ep *Endpoint) newOutgoing(callID string, t call.Target, offer []byte, h hop, device bool) *Leg {
+	l := newLeg(ep, callID, newTag())
+	l.state, l.hop = legCalling, h
+	l.out = &clientInvite{
+		target: t, offer: offer, device: device, acks: make(map[string]*sipgo.Request), byTag: make(map[string]*early),
+		expires: ep.opt.SessionExpires,
 	}
-	l.d = dialog{callID: l.callID, localTag: l.localTag}
-	l.post(func() { l.dial(t, offer) })
+	l.d = dialog{
+		callID: callID, localTag: l.localTag, local: h.from, remote: h.to, target: h.target, routes: h.routes,
+		network: h.network, source: h.addr, behind: device, localSeq: rand.Uint32N(1 << 16),
+	}
+	l.region, l.referable, l.trunked = ep.opt.Region(t.InstanceID), device, !device
+	l.texter = Text{InstanceID: t.InstanceID, DeviceUser: t.UserID, From: userPart(&h.to.uri), To: t.FromNumber}
+	if h.trunk != nil {
+		l.texter.TrunkID, l.referable = h.trunk.ID, device || h.trunk.AllowRefer
+	}
+	return l
+}
+
+// start begins to call.
+func (l *Leg) start() {
+	l.post(l.connect)
 	if !l.run() {
 		l.out.over = true
 		l.finish(call.CauseLocal, 503, "endpoint is closed")
 		l.leave()
 	}
-	return l
 }
 
-// dial sends the INVITE, or ends the leg with the reason why not.
-func (l *Leg) dial(t call.Target, offer []byte) {
-	if l.state != legCalling { // hung up at once
+// connect finds the way to the hop, which may take a while.
+func (l *Leg) connect() {
+	ctx, cancel := context.WithTimeout(l.ep.ctx, timerB)
+	ok := l.ep.spawn(func() {
+		defer cancel()
+		laddr, via, err := l.ep.reach(ctx, l.hop)
+		l.post(func() { l.reached(laddr, via, err) }) //nolint:contextcheck // what the leg does next is not the connecting's
+	})
+	if !ok {
+		cancel()
 		l.out.over = true
+		l.finish(call.CauseLocal, 503, "endpoint is closed")
+		l.settle()
+	}
+}
+
+// reached sends the INVITE, or ends the leg with the reason why not.
+func (l *Leg) reached(laddr netip.AddrPort, via sipgo.Uri, err error) {
+	o := l.out
+	switch {
+	case l.state != legCalling: // hung up meanwhile
+		o.over = true
+		l.settle()
+		return
+	case err != nil:
+		o.over = true
+		if l.hop.flow { // a phone that is not there: nothing has failed
+			l.finish(call.CauseRejected, 480, err.Error())
+		} else {
+			l.finish(call.CauseTransport, 503, err.Error())
+		}
 		l.settle()
 		return
 	}
-	if why := l.aim(t); why != "" {
-		l.out.over = true
-		l.finish(call.CauseRejected, 480, why)
-		l.settle()
-		return
-	}
-	req := l.d.request(l.ep, sipgo.INVITE)
-	if t.ContactID != "" {
-		req.AppendHeader(header("X-Ullim-Contact-Id", strings.Map(printable, clip(t.ContactID, 100))))
-	}
-	if t.AutoAccept { // no RFC says how; these two are what phones understand
-		req.AppendHeader(header("Call-Info", "<sip:"+l.d.via.Host+">;answer-after=0"))
-		req.AppendHeader(header("Alert-Info", "<http://"+l.d.via.Host+">;info=alert-autoanswer;delay=0"))
-	}
-	if len(offer) > 0 {
-		ct := sipgo.ContentTypeHeader("application/sdp")
-		req.AppendHeader(&ct)
-		req.SetBody(offer)
-	}
-	l.out.req, l.out.seq, l.out.base = req, l.d.localSeq, l.d
-	if err := l.sendInvite(req); err != nil {
-		l.out.over = true
-		l.finish(call.CauseTransport, 503, err.Error())
-		l.settle()
-		return
+	d := &l.d
+	d.laddr, d.via = laddr, via
+	for _, p := range []*party{&d.local, &d.remote} {
+		if p.uri.Host == "" {
+			p.uri.Host = via.Host
+		}
 	}
 	l.after(inviteLimit, func() {
-		if !l.out.over && !l.out.answered {
+		if !o.over && !o.answered {
 			l.cancelInvite("SIP;cause=408")
 			l.finish(call.CauseTimeout, 408, "no final answer")
 			l.settle()
 		}
 	})
+	l.invite()
 }
 
-// aim finds where the user is.
-func (l *Leg) aim(t call.Target) (why string) {
-	ep := l.ep
-	if ep.full() {
-		return "all calls of this node are in use"
+// invite sends the INVITE, for the first time or with what was missing.
+func (l *Leg) invite(more ...sipgo.Header) {
+	o := l.out
+	o.req, o.over, o.provisional = l.inviteRequest(more), false, false
+	o.seq, o.base = l.d.localSeq, l.d
+	clear(o.byTag)
+	if err := l.sendInvite(o.req); err != nil {
+		o.over = true
+		l.finish(call.CauseTransport, 503, err.Error())
+		l.settle()
 	}
-	reg, ok := ep.opt.Registrar.Lookup(t.UserID, time.Now())
-	if !ok || reg.InstanceID != t.InstanceID {
-		return "no device is registered"
-	}
-	source, err := netip.ParseAddrPort(reg.Source)
-	if err != nil {
-		return "registration has no usable source address"
-	}
-	d := &l.d
-	d.source = netip.AddrPortFrom(source.Addr().Unmap(), source.Port())
-	d.network, d.behind = strings.ToUpper(reg.Transport), true
-	switch d.network {
-	case "UDP":
-		g := ep.packetFor(d.source.Addr())
-		if g == nil {
-			return "no UDP socket of the device's address family"
-		}
-		d.laddr = g.local
-		d.via = ep.face(g.local, d.source)
-	default:
-		conn, err := ep.transports.GetConnection(d.network, d.source.String())
-		if err != nil {
-			return "the device's connection is gone"
-		}
-		local, _ := addrPort(conn.LocalAddr())
-		_, _ = conn.TryClose() // gives the reference back
-		d.via = ep.face(netip.AddrPortFrom(local.Addr(), ep.listenPort()), d.source)
-	}
-	if err := sipgo.ParseUri(reg.Contact, &d.target); err != nil {
-		return "registered Contact is not a URI"
-	}
-	name := d.target.User
-	if dev, ok := ep.opt.Devices().ByID(reg.DeviceID); ok {
-		name = dev.Name
-	}
-	d.remote = party{uri: sipgo.Uri{Scheme: "sip", User: escapeUser(name), Host: d.via.Host}}
-	d.local = caller(t, d.via.Host)
-	d.localSeq = rand.Uint32N(1 << 16)
-	return ""
 }
 
-// caller is what the called device shows.
-func caller(t call.Target, host string) party {
-	if t.FromNumber == "" {
-		return party{name: "Anonymous", uri: sipgo.Uri{Scheme: "sip", User: "anonymous", Host: "anonymous.invalid"}}
+func (l *Leg) inviteRequest(more []sipgo.Header) *sipgo.Request {
+	o := l.out
+	req := l.d.request(l.ep, sipgo.INVITE)
+	req.SetDestination(l.hop.addr.String()) // whatever a Route says: the hop was chosen
+	req.AppendHeader(header("Supported", supported))
+	l.timerHeaders(req, o.expires, o.minSE, "")
+	for _, h := range slices.Concat(l.hop.headers, more) {
+		req.AppendHeader(h)
 	}
-	return party{name: quotedText(t.FromName, 100), uri: sipgo.Uri{Scheme: "sip", User: escapeUser(t.FromNumber), Host: host}}
+	if o.target.ContactID != "" && o.device {
+		req.AppendHeader(header("X-Ullim-Contact-Id", strings.Map(printable, clip(o.target.ContactID, 100))))
+	}
+	if o.target.AutoAccept { // no RFC says how; these two are what phones understand
+		req.AppendHeader(header("Call-Info", "<sip:"+l.d.via.Host+">;answer-after=0"))
+		req.AppendHeader(header("Alert-Info", "<http://"+l.d.via.Host+">;info=alert-autoanswer;delay=0"))
+	}
+	if len(o.offer) > 0 {
+		setSDP(req, o.offer)
+	}
+	return req
 }
 
 // sendInvite starts the transaction and its reader.
 func (l *Leg) sendInvite(req *sipgo.Request) error {
+	l.ep.enlarge(req)
 	tx, err := l.ep.transactions.NewClientTransaction(l.ep.ctx, req)
 	if err != nil {
 		return err
 	}
 	l.out.tx = tx
 	tx.OnRetransmission(l.copyOf200)
-	if !l.ep.spawn(func() { l.readAnswers(tx) }) {
+	return l.converse(tx, func(res *sipgo.Response) { l.onAnswer(tx, res) }, func(err error) { l.noAnswer(tx, err) })
+}
+
+// converse sends the request of a transaction and posts every answer until the final one. It may be the transaction's
+// lock that waits for the reader, so that does nothing else.
+func (l *Leg) converse(tx *sipgo.ClientTx, answer func(*sipgo.Response), none func(error)) error {
+	ok := l.ep.spawn(func() {
+		for {
+			select {
+			case res := <-tx.Responses():
+				l.post(func() { answer(res) })
+				if !res.IsProvisional() {
+					return
+				}
+			case <-tx.Done():
+				err := tx.Err()
+				l.post(func() { none(err) })
+				return
+			}
+		}
+	})
+	if !ok {
 		tx.Terminate()
 		return errors.New("endpoint is closed")
 	}
@@ -168,40 +211,82 @@ func (l *Leg) sendInvite(req *sipgo.Request) error {
 	return nil
 }
 
-// readAnswers posts every answer until the final one. It may be the transaction's lock that waits for us, so it does
-// nothing else.
-func (l *Leg) readAnswers(tx *sipgo.ClientTx) {
-	for {
-		select {
-		case res := <-tx.Responses():
-			l.post(func() { l.onAnswer(res) })
-			if !res.IsProvisional() {
-				return
-			}
-		case <-tx.Done():
-			err := tx.Err()
-			l.post(func() { l.noAnswer(err) })
-			return
-		}
-	}
-}
-
 // onAnswer is an answer to our INVITE.
-func (l *Leg) onAnswer(res *sipgo.Response) {
+func (l *Leg) onAnswer(tx *sipgo.ClientTx, res *sipgo.Response) {
 	o := l.out
+	if o.onHeard != nil {
+		o.onHeard()
+		o.onHeard = nil
+	}
 	switch {
 	case res.IsSuccess(): // even if a copy of it was quicker
 		l.on200(res)
-	case o.over:
+	case o.over || tx != o.tx:
 	case res.IsProvisional():
 		l.onProvisional(res)
 	default: // sipgo has sent the ACK
 		o.over = true
 		branch, _ := o.req.Via().Params.Get("branch")
 		l.ep.index.keepAck(branch, ackOfRefusal(o.req, res))
+		if l.state == legCalling && l.tryAgain(res) {
+			return
+		}
+		o.contacts, o.retryAfter = contactsOf(res), retryWait(res)
 		l.finish(call.CauseRejected, res.StatusCode, plainText(res.Reason, 100))
 		l.settle()
 	}
+}
+
+// tryAgain sends the INVITE once more if the refusal only asks for something that we have.
+func (l *Leg) tryAgain(res *sipgo.Response) bool {
+	o := l.out
+	switch res.StatusCode {
+	case 401, 407:
+		hs, ok := l.credentials(o.req, res, &o.asked)
+		if ok {
+			l.d = o.base
+			l.invite(hs...)
+		}
+		return ok
+	case 422: // RFC 4028 §7.3
+		least := seconds(valueOf(res, "Min-SE"))
+		if o.tooBrief++; o.tooBrief > 2 || least <= o.expires || least > maxSessionExpires {
+			return false
+		}
+		o.minSE, o.expires = max(o.minSE, least), least
+		var hs []sipgo.Header
+		for _, name := range []string{"Authorization", "Proxy-Authorization"} {
+			if h := o.req.GetHeader(name); h != nil {
+				hs = append(hs, h)
+			}
+		}
+		l.d = o.base
+		l.invite(hs...)
+		return true
+	}
+	return false
+}
+
+// turnTo makes the early dialog with a tag the one in l.d. RFC 3261 §12.1: an INVITE may have many.
+func (l *Leg) turnTo(tag string) *early {
+	o := l.out
+	if l.d.remoteTag != "" {
+		if e := o.byTag[l.d.remoteTag]; e != nil {
+			e.d = l.d
+		}
+	}
+	e := o.byTag[tag]
+	if e == nil {
+		if len(o.byTag) >= maxEarly {
+			return nil
+		}
+		e = &early{d: o.base}
+		e.d.remoteTag = tag
+		o.byTag[tag] = e
+	}
+	l.d = e.d
+	l.theirTag.Store(tag)
+	return e
 }
 
 func (l *Leg) onProvisional(res *sipgo.Response) {
@@ -213,14 +298,33 @@ func (l *Leg) onProvisional(res *sipgo.Response) {
 	if o.cancelWant { // RFC 3261 §9.1: held until now
 		l.cancelInvite(o.cancelCause)
 	}
-	if res.StatusCode == 100 || l.state != legCalling {
+	tag := tagOf(res.To().Params)
+	if res.StatusCode == 100 || l.state > legCalling && !isReliable(res) {
 		return
 	}
-	e := call.LegEvent{Kind: call.LegProgress, Code: res.StatusCode, Text: plainText(res.Reason, 100)}
-	if sdp, ok := sdpOf(res); ok && sdp != nil {
-		e.SDP, o.early, o.earlyTag = sdp, sdp, tagOf(res.To().Params)
+	var e *early
+	if tag != "" {
+		if e = l.turnTo(tag); e == nil {
+			return
+		}
+		if isReliable(res) && !l.acknowledge(e, res) {
+			return // repeated, or one is missing before it
+		}
+		l.d.confirm(res)
+		l.know(res)
+		e.d = l.d
 	}
-	l.emit(e)
+	if l.state != legCalling {
+		return
+	}
+	ev := call.LegEvent{Kind: call.LegProgress, Code: res.StatusCode, Text: plainText(res.Reason, 100)}
+	if sdp, ok := sdpOf(res); ok && sdp != nil {
+		ev.SDP = sdp
+		if e != nil {
+			e.sdp, e.agreed = sdp, e.agreed || isReliable(res)
+		}
+	}
+	l.emit(ev)
 }
 
 // on200 is a 2xx, of this or of another branch of a fork. RFC 3261 §13.2.2.4.
@@ -231,11 +335,18 @@ func (l *Leg) on200(res *sipgo.Response) {
 		return
 	}
 	o.answered, o.over = true, true
+	tag := tagOf(res.To().Params)
+	e := l.turnTo(tag)
+	if e == nil { // more early dialogs than anybody needs
+		l.d = o.base
+	}
 	l.d.confirm(res)
+	l.theirTag.Store(tag)
 	l.d.heard(res.Source())
 	if l.d.behind && l.d.network == "UDP" {
 		l.d.source = o.base.source // the registration is authenticated, the answer's address is not
 	}
+	l.know(res)
 	l.ep.sendAck(o.remember(l.ep, &l.d, res))
 	if l.state != legCalling { // it crossed our CANCEL
 		l.sayBye(o.cancelCause)
@@ -243,23 +354,25 @@ func (l *Leg) on200(res *sipgo.Response) {
 		return
 	}
 	sdp, ok := sdpOf(res)
-	if sdp == nil && ok && o.earlyTag == l.d.remoteTag {
-		sdp = o.early // some say it in 183 only
+	if sdp == nil && ok && e != nil {
+		sdp = e.sdp // said in a 1xx only
 	}
+	l.state = legConfirmed
 	if sdp == nil {
-		l.state = legConfirmed
 		l.sayBye("SIP;cause=488;text=\"no SDP in the 200\"")
 		l.finish(call.CauseProtocol, 488, "no answer to our offer in the 200")
 		l.settle()
 		return
 	}
-	l.state = legConfirmed
+	l.localSDP, l.remoteSDP = o.offer, sdp
+	l.timerOf2xx(res)
 	l.emit(call.LegEvent{Kind: call.LegAnswered, Code: res.StatusCode, SDP: sdp, Host: l.d.source.Addr()})
+	l.propose()
 }
 
 // noAnswer is the end of our INVITE's transaction without a final answer.
-func (l *Leg) noAnswer(err error) {
-	if l.out.over {
+func (l *Leg) noAnswer(tx *sipgo.ClientTx, err error) {
+	if l.out.over || tx != l.out.tx {
 		return
 	}
 	l.out.over = true
@@ -341,6 +454,13 @@ func (l *Leg) copyOf200(res *sipgo.Response) {
 	}
 }
 
+// spent notes a CSeq that an early dialog has used.
+func (o *clientInvite) spent(seq uint32) {
+	o.mu.Lock()
+	defer o.mu.Unlock()
+	o.used = max(o.used, seq)
+}
+
 func (o *clientInvite) acked(res *sipgo.Response) bool {
 	o.mu.Lock()
 	defer o.mu.Unlock()
@@ -373,8 +493,11 @@ func (o *clientInvite) fork(ep *Endpoint, res *sipgo.Response) {
 	d := o.base
 	d.confirm(res)
 	ep.sendAck(o.remember(ep, &d, res))
+	o.mu.Lock()
+	d.localSeq = max(d.localSeq, o.used) // it may have had a PRACK already
+	o.mu.Unlock()
 	bye := d.request(ep, sipgo.BYE)
-	bye.AppendHeader(reasonHeader(`SIP;cause=487;text="answered elsewhere"`))
+	bye.AppendHeader(reasonHeader(elsewhere))
 	ep.ask(bye, func(int) {})
 }
 
@@ -382,6 +505,9 @@ func (o *clientInvite) fork(ep *Endpoint, res *sipgo.Response) {
 // a transaction.
 func (ep *Endpoint) sendAck(ack *sipgo.Request) {
 	c := ack.Clone()
+	if ep.detour(c, func() { ep.sendAck(c) }, func() {}) {
+		return
+	}
 	c.Via().Params.Add("branch", ep.prefix+newTag())
 	if err := ep.transports.WriteMsg(c); err != nil {
 		ep.log.LogAttrs(context.Background(), slogInfo, "ack not sent", callIDAttr(ack), errAttr(err))

@@ -166,7 +166,7 @@ func TestSilentDeviceTimesOut(t *testing.T) {
 }
 
 // S4.
-func TestEveryCopyOfA200GetsAnAckOfItsOwn(t *testing.T) {
+func TestS04EveryCopyOfA200GetsAnAckOfItsOwn(t *testing.T) {
 	run(t, func(s *stage) {
 		t := s.t
 		c := s.dial()
@@ -197,7 +197,7 @@ func TestEveryCopyOfA200GetsAnAckOfItsOwn(t *testing.T) {
 }
 
 // S5.
-func TestCancelIsHeldUntilThePhoneAnswersAnything(t *testing.T) {
+func TestS05CancelIsHeldUntilThePhoneAnswersAnything(t *testing.T) {
 	run(t, func(s *stage) {
 		t := s.t
 		c := s.dial()
@@ -225,7 +225,7 @@ func TestCancelIsHeldUntilThePhoneAnswersAnything(t *testing.T) {
 }
 
 // S6.
-func TestCancelThatCrossesA200IsFollowedByAckAndBye(t *testing.T) {
+func TestS06CancelThatCrossesA200IsFollowedByAckAndBye(t *testing.T) {
 	run(t, func(s *stage) {
 		t := s.t
 		c := s.dial()
@@ -256,16 +256,16 @@ func isRequest(m sipgo.Message, method sipgo.RequestMethod) bool {
 }
 
 // CANCEL at every offset around the 200, in both directions of the crossing.
-func TestCancelAtEveryOffsetLeavesNothing(t *testing.T) {
+func TestS06CancelAtEveryOffsetLeavesNothing(t *testing.T) {
 	for offset := -20 * time.Millisecond; offset <= 20*time.Millisecond; offset += 4 * time.Millisecond {
 		run(t, func(s *stage) {
 			t := s.t
 			c := s.dial()
-			c.phone.on = func(m sipgo.Message) {
+			c.phone.hear(func(m sipgo.Message) {
 				if req, ok := m.(*sipgo.Request); ok && (req.Method == sipgo.BYE || req.Method == sipgo.CANCEL) {
 					c.phone.answer(req, 200, "OK", "dt")
 				}
-			}
+			})
 			c.phone.answer(c.invite(), 180, "Ringing", "dt")
 			c.phone.settle()
 			time.AfterFunc(50*time.Millisecond, func() { c.ok("dt") })
@@ -273,7 +273,7 @@ func TestCancelAtEveryOffsetLeavesNothing(t *testing.T) {
 			time.Sleep(64 * timerT1)
 			same(t, "ACKs", len(c.phone.requests(sipgo.ACK)), 1)
 			same(t, "BYEs", len(c.phone.requests(sipgo.BYE)), 1)
-			if !strings.HasSuffix(c.kinds(), "ended(local)") || c.ended != 1 {
+			if ended, _ := c.ends(); !strings.HasSuffix(c.kinds(), "ended(local)") || ended != 1 {
 				t.Errorf("events are %q", c.kinds())
 			}
 			same(t, "legs", s.ep.Stats().Legs, 0)
@@ -282,7 +282,7 @@ func TestCancelAtEveryOffsetLeavesNothing(t *testing.T) {
 }
 
 // S8.
-func TestCancelWithoutA487IsGivenUpAfter64T1(t *testing.T) {
+func TestS08CancelWithoutA487IsGivenUpAfter64T1(t *testing.T) {
 	run(t, func(s *stage) {
 		t := s.t
 		c := s.dial()
@@ -298,7 +298,7 @@ func TestCancelWithoutA487IsGivenUpAfter64T1(t *testing.T) {
 	})
 }
 
-func TestRepeated487IsAcknowledgedEachTime(t *testing.T) {
+func TestS08Repeated487IsAcknowledgedEachTime(t *testing.T) {
 	run(t, func(s *stage) {
 		t := s.t
 		c := s.dial()
@@ -314,7 +314,7 @@ func TestRepeated487IsAcknowledgedEachTime(t *testing.T) {
 }
 
 // S17: a lost BYE and one that finds nothing.
-func TestByeThatFindsNobodyEndsTheLeg(t *testing.T) {
+func TestS17ByeThatFindsNobodyEndsTheLeg(t *testing.T) {
 	run(t, func(s *stage) {
 		t := s.t
 		c := s.dial()
@@ -328,7 +328,7 @@ func TestByeThatFindsNobodyEndsTheLeg(t *testing.T) {
 	})
 }
 
-func TestByeThatIsNeverAnsweredEndsTheLeg(t *testing.T) {
+func TestS17ByeThatIsNeverAnsweredEndsTheLeg(t *testing.T) {
 	run(t, func(s *stage) {
 		t := s.t
 		c := s.dial()
@@ -344,7 +344,7 @@ func TestByeThatIsNeverAnsweredEndsTheLeg(t *testing.T) {
 }
 
 // S18.
-func TestSecond200OfAForkIsEnded(t *testing.T) {
+func TestS18Second200OfAForkIsEnded(t *testing.T) {
 	run(t, func(s *stage) {
 		t := s.t
 		c := s.dial()
@@ -371,7 +371,7 @@ func TestSecond200OfAForkIsEnded(t *testing.T) {
 }
 
 // S19.
-func TestEarlyMediaOfOneTagAndAnswerOfAnother(t *testing.T) {
+func TestS19EarlyMediaOfOneTagAndAnswerOfAnother(t *testing.T) {
 	run(t, func(s *stage) {
 		t := s.t
 		c := s.dial()
@@ -409,7 +409,7 @@ func TestLostMessagesAreRepeated(t *testing.T) {
 		chance := rand.New(rand.NewPCG(1, 2)) // the same every time
 		s.net.lose = func(_, _ string, _ []byte) bool { return chance.IntN(10) < 4 }
 		c := &dialed{phone: s.phone(deviceAddr)}
-		c.phone.on = func(m sipgo.Message) {
+		c.phone.hear(func(m sipgo.Message) {
 			req, ok := m.(*sipgo.Request)
 			switch {
 			case !ok || req.Method == sipgo.ACK:
@@ -418,7 +418,7 @@ func TestLostMessagesAreRepeated(t *testing.T) {
 			default:
 				c.phone.answer(req, 200, "OK", "")
 			}
-		}
+		})
 		s.register(deviceAddr)
 		c.leg = s.ep.Dial(call.Target{InstanceID: "inst-1", UserID: contactUser}, []byte(sdpOffer), c.add)
 		time.Sleep(20 * time.Second)
@@ -430,7 +430,7 @@ func TestLostMessagesAreRepeated(t *testing.T) {
 }
 
 // S8: the library would wait four seconds before it acknowledges a copy, holding the transaction's lock meanwhile.
-func TestEveryCopyOfARefusalGetsItsAckAtOnce(t *testing.T) {
+func TestS08EveryCopyOfARefusalGetsItsAckAtOnce(t *testing.T) {
 	run(t, func(s *stage) {
 		t := s.t
 		c := s.dial()

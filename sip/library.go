@@ -2,7 +2,9 @@ package sip
 
 import (
 	"context"
+	"errors"
 	"log/slog"
+	"net"
 	"strings"
 	"sync"
 	"syscall"
@@ -24,6 +26,26 @@ func prepareLibrary() {
 		sipgo.UDPMTUSize = maxMessage + 200
 		sipgo.SetDefaultLogger(slog.New(newSampler(defaultHandler{})))
 	})
+}
+
+// neverDialling makes sipgo unable to open connections: a client's address is not a place to connect to, whoever has
+// closed his connection is gone, and those to trunks come through a door.
+func neverDialling() sipgo.TransportsConfig {
+	never := func(net.Addr) net.Dialer {
+		return net.Dialer{
+			Timeout: time.Millisecond,
+			ControlContext: func(context.Context, string, string, syscallConn) error {
+				return errors.New("sip: the peer's connection is gone")
+			},
+		}
+	}
+	nowhere := func(string) string { return "nowhere://gone" } // sipgo knows no such scheme
+	return sipgo.TransportsConfig{
+		TCP: &sipgo.TransportTCP{DialerCreate: never},
+		TLS: &sipgo.TransportTLS{TransportTCP: &sipgo.TransportTCP{DialerCreate: never}},
+		WS:  &sipgo.TransportWS{DialURI: nowhere},
+		WSS: &sipgo.TransportWSS{TransportWS: &sipgo.TransportWS{DialURI: nowhere}},
+	}
 }
 
 // defaultHandler is the process's logger as it is when a line is written.

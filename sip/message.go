@@ -43,6 +43,51 @@ func callIDOf(m sipgo.Message) string {
 	return ""
 }
 
+// supported are the extensions that we have: RFC 3262, 4028, 3891 and 4488.
+const supported = "100rel, timer, replaces, norefersub"
+
+// valueOf is the value of the first header field that has one of the names: the long one, then the compact one.
+func valueOf(m sipgo.Message, names ...string) string {
+	for _, name := range names {
+		if hs := m.GetHeaders(name); len(hs) > 0 {
+			return hs[0].Value()
+		}
+	}
+	return ""
+}
+
+// lists reports whether a header field of tokens, Supported or Require or Allow, has one of them. known is false if there
+// is no such header field.
+func lists(m sipgo.Message, token string, names ...string) (yes, known bool) {
+	for _, name := range names {
+		for _, h := range m.GetHeaders(name) {
+			known = true
+			for t := range strings.SplitSeq(h.Value(), ",") {
+				if strings.EqualFold(strings.TrimSpace(t), token) {
+					return true, true
+				}
+			}
+		}
+	}
+	return false, known
+}
+
+func has(m sipgo.Message, token string, names ...string) bool {
+	yes, _ := lists(m, token, names...)
+	return yes
+}
+
+// setSDP gives a message a session description as its body.
+func setSDP(m interface {
+	AppendHeader(h sipgo.Header)
+	SetBody(body []byte)
+}, sdp []byte,
+) {
+	ct := sipgo.ContentTypeHeader("application/sdp")
+	m.AppendHeader(&ct)
+	m.SetBody(sdp)
+}
+
 // headerOf is the value of a header field, empty if there is none.
 func headerOf(req *sipgo.Request, name string) string {
 	if h := req.GetHeader(name); h != nil {

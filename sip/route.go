@@ -2,13 +2,13 @@ package sip
 
 import (
 	"context"
+	"crypto/x509"
 	"net/netip"
 	"time"
 
 	sipgo "github.com/emiago/sipgo/sip"
 
 	"ullim/internal/call"
-	"ullim/internal/errs"
 )
 
 // plan is how a Target is called: where, in which order, and what is given back when the call is over.
@@ -23,7 +23,8 @@ type hop struct {
 	network  string         // UDP, TCP, TLS, WS or WSS
 	addr     netip.AddrPort // where it is sent
 	server   string         // TLS: the name that the certificate must have
-	insecure bool           // TLS: the certificate is not checked, because the trunk says so (threat 8)
+	insecure bool           // TLS: whatever the certificate, as set for the trunk
+	roots    *x509.CertPool // TLS: who may have signed the certificate; nil: the system's
 	flow     bool           // only over the connection that is there: a phone behind NAT, a browser
 	target   sipgo.Uri      // Request-URI
 	routes   []sipgo.Uri    // the Path of a registration, an outbound proxy
@@ -49,9 +50,4 @@ func (ep *Endpoint) planFor(ctx context.Context, t call.Target) (plan, error) {
 		return ep.planDevices(t)
 	}
 	return ep.planTrunk(ctx, t)
-}
-
-// planDevices is every registration of a user.
-func (ep *Endpoint) planDevices(call.Target) (plan, error) {
-	return plan{}, errs.New(errs.NotFound, "no device is registered")
 }

@@ -46,6 +46,10 @@ func (ep *Endpoint) onRequest(req *sipgo.Request, tx *sipgo.ServerTx) {
 		ep.onInvite(req, tx)
 	case req.Method == sipgo.OPTIONS:
 		ep.onOptions(req, tx)
+	case req.Method == sipgo.MESSAGE:
+		ep.onMessage(req, tx)
+	case req.Method == sipgo.REFER: // RFC 3515 allows it; nobody may make us call whom he likes
+		ep.refuseWith(req, tx, 403, "Forbidden")
 	default: // BYE, INFO, UPDATE: there is nothing without a dialog
 		ep.refuseWith(req, tx, 481, "Call/Transaction Does Not Exist")
 	}
@@ -77,7 +81,7 @@ func (ep *Endpoint) onOptions(req *sipgo.Request, tx *sipgo.ServerTx) {
 		ep.refuseWith(req, tx, 503, "Service Unavailable", header("Retry-After", drainRetry))
 		return
 	}
-	ep.refuseWith(req, tx, 200, "OK", header("Allow", allowed), header("Accept", "application/sdp"))
+	ep.refuseWith(req, tx, 200, "OK", ep.allow(), header("Accept", "application/sdp"), header("Supported", supported))
 }
 
 // onRegister is a REGISTER: who is it, and then it is the registrar's.
@@ -117,7 +121,11 @@ func (ep *Endpoint) onRegister(req *sipgo.Request, tx *sipgo.ServerTx) {
 	}
 	ctx, cancel := context.WithTimeout(ep.ctx, 10*time.Second)
 	defer cancel()
-	ep.answerRegister(req, tx, ep.opt.Registrar.Register(ctx, in))
+	out := ep.opt.Registrar.Register(ctx, in)
+	if out.Status == 200 {
+		ep.follow(req)
+	}
+	ep.answerRegister(req, tx, out)
 }
 
 func (ep *Endpoint) answerRegister(req *sipgo.Request, tx *sipgo.ServerTx, out RegisterResponse) {

@@ -39,9 +39,13 @@ type carriers struct {
 	leave  sync.WaitGroup
 }
 
-func newCarriers(ep *Endpoint, dns Resolver, key []byte) *carriers {
+func newCarriers(ep *Endpoint) *carriers {
+	key := ep.opt.Secret
+	if len(key) == 0 {
+		key = ep.secret
+	}
 	return &carriers{
-		ep: ep, names: newLookups(ep.ctx, dns, ep.spawn), key: key, all: make(map[string]*carrier), tokens: make(map[string]*carrier),
+		ep: ep, names: newLookups(ep.ctx, ep.opt.Resolver, ep.spawn), key: key, all: make(map[string]*carrier), tokens: make(map[string]*carrier),
 	}
 }
 

@@ -38,14 +38,6 @@ func (t *Trunk) validOutgoing() error {
 			return errs.Field("Gateways", "must hold the carrier's domain when OutboundProxy is set")
 		}
 	}
-	if len(t.RedirectHosts) > maxGateways {
-		return errs.Field("RedirectHosts", "must hold at most %d hosts; has %d", maxGateways, len(t.RedirectHosts))
-	}
-	for i, h := range t.RedirectHosts {
-		if !isHost(h) {
-			return errs.Field(fmt.Sprintf("RedirectHosts[%d]", i), "must be a host name or an IP address; got %q", clip(h, 300))
-		}
-	}
 	if err := t.validLogin(); err != nil {
 		return err
 	}

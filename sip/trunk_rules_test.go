@@ -30,7 +30,7 @@ func TestTrunkRulesOfTheOutgoingSide(t *testing.T) {
 		"weight":                      {func(k *Trunk) { k.Gateways[0].Weight = 70000 }, "Gateways[0].Weight"},
 		"proxy":                       {func(k *Trunk) { k.OutboundProxy = &Gateway{Host: "a b"} }, "OutboundProxy.Host"},
 		"proxy to nowhere":            {func(k *Trunk) { k.Gateways, k.OutboundProxy = nil, &Gateway{Host: "p.example"} }, "Gateways"},
-		"redirect host":               {func(k *Trunk) { k.RedirectHosts = []string{"*"} }, "RedirectHosts[0]"},
+		"redirect host":               {func(k *Trunk) { k.RedirectHosts = []string{"a b"} }, "RedirectHosts[0]"},
 		"login without a password":    {func(k *Trunk) { k.Login.Username = "a" }, "Login.Password"},
 		"password without a login":    {func(k *Trunk) { k.Login.Secret = "x" }, "Login.Username"},
 		"realm without a login":       {func(k *Trunk) { k.Login.Realm = "x" }, "Login.Username"},

@@ -55,6 +55,14 @@ func (t *Trunk) Validate() error {
 	if t.Region != "" && !isRegion(t.Region) {
 		return errs.Field("Region", "must be two capital letters (ISO 3166); got %q", t.Region)
 	}
+	if len(t.RedirectHosts) > maxRedirectHosts {
+		return errs.Field("RedirectHosts", "must hold at most %d hosts; has %d", maxRedirectHosts, len(t.RedirectHosts))
+	}
+	for i, h := range t.RedirectHosts {
+		if _, ok := hostAddr(h); !ok && (h == "" || len(h) > 253 || strings.ContainsAny(h, " \t\r\n;,<>@:/\"")) {
+			return errs.Field(fmt.Sprintf("RedirectHosts[%d]", i), "must be an IP address or a host name, without a port; got %q", clip(h, 100))
+		}
+	}
 	if t.MaxChannels < 0 || t.MaxChannels > 100_000 {
 		return errs.Field("MaxChannels", "must be 0 (no limit) to 100000; got %d", t.MaxChannels)
 	}

@@ -15,7 +15,7 @@ const (
 )
 
 // allowed is what the Allow header says, and which methods are let through.
-const allowed = "INVITE, ACK, CANCEL, BYE, OPTIONS, REGISTER, INFO, UPDATE"
+const allowed = "INVITE, ACK, CANCEL, BYE, OPTIONS, REGISTER, INFO, UPDATE, PRACK, REFER"
 
 // rawHeader is one header field, its name in lower case and long form, its value with folding undone.
 type rawHeader struct{ name, value string }
@@ -201,12 +201,12 @@ func single(name string) bool {
 	return false
 }
 
-// check applies the rules that can be seen in the message alone, in the order in which they are named here. stream says
-// that the message came over a stream, where Content-Length is the only end it has. nil is a good message.
-func (m *rawMessage) check(stream bool) *refusal {
-	r := m.checkForm(stream)
+// check applies the rules that can be seen in the message alone, in the order in which they are named here. Over a stream
+// of bytes Content-Length is the only end that a message has. nil is a good message.
+func (m *rawMessage) check(in arrival) *refusal {
+	r := m.checkForm(in.stream)
 	if r == nil && m.method != "" {
-		r = m.checkRequest()
+		r = m.checkRequest(in.network == "TLS" || in.network == "WSS")
 	}
 	if r != nil && (m.method == "" || m.method == "ACK") {
 		// A response or an ACK is never answered: two stacks that do can keep each other busy. RFC 3261 §17.1.1.3.
@@ -262,7 +262,7 @@ func (m *rawMessage) checkLength(stream bool) *refusal {
 	return nil
 }
 
-func (m *rawMessage) checkRequest() *refusal {
+func (m *rawMessage) checkRequest(secure bool) *refusal {
 	if !strings.EqualFold(m.version, "SIP/2.0") {
 		return &refusal{code: 505, reason: "Version Not Supported", why: "version " + clip(m.version, 20)}
 	}
@@ -283,7 +283,7 @@ func (m *rawMessage) checkRequest() *refusal {
 	if r := m.checkMethod(); r != nil {
 		return r
 	}
-	if r := checkScheme(m.uri); r != nil {
+	if r := checkScheme(m.uri, secure); r != nil {
 		return r
 	}
 	if v, ok := m.get("max-forwards"); ok {
@@ -301,11 +301,11 @@ func (m *rawMessage) checkRequest() *refusal {
 }
 
 func (m *rawMessage) checkMethod() *refusal {
-	if slices.Contains(strings.Split(allowed, ", "), m.method) {
+	if m.method == "MESSAGE" || slices.Contains(strings.Split(allowed, ", "), m.method) { // see text.go
 		return nil
 	}
 	switch m.method {
-	case "SUBSCRIBE", "NOTIFY", "REFER", "MESSAGE", "PRACK", "PUBLISH":
+	case "SUBSCRIBE", "NOTIFY", "PUBLISH":
 		return &refusal{
 			code: 405, reason: "Method Not Allowed", headers: []string{"Allow: " + allowed},
 			why: "method " + m.method + " is not offered",
@@ -317,7 +317,7 @@ func (m *rawMessage) checkMethod() *refusal {
 	}
 }
 
-func checkScheme(uri string) *refusal {
+func checkScheme(uri string, secure bool) *refusal {
 	scheme, rest, ok := strings.Cut(uri, ":")
 	if !ok || rest == "" {
 		return bad("Request-URI has no scheme")
@@ -325,8 +325,10 @@ func checkScheme(uri string) *refusal {
 	switch strings.ToLower(scheme) {
 	case "sip", "tel":
 		return nil
-	case "sips":
-		// RFC 3261 §8.2.2.1: sips needs TLS on every hop, which no listener of ours has.
+	case "sips": // RFC 3261 §8.2.2.1, §26.2.2: it must come over TLS
+		if secure {
+			return nil
+		}
 	}
 	return &refusal{code: 416, reason: "Unsupported URI Scheme", why: "scheme " + clip(scheme, 20)}
 }
@@ -342,7 +344,11 @@ func (m *rawMessage) checkRequire() *refusal {
 			continue
 		}
 		for tag := range strings.SplitSeq(h.value, ",") {
-			if tag = strings.TrimSpace(tag); tag != "" && isTokenText(tag) {
+			tag = strings.TrimSpace(tag)
+			if slices.Contains(strings.Split(supported, ", "), strings.ToLower(tag)) {
+				continue
+			}
+			if tag != "" && isTokenText(tag) {
 				lacking = append(lacking, tag)
 			}
 		}

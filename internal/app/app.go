@@ -41,6 +41,7 @@ type Options struct {
 
 	Packets      []net.PacketConn // SIP on UDP, bound
 	Listeners    []net.Listener   // SIP on TCP, bound
+	Listening    listening        // SIP on TLS and WebSocket
 	Advertise    string
 	Realm        string
 	Resolver     sip.Resolver // of carriers' names; default: the system's
@@ -49,6 +50,7 @@ type Options struct {
 	MinExpires   time.Duration // of registrations
 	MaxExpires   time.Duration
 	MaxContacts  int                                          // registrations of one device
+	SessionTimer time.Duration                                // Session-Expires that is asked for; 0: the usual
 	RTPListen    func(netip.AddrPort) (net.PacketConn, error) // default: UDP
 	RTPBind      netip.Addr
 	RTPAdvertise netip.Addr
@@ -298,14 +300,16 @@ func (a *App) openSIP(ctx context.Context) error {
 		RequestsPerSecond: a.o.RequestRate, MaxCalls: a.o.MaxCalls,
 		Exempt: func(addr netip.Addr) bool { return a.dir.knownSource(addr) || a.sip != nil && a.sip.KnownCarrier(addr) },
 	})
-	a.sip, err = sip.NewEndpoint(sip.Options{
+	o := sip.Options{
 		Log: a.log, Packets: a.o.Packets, Listeners: a.o.Listeners, Advertise: a.o.Advertise, Realm: a.o.Realm,
 		Secret: secret, Trunks: a.dir.trunks, Devices: a.dir.devices, Registrar: a.registry, Limits: a.limits,
 		Admitter: a.calls, UserAgent: "ullim", MaxCalls: 2 * a.o.MaxCalls, Region: a.dir.region,
 		OnAnswer: a.metrics.SIPRequest, OnRefused: a.refused, OnMessage: a.onMessage(),
 		OpenSecret: a.trunkSecret, Resolver: a.o.Resolver,
-	})
-	if err != nil {
+		SessionExpires: a.o.SessionTimer,
+	}
+	a.o.Listening.signalling(&o)
+	if a.sip, err = sip.NewEndpoint(o); err != nil {
 		return err
 	}
 	a.life.onStopDo("signalling", a.sip.Close)
@@ -337,6 +341,7 @@ func (a *App) Start() {
 		a.sip.SyncTrunks()
 	}
 	a.centers.sync(a.dir.instances())
+	a.watchCertificates()
 	a.jobs.Start()
 	a.sip.Start()
 }

@@ -3,6 +3,7 @@ package app
 import (
 	"bufio"
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"io"
@@ -30,11 +31,18 @@ func (d *doctor) isRunning(ctx context.Context) bool {
 	if addr.Addr().IsUnspecified() {
 		addr = netip.AddrPortFrom(netip.MustParseAddr("127.0.0.1"), addr.Port())
 	}
-	req, err := http.NewRequestWithContext(ctx, http.MethodGet, "http://"+addr.String()+"/metrics", nil)
+	scheme := "http"
+	if d.cfg.HTTP.TLS.Certificate != "" {
+		scheme = "https"
+	}
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, scheme+"://"+addr.String()+"/metrics", nil)
 	if err != nil {
 		return false
 	}
-	res, err := (&http.Client{Transport: &http.Transport{DisableKeepAlives: true}}).Do(req)
+	res, err := (&http.Client{Transport: &http.Transport{
+		DisableKeepAlives: true,
+		TLSClientConfig:   &tls.Config{InsecureSkipVerify: true}, //nolint:gosec // only whether it is there: no secret is sent
+	}}).Do(req)
 	if err != nil {
 		return false
 	}
@@ -54,6 +62,9 @@ func (d *doctor) sipPorts(ctx context.Context) []finding {
 	}
 	for _, addr := range d.cfg.SIP.TCP {
 		out = append(out, d.port(ctx, "tcp", addr, "sip.tcp")...)
+	}
+	for _, addr := range d.cfg.SIP.TLS.Listen {
+		out = append(out, d.port(ctx, "tcp", addr, "sip.tls.listen")...)
 	}
 	return out
 }

@@ -15,7 +15,7 @@ import (
 // observe lets Prometheus read what the parts count in atomics of their own.
 func (a *App) observe() error {
 	count := func(f func() uint64) func() float64 { return func() float64 { return float64(f()) } }
-	return a.metrics.Observe(telemetry.Sources{
+	s := telemetry.Sources{
 		ActiveCalls:   func() float64 { return float64(a.calls.Count()) },
 		SIPLegs:       func() float64 { return float64(a.sip.Stats().Legs) },
 		SIPStreams:    func() float64 { return float64(a.sip.Stats().Streams) },
@@ -37,6 +37,7 @@ func (a *App) observe() error {
 		InvitesAdmitted:    count(func() uint64 { return a.sip.Stats().InvitesAdmitted }),
 		SIPDropped:         count(func() uint64 { return a.sip.Stats().Dropped }),
 		SIPRateLimited:     count(func() uint64 { return a.sip.Stats().RateLimited }),
+		SIPStrangers:       count(func() uint64 { return a.sip.Stats().Strangers }),
 		RTPReceived:        count(func() uint64 { return a.plane.Stats().PacketsIn }),
 		RTPSent:            count(func() uint64 { return a.plane.Stats().PacketsOut }),
 		RTPLost:            count(func() uint64 { return a.plane.Stats().Lost }),
@@ -53,7 +54,9 @@ func (a *App) observe() error {
 				"job": float64(a.jobs.Stats().Panics),
 			}
 		},
-	})
+	}
+	a.observeTransport(&s)
+	return a.metrics.Observe(s)
 }
 
 // mediaLoops reads the media loops.

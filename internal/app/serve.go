@@ -58,12 +58,12 @@ func Serve(ctx context.Context, cfg *config.Config, out, logs io.Writer) (*Serve
 		return nil, errors.Join(err, listener.Close(), a.Close())
 	}
 	s := &Server{app: a, log: log, failed: make(chan error, 1), http: &http.Server{
-		Handler: handler, ReadHeaderTimeout: 10 * time.Second, ReadTimeout: 2 * time.Minute, WriteTimeout: 5 * time.Minute,
+		Handler: a.withWebSocket(handler), ReadHeaderTimeout: 10 * time.Second, ReadTimeout: 2 * time.Minute, WriteTimeout: 5 * time.Minute,
 		IdleTimeout: 2 * time.Minute, MaxHeaderBytes: 64 << 10, ErrorLog: slog.NewLogLogger(log.Handler(), slog.LevelDebug),
 	}}
 	a.Start()
 	go func() {
-		if err := s.http.Serve(listener); !errors.Is(err, http.ErrServerClosed) {
+		if err := serveHTTP(s.http, listener, o.Listening.HTTPTLS); !errors.Is(err, http.ErrServerClosed) {
 			s.failed <- fmt.Errorf("http: %w", err)
 		}
 	}()
@@ -76,12 +76,15 @@ func (s *Server) Failed() <-chan error { return s.failed }
 
 // announce says where everything is, and what is shown only once.
 func (s *Server) announce(out io.Writer, o Options, addr net.Addr) {
-	fmt.Fprintf(out, "ullim %s is up: HTTP on http://%s", Version(), addr)
+	fmt.Fprintf(out, "ullim %s is up: HTTP on %s://%s", Version(), o.Listening.scheme(), addr)
 	for _, c := range o.Packets {
 		fmt.Fprintf(out, ", SIP on udp %s", c.LocalAddr())
 	}
 	for _, l := range o.Listeners {
 		fmt.Fprintf(out, ", SIP on tcp %s", l.Addr())
+	}
+	for _, l := range o.Listening.Secure {
+		fmt.Fprintf(out, ", SIP on tls %s", l.Addr())
 	}
 	fmt.Fprintf(out, ", data in %s\n", o.DataDir)
 	c := s.app.Created
@@ -122,7 +125,7 @@ func optionsOf(ctx context.Context, cfg *config.Config, log *slog.Logger) (o Opt
 			Language: cmp.Or(cfg.Instance.Language, localLanguage()), Region: cfg.Instance.Region,
 		},
 		Database:  databaseOf(cfg),
-		Advertise: cfg.SIP.Advertise, Realm: cfg.SIP.Realm, RequestRate: cfg.SIP.RequestsPerSource, MaxCalls: cfg.SIP.MaxCalls,
+		Advertise: cfg.SIP.Advertise, Realm: cfg.SIP.Realm, RequestRate: cfg.SIP.RequestsPerSource, SessionTimer: cfg.SIP.SessionExpires, MaxCalls: cfg.SIP.MaxCalls,
 		MinExpires: cfg.SIP.MinExpires, MaxExpires: cfg.SIP.MaxExpires, MaxContacts: cfg.SIP.ContactsPerDevice,
 		RTPFirst: uint16(cfg.RTP.Ports.Low), RTPLast: uint16(cfg.RTP.Ports.High), // config checks the range
 		Dead:        media.DeadPolicy{NeverStarted: orNever(cfg.RTP.NeverStarted), Stopped: orNever(cfg.RTP.Stopped)},
@@ -146,6 +149,9 @@ func optionsOf(ctx context.Context, cfg *config.Config, log *slog.Logger) (o Opt
 			closeSockets(o)
 		}
 	}()
+	if o.Listening, err = openTLS(ctx, cfg, log); err != nil {
+		return o, err
+	}
 	var lc net.ListenConfig
 	for _, addr := range cfg.SIP.UDP {
 		c, err := lc.ListenPacket(ctx, "udp", addr)
@@ -185,6 +191,7 @@ func closeSockets(o Options) {
 	for _, l := range o.Listeners {
 		_ = l.Close()
 	}
+	_ = o.Listening.close()
 }
 
 func databaseOf(cfg *config.Config) storage.Options {

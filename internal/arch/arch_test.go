@@ -36,7 +36,7 @@ func rules() map[string][]string {
 		"media": w, "media/...": with("media/sdp", "media/g711", "media/dtmf", "media"),
 		"prompts": w, "prompts/...": w,
 		"internal/config": w, "internal/telemetry": w, "internal/events": w, "internal/jobs": w, "internal/cluster": w,
-		"internal/permit": w, "internal/identity": w, "internal/trace": w,
+		"internal/permit": w, "internal/identity": w, "internal/trace": w, "internal/certs": w,
 		// 2 actors
 		"internal/call": with("internal/events", "internal/permit"),
 		"internal/chat": with("internal/events", "internal/permit"),

@@ -62,20 +62,39 @@ type Data struct {
 
 // HTTP is the section http.
 type HTTP struct {
-	Listen string `yaml:"listen" default:"127.0.0.1:8080" form:"listen" doc:"Address and port. The default is reached from this machine only; put a TLS proxy in front before you open it."`
+	Listen string  `yaml:"listen" default:"127.0.0.1:8080" form:"listen" doc:"Address and port. The default is reached from this machine only; give it a certificate or put a TLS proxy in front before you open it."`
+	TLS    HTTPTLS `yaml:"tls" doc:"HTTPS, and with it secure WebSocket for browsers (wss://this-node/sip)."`
+}
+
+// HTTPTLS is the section http.tls.
+type HTTPTLS struct {
+	Certificate string `yaml:"certificate" doc:"File with the certificate chain in PEM form, this node's first. Empty: no TLS. Renewed files are noticed without a restart."`
+	Key         string `yaml:"key" doc:"File with its private key in PEM form."`
 }
 
 // SIP is the section sip.
 type SIP struct {
 	UDP               []string      `yaml:"udp" default:"0.0.0.0:5060" form:"listen" doc:"Addresses and ports to listen on for UDP."`
 	TCP               []string      `yaml:"tcp" default:"0.0.0.0:5060" form:"listen" doc:"Addresses and ports to listen on for TCP."`
+	TLS               SIPTLS        `yaml:"tls" doc:"SIP over TLS 1.2 and newer."`
+	Origins           []string      `yaml:"websocket_origins" form:"origin" doc:"Hosts of web pages that may speak SIP over WebSocket, beside those that this node serves itself, as console.example.com or https://console.example.com:8443."`
+	MaxConnections    int           `yaml:"max_connections" default:"4096" min:"64" max:"1000000" doc:"Connections over TCP, TLS and WebSocket at once. The last eighth is kept for trunks and for hosts that have registered. Each takes a file descriptor."`
 	Advertise         string        `yaml:"advertise" form:"host" doc:"Address that carriers and phones reach this node at, in Contact and Via headers: an IP address or host name. Needed behind NAT. Empty: the address of the interface the peer is reached by."`
 	Realm             string        `yaml:"realm" default:"ullim" form:"realm" doc:"Realm of digest authentication. Passwords of devices are stored for one realm: after a change every device needs its password set again."`
 	MaxCalls          int           `yaml:"max_calls" default:"1000" min:"1" max:"100000" doc:"Calls at once on this node; a call has up to two legs. Further calls are refused with 503."`
 	RequestsPerSource float64       `yaml:"requests_per_second_per_source" default:"50" min:"1" max:"100000" doc:"Requests a second from one address (IPv6: /64) that is not a trunk. Twice as many are taken at once after a pause; more are refused."`
 	MinExpires        time.Duration `yaml:"min_expires" default:"60s" min:"1s" max:"1h" doc:"Shortest registration that a phone may ask for."`
 	MaxExpires        time.Duration `yaml:"max_expires" default:"1h" min:"1m" max:"24h" doc:"Longest registration that is granted."`
+	SessionExpires    time.Duration `yaml:"session_expires" default:"30m" min:"90s" max:"24h" doc:"Session timer (RFC 4028) that is asked for: a call that is not refreshed in this time is over, so that one whose other end has died does not stay for ever."`
 	ContactsPerDevice int           `yaml:"contacts_per_device" default:"5" min:"1" max:"50" doc:"Places where one device may be registered at once. The newest stay."`
+}
+
+// SIPTLS is the section sip.tls.
+type SIPTLS struct {
+	Listen      []string `yaml:"listen" form:"listen" doc:"Addresses and ports to listen on for TLS, usually port 5061. Empty: none."`
+	Certificate string   `yaml:"certificate" doc:"File with the certificate chain in PEM form, this node's first. Also shown to trunks that ask for one. Empty: as http.tls. Renewed files are noticed without a restart."`
+	Key         string   `yaml:"key" doc:"File with its private key in PEM form. Empty: as http.tls."`
+	ClientCA    string   `yaml:"client_ca" doc:"File with certificates in PEM form; whoever connects over TLS must show a certificate that one of them has signed. Empty: nobody must."`
 }
 
 // RTP is the section rtp.

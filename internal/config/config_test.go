@@ -60,8 +60,8 @@ func TestTheDefaultsAreAConfiguration(t *testing.T) {
 	want := &Config{
 		Node: Node{Name: "ullim"}, Instance: Instance{Alias: "ullim"}, Data: Data{Folder: "data"}, HTTP: HTTP{Listen: "127.0.0.1:8080"},
 		SIP: SIP{
-			UDP: []string{"0.0.0.0:5060"}, TCP: []string{"0.0.0.0:5060"}, Realm: "ullim", MaxCalls: 1000, RequestsPerSource: 50,
-			MinExpires: time.Minute, MaxExpires: time.Hour, ContactsPerDevice: 5,
+			UDP: []string{"0.0.0.0:5060"}, TCP: []string{"0.0.0.0:5060"}, Realm: "ullim", MaxCalls: 1000, MaxConnections: 4096, RequestsPerSource: 50,
+			MinExpires: time.Minute, MaxExpires: time.Hour, SessionExpires: 30 * time.Minute, ContactsPerDevice: 5,
 		},
 		RTP:        RTP{Ports: PortRange{20000, 29999}, Bind: "0.0.0.0", NeverStarted: time.Minute, Stopped: 5 * time.Minute},
 		Database:   Database{Driver: "sqlite", MaxConnections: 10},
@@ -162,6 +162,18 @@ func TestEveryMistakeIsNamedWithItsLine(t *testing.T) {
 		{"listening twice", "sip:\n  tcp: [\"0.0.0.0:5060\", \"0.0.0.0:5060\"]\n", []string{`ullim.yaml:2: sip.tcp[1]: "0.0.0.0:5060" is named twice`}},
 		{"deaf", "sip:\n  udp: []\n  tcp: []\n", []string{
 			"ullim.yaml:2: sip.udp: must not be empty while sip.tcp is: nothing could reach the node",
+		}},
+		{"a key without its certificate", "sip:\n  tls:\n    key: k.pem\n", []string{
+			"ullim.yaml:3: sip.tls.certificate: must be set with sip.tls.key",
+		}},
+		{"a certificate without its key", "http:\n  tls:\n    certificate: c.pem\n", []string{
+			"ullim.yaml:3: http.tls.key: must be set with http.tls.certificate",
+		}},
+		{"TLS without a certificate", "sip:\n  tls:\n    listen: [\"0.0.0.0:5061\"]\n", []string{
+			"ullim.yaml:3: sip.tls.certificate: must be set with sip.tls.listen",
+		}},
+		{"an origin with a path", "sip:\n  websocket_origins: [\"https://a.example/x\"]\n", []string{
+			`ullim.yaml:2: sip.websocket_origins[0]: must be a host with an optional port, or http(s):// and these, without a path; got "https://a.example/x"`,
 		}},
 		{"a mistyped address", "sip:\n  advertise: 192.0.2.300\n", []string{
 			`ullim.yaml:2: sip.advertise: must be an IP address or host name without a port; got "192.0.2.300"`,

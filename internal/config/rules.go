@@ -23,7 +23,8 @@ func (d *decoder) rules(c *Config) {
 	if c.SIP.MinExpires > c.SIP.MaxExpires {
 		d.failNear("sip.min_expires", "sip.max_expires", "must be at most sip.max_expires (%s); got %s", c.SIP.MaxExpires, c.SIP.MinExpires)
 	}
-	if len(c.SIP.UDP)+len(c.SIP.TCP) == 0 {
+	d.certificates(c)
+	if len(c.SIP.UDP)+len(c.SIP.TCP)+len(c.SIP.TLS.Listen) == 0 {
 		d.failNear("sip.udp", "sip.tcp", "must not be empty while sip.tcp is: nothing could reach the node")
 	}
 	if c.Database.Driver == "postgres" && c.Database.URL == "" {
@@ -147,6 +148,18 @@ func forms() map[string]form {
 			},
 			"must be an IP address and a port, as 0.0.0.0:5060 or [::]:5060",
 		},
+		"origin": {
+			func(s string) bool {
+				if i := strings.Index(s, "://"); i >= 0 {
+					if s[:i] != "https" && s[:i] != "http" {
+						return false
+					}
+					s = s[i+3:]
+				}
+				return isHostPort(s)
+			},
+			"must be a host with an optional port, or http(s):// and these, without a path",
+		},
 		"ip":       {func(s string) bool { _, err := netip.ParseAddr(s); return err == nil }, "must be an IP address"},
 		"host":     {orEmpty(isHost), "must be an IP address or host name without a port"},
 		"hostport": {orEmpty(isHostPort), "must be a host with an optional port, without https:// and without a path"},
@@ -248,6 +261,23 @@ func hasPassword(text string) bool {
 	return has || u.Query().Has("password")
 }
 
+// certificates checks that a certificate never comes without its key.
+func (d *decoder) certificates(c *Config) {
+	for _, p := range []struct{ section, certificate, key string }{
+		{"http.tls", c.HTTP.TLS.Certificate, c.HTTP.TLS.Key}, {"sip.tls", c.SIP.TLS.Certificate, c.SIP.TLS.Key},
+	} {
+		switch {
+		case p.certificate != "" && p.key == "":
+			d.failNear(p.section+".key", p.section+".certificate", "must be set with %s.certificate", p.section)
+		case p.certificate == "" && p.key != "":
+			d.failNear(p.section+".certificate", p.section+".key", "must be set with %s.key", p.section)
+		}
+	}
+	if len(c.SIP.TLS.Listen) > 0 && c.SIP.TLS.Certificate == "" && c.HTTP.TLS.Certificate == "" {
+		d.failNear("sip.tls.certificate", "sip.tls.listen", "must be set with sip.tls.listen")
+	}
+}
+
 // ports checks the RTP range, alone and against the SIP ports.
 func (d *decoder) ports(c *Config) {
 	r := c.RTP.Ports
@@ -298,7 +328,7 @@ func (c *Config) Warnings() []string {
 		out = append(out, fmt.Sprintf("rtp.ports: %s holds %d even ports, fewer than the two legs of each of sip.max_calls (%d) take",
 			r, r.Size()/2, c.SIP.MaxCalls))
 	}
-	if ap, err := netip.ParseAddrPort(c.HTTP.Listen); err == nil && !ap.Addr().IsLoopback() {
+	if ap, err := netip.ParseAddrPort(c.HTTP.Listen); err == nil && !ap.Addr().IsLoopback() && c.HTTP.TLS.Certificate == "" {
 		out = append(out, "http.listen: "+c.HTTP.Listen+" is open to other machines without TLS: passwords and keys can be read on the way")
 	}
 	if c.Recordings.Store == "s3" && !c.Recordings.S3.TLS {

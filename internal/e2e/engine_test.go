@@ -12,6 +12,7 @@ import (
 	"path/filepath"
 	"regexp"
 	"runtime"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -60,6 +61,7 @@ type engine struct {
 	log    *buffer
 	out    *buffer
 	child  *child
+	env    []string // further variables of the engine
 
 	url, server        string // http://..., and host:port of SIP
 	instance           string
@@ -130,7 +132,8 @@ func (c *child) kill() {
 	<-c.ended
 }
 
-// newEngine starts the engine with a new data folder. extra is YAML that is added to its configuration.
+// newEngine starts the engine with a new data folder. extra is YAML that is added to its configuration; what begins with
+// ULLIM_ is a variable for its environment instead.
 func newEngine(t testing.TB, extra ...string) *engine {
 	t.Helper()
 	return newEngineAt(t, ports.take(t), extra...)
@@ -147,6 +150,9 @@ http: {listen: "127.0.0.1:%d"}
 sip: {udp: ["127.0.0.1:%d"], tcp: ["127.0.0.1:%d"], advertise: 127.0.0.1}
 rtp: {bind: 127.0.0.1, advertise: 127.0.0.1, ports: %d-%d}
 `, e.dir, e.ports.http(), e.ports.sip(), e.ports.sip(), low, high)
+	extra = slices.Clone(extra)
+	e.env = slices.DeleteFunc(slices.Clone(extra), func(s string) bool { return !strings.HasPrefix(s, "ULLIM_") })
+	extra = slices.DeleteFunc(extra, func(s string) bool { return strings.HasPrefix(s, "ULLIM_") })
 	if err := os.WriteFile(e.config, []byte(yaml+strings.Join(extra, "\n")), 0o600); err != nil {
 		t.Fatal(err)
 	}
@@ -170,6 +176,7 @@ func (e *engine) start() {
 	cmd := exec.Command(binary, "serve", "--config", e.config)
 	cmd.Dir = filepath.Dir(e.config)
 	cmd.Env = append(os.Environ(), "TZ=UTC", "LANG=C.UTF-8", "LC_ALL=C.UTF-8", "E2E_S3_SECRET="+s3Secret)
+	cmd.Env = append(cmd.Env, e.env...)
 	cmd.Stdout, cmd.Stderr = e.out, e.log
 	if os.Getenv("ULLIM_TEST_LOG") != "" {
 		cmd.Stderr = io.MultiWriter(e.log, os.Stderr)
@@ -178,7 +185,7 @@ func (e *engine) start() {
 	if e.child, err = start(cmd); err != nil {
 		e.t.Fatal(err)
 	}
-	banner := regexp.MustCompile(`HTTP on (http://[0-9.:]+), SIP on udp ([0-9.:]+), SIP on tcp [0-9.:]+, data in `)
+	banner := regexp.MustCompile(`HTTP on (http://[0-9.:]+), SIP on udp ([0-9.:]+), SIP on tcp [0-9.:]+(?:, SIP on tls [0-9.:]+)?, data in `)
 	e.until("the engine says where it is", func() bool {
 		select {
 		case <-e.child.ended:

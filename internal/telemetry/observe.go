@@ -14,7 +14,7 @@ type Sources struct {
 	// Gauges.
 	ActiveCalls   func() float64
 	SIPLegs       func() float64 // dialogs and attempts
-	SIPStreams    func() float64 // open TCP connections
+	SIPStreams    func() float64 // open connections over TCP, TLS and WebSocket
 	Registrations func() float64
 	MediaSessions func() float64
 	MediaPorts    func() float64 // in use
@@ -27,12 +27,19 @@ type Sources struct {
 
 	TraceBytes func() float64 // of SIP messages kept for the traces of contacts
 
+	SIPConnections     func() map[string]float64 // by transport
+	CertificateSeconds func() map[string]float64 // until it expires, by the section of the configuration
+
 	// Counters: they grow only.
-	HEPSent            func() float64 // SIP messages copied to the collector
-	HEPDropped         func() float64
-	InvitesAdmitted    func() float64
-	SIPDropped         func() float64 // messages that got no answer
-	SIPRateLimited     func() float64
+	HEPSent         func() float64 // SIP messages copied to the collector
+	HEPDropped      func() float64
+	InvitesAdmitted func() float64
+	SIPDropped      func() float64 // messages that got no answer
+	SIPRateLimited  func() float64
+	SIPStrangers    func() float64 // requests in a trunk's dialog that did not come from the trunk
+
+	SIPConnectionFaults func() map[string]float64 // by what it was: closed, handshake, dial, restored
+
 	RTPReceived        func() float64 // packets
 	RTPSent            func() float64
 	RTPLost            func() float64
@@ -56,11 +63,16 @@ func (m *Metrics) Observe(s Sources) error {
 	return errors.Join(
 		m.GaugeFunc("ullim_calls_active", "Calls now.", s.ActiveCalls),
 		m.GaugeFunc("ullim_sip_legs", "SIP dialogs and attempts now.", s.SIPLegs),
-		m.GaugeFunc("ullim_sip_streams", "SIP connections over TCP now.", s.SIPStreams),
+		m.GaugeFunc("ullim_sip_streams", "SIP connections over TCP, TLS and WebSocket now.", s.SIPStreams),
+		m.byName("ullim_sip_connections", "SIP connections, by transport.", "transport", gauge, s.SIPConnections),
+		m.byName("ullim_sip_connection_faults_total", "Connections closed by a deadline or limit, failed handshakes and dials, and requests "+
+			"sent over another connection than the one that was lost.", "kind", counter, s.SIPConnectionFaults),
+		m.byName("ullim_tls_certificate_remaining_seconds", "Until a certificate expires.", "section", gauge, s.CertificateSeconds),
 		m.GaugeFunc("ullim_sip_registrations", "Contacts registered now.", s.Registrations),
 		m.CounterFunc("ullim_sip_invites_admitted_total", "Calls that were admitted.", s.InvitesAdmitted),
 		m.CounterFunc("ullim_sip_messages_dropped_total", "SIP messages that got no answer.", s.SIPDropped),
 		m.CounterFunc("ullim_sip_requests_limited_total", "SIP requests above the rate of their source.", s.SIPRateLimited),
+		m.CounterFunc("ullim_sip_dialog_strangers_total", "Requests in a dialog with a trunk from an address that is not the trunk's: refused.", s.SIPStrangers),
 		m.GaugeFunc("ullim_media_sessions", "Media sessions now.", s.MediaSessions),
 		m.GaugeFunc("ullim_media_ports_used", "RTP ports in use.", s.MediaPorts),
 		m.CounterFunc("ullim_rtp_packets_received_total", "RTP packets received.", s.RTPReceived),

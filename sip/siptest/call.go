@@ -140,6 +140,12 @@ type Call struct {
 	pending           bool // a re-INVITE of ours is under way
 	keysByInfo        []byte
 	talking, answered bool
+	rel               reliable
+	timer             sessionTimer
+	refreshes         Refreshes
+	notices           []string // NOTIFYs of a transfer of ours
+	texts             []string
+	ownAnswer         []byte // what we last answered to the INVITE
 }
 
 // ackOf is the ACK of one of our INVITEs.
@@ -269,6 +275,9 @@ func (c *Call) end(e Ended) {
 	e.At = time.Now()
 	c.status.State, c.status.Ended, c.status.Times.Ended = Over, e, e.At
 	c.waiting.stop()
+	c.rel.again.stop()
+	c.timer.refresh.stop()
+	c.timer.end.stop()
 	c.confirmed()
 	c.media.close()
 	// The dialog is remembered for what may still come: repeated 200s, a BYE that crossed ours.

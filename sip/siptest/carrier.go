@@ -39,7 +39,7 @@ func (c *Carrier) Call(ctx context.Context, number, from string, o CallOptions) 
 		headers = map[string]string{}
 	}
 	if _, given := headers["P-Asserted-Identity"]; !given && from != "" {
-		headers["P-Asserted-Identity"] = "<sip:" + from + "@" + c.host + ">"
+		headers["P-Asserted-Identity"] = "<sip:" + from + "@" + uriHost(c.local.Addr()) + ">"
 	}
 	o.Headers = headers
 	return c.Invite(ctx, number, o)

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math/rand/v2"
 	"strings"
 	"time"
 
@@ -111,16 +112,16 @@ func (c *Call) SendInfoDigit(ctx context.Context, key rune) error {
 // Hold holds the other side: they hear nothing more of us if they obey. inactive also asks them to be silent.
 func (c *Call) Hold(ctx context.Context, inactive bool) error {
 	if inactive {
-		return c.reinvite(ctx, "inactive")
+		return c.reinvite(ctx, "inactive", nil)
 	}
-	return c.reinvite(ctx, "sendonly")
+	return c.reinvite(ctx, "sendonly", nil)
 }
 
 // Resume ends Hold.
-func (c *Call) Resume(ctx context.Context) error { return c.reinvite(ctx, "sendrecv") }
+func (c *Call) Resume(ctx context.Context) error { return c.reinvite(ctx, "sendrecv", nil) }
 
-// reinvite offers our media again in a direction, and waits for the answer.
-func (c *Call) reinvite(ctx context.Context, direction string) error {
+// reinvite offers our media again in a direction, and waits for the answer. own changes the request before it is sent.
+func (c *Call) reinvite(ctx context.Context, direction string, own func(*request)) error {
 	done := make(chan error, 1)
 	c.p.mu.Lock()
 	switch {
@@ -135,12 +136,19 @@ func (c *Call) reinvite(ctx context.Context, direction string) error {
 	offer := offerOf(c.media.local, c.p.o.Codecs, direction)
 	r := c.inDialog(inviteM)
 	r.bodyType, r.body = "application/sdp", c.write(offer)
-	c.sendReinvite(r, offer, done)
+	r.headers = append(r.headers, c.extensions()...)
+	if own != nil {
+		own(r)
+	}
+	c.sendReinvite(r, offer, done, 0)
 	c.p.mu.Unlock()
 	return await(ctx, done)
 }
 
-func (c *Call) sendReinvite(r *request, offer session, done chan<- error) {
+// maxGlare is how often a re-INVITE is tried again when both sides send one at once.
+const maxGlare = 10
+
+func (c *Call) sendReinvite(r *request, offer session, done chan<- error, tries int) {
 	finished := false
 	finish := func(err error) {
 		if !finished {
@@ -154,6 +162,13 @@ func (c *Call) sendReinvite(r *request, offer session, done chan<- error) {
 		case res.IsSuccess():
 			if c.acks[r.seq] == nil {
 				c.learn(res, r.hop.String(), false)
+				c.timed(res)
+				if len(r.body) == 0 { // theirs is the offer, ours the answer
+					answer, _, err := c.reply(res.Body())
+					c.ack(r.seq, answer)
+					finish(err)
+					return
+				}
 				finish(c.agreed(offer, res.Body()))
 				c.status.Hold = offer.direction != "sendrecv"
 			}
@@ -165,7 +180,10 @@ func (c *Call) sendReinvite(r *request, offer session, done chan<- error) {
 				return
 			}
 			c.localSeq++
-			c.sendReinvite(again, offer, done)
+			c.sendReinvite(again, offer, done, tries)
+		case (res.StatusCode == 491 || res.StatusCode == 500) && tries < maxGlare && c.status.State != Over: // RFC 3261 §14.1
+			c.pending = false
+			c.p.after(c.glareWait(), func() { c.retry(r, offer, done, tries+1) })
 		default:
 			finish(statusError(res))
 		}
@@ -234,6 +252,10 @@ func (c *Call) requested(tx *serverTx) {
 	} else if !req.IsCancel() {
 		c.farSeq = seq
 	}
+	if req.Method == sip.NOTIFY {
+		c.notified(tx)
+		return
+	}
 	if c.status.State == Over && req.Method != sip.BYE {
 		tx.respond(481, "Call/Transaction Does Not Exist", nil)
 		return
@@ -254,8 +276,12 @@ func (c *Call) requested(tx *serverTx) {
 		tx.respond(200, "OK", nil)
 	case sip.OPTIONS:
 		tx.respond(200, "OK", nil, sip.NewHeader("Allow", allowed))
-	case sip.NOTIFY, sip.MESSAGE:
+	case sip.PRACK:
+		c.pracked(tx)
+	case sip.MESSAGE:
+		c.texts = append(c.texts, string(req.Body()))
 		tx.respond(200, "OK", nil)
+		c.change()
 	default:
 		tx.respond(405, "Method Not Allowed", nil, sip.NewHeader("Allow", allowed))
 	}
@@ -282,16 +308,44 @@ func (c *Call) reinvited(tx *serverTx) {
 		tx.respond(488, "Not Acceptable Here", nil)
 		return
 	}
-	if ok := tx.respond(200, "OK", body); ok != nil {
+	if ok := tx.respond(200, "OK", body, c.timing(tx.req)...); ok != nil {
 		c.awaitACK(ok, tx, offered)
 	}
 	c.change()
 }
 
+// glareWait is how long we wait after both sides have offered at once. RFC 3261 §14.1.
+func (c *Call) glareWait() time.Duration {
+	if c.incoming {
+		return time.Duration(1+rand.IntN(200)) * 10 * time.Millisecond
+	}
+	return 2100*time.Millisecond + time.Duration(rand.IntN(191))*10*time.Millisecond
+}
+
+// retry sends a re-INVITE that was refused for now once more, as soon as nothing is in its way.
+func (c *Call) retry(r *request, offer session, done chan<- error, tries int) {
+	switch {
+	case c.status.State == Over:
+		done <- ErrEnded
+	case c.pending || c.confirm != nil:
+		c.p.after(c.glareWait(), func() { c.retry(r, offer, done, tries) })
+	default:
+		c.pending = true
+		c.localSeq++
+		again := *r
+		again.seq, again.branch, again.uri, again.hop = c.localSeq, newBranch(), c.target, c.hop
+		c.sendReinvite(&again, offer, done, tries)
+	}
+}
+
 func (c *Call) updated(tx *serverTx) {
 	c.learn(tx.req, tx.from.String(), false)
 	if len(tx.req.Body()) == 0 {
-		tx.respond(200, "OK", nil)
+		tx.respond(200, "OK", nil, c.timing(tx.req)...)
+		return
+	}
+	if c.pending || c.confirm != nil { // RFC 3311 §5.2
+		tx.respond(491, "Request Pending", nil)
 		return
 	}
 	body, _, err := c.reply(tx.req.Body())
@@ -299,7 +353,7 @@ func (c *Call) updated(tx *serverTx) {
 		tx.respond(488, "Not Acceptable Here", nil)
 		return
 	}
-	tx.respond(200, "OK", body)
+	tx.respond(200, "OK", body, c.timing(tx.req)...)
 	c.change()
 }
 

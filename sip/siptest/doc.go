@@ -53,5 +53,11 @@
 // waits on channels and a context. A call has one socket for media, one goroutine that receives, and one that sends.
 // Close ends every one of them.
 //
-// Not there: TCP, TLS, RTCP, SRTP, PRACK, REFER, session timers of our own, names instead of addresses.
+// A phone can also be what far ends really are: Reliable for PRACK, SessionExpires for session timers, AnswerBehaviour for
+// early media, forks and redirections, Call.Offer for any re-INVITE, Call.Refer for transfers, Call.Request for the rest.
+//
+// With PhoneOptions.Transport a phone speaks over TCP, TLS or WebSocket, on real sockets or on the streams of a Network
+// (DialStream, ListenStream); DropConnections pulls its cable.
+//
+// Not there: RTCP, SRTP, names instead of addresses.
 package siptest

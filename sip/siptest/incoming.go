@@ -1,6 +1,7 @@
 package siptest
 
 import (
+	"fmt"
 	"time"
 
 	"github.com/emiago/sipgo/sip"
@@ -56,13 +57,33 @@ func (c *Call) behave(b AnswerBehaviour) {
 		c.server.respond(100, "Trying", nil)
 		return
 	}
-	if !b.NoRing {
+	for i := range b.Tags {
+		c.asFork(i, 180, "Ringing", nil)
+	}
+	switch {
+	case b.Early:
+		c.early()
+	case !b.NoRing:
 		c.ring()
-	} else {
+	default:
 		c.server.respond(100, "Trying", nil)
 	}
-	act := func() { c.accept() }
+	act := func() {
+		c.accept()
+		for i := range b.Answers {
+			if !c.answered {
+				break
+			}
+			c.asFork(i, 200, "OK", c.ownAnswer)
+		}
+	}
 	switch {
+	case len(b.Redirect) > 0:
+		var hs []sip.Header
+		for _, u := range b.Redirect {
+			hs = append(hs, sip.NewHeader("Contact", u))
+		}
+		act = func() { c.redirect(b.Reject, hs) }
 	case b.RingOnly:
 		return
 	case b.Reject > 0:
@@ -106,8 +127,57 @@ func (c *Call) ring() {
 	if c.status.State == Calling {
 		c.status.State, c.status.Times.Ringing = Ringing, time.Now()
 	}
-	c.server.respond(180, "Ringing", nil)
+	c.provisional(180, "Ringing", nil)
 	c.change()
+}
+
+// Early sends 183 with our SDP for an incoming call: early media.
+func (c *Call) Early() {
+	c.p.mu.Lock()
+	defer c.p.mu.Unlock()
+	c.early()
+}
+
+func (c *Call) early() {
+	if !c.open() || len(c.server.req.Body()) == 0 {
+		c.ring()
+		return
+	}
+	body, _, err := c.reply(c.server.req.Body())
+	if err != nil {
+		c.ring()
+		return
+	}
+	c.status.Code, c.ownAnswer = 183, body
+	if c.status.State == Calling {
+		c.status.State, c.status.Times.Ringing = Ringing, time.Now()
+	}
+	c.provisional(183, "Session Progress", body)
+	c.change()
+}
+
+// asFork answers as another one whom a forking proxy has reached would: with a To tag of its own.
+func (c *Call) asFork(i, code int, reason string, body []byte) {
+	res := sip.NewResponseFromRequest(c.server.req, code, reason, nil)
+	res.To().Params.Add("tag", fmt.Sprintf("%s-fork-%d", c.localTag, i))
+	res.AppendHeader(sip.NewHeader("Contact", c.p.contact()))
+	if len(body) > 0 {
+		res.AppendHeader(sip.NewHeader("Content-Type", "application/sdp"))
+		res.SetBody(body)
+	}
+	c.p.send([]byte(res.String()), c.server.from)
+}
+
+func (c *Call) redirect(code int, contacts []sip.Header) {
+	if !c.open() {
+		return
+	}
+	if code < 300 || code > 399 {
+		code = 302
+	}
+	c.status.Code = code
+	c.server.respond(code, phrase(302), nil, contacts...)
+	c.end(Ended{ByUs: true, Kind: EndRejected, Code: code, Reason: phrase(302)})
 }
 
 func (c *Call) reject(code int, reason string) {
@@ -124,6 +194,10 @@ func (c *Call) accept() {
 		return
 	}
 	c.waiting.stop()
+	if c.rel.open { // RFC 3262 §3
+		c.rel.then = c.accept
+		return
+	}
 	body, offered, err := c.reply(c.server.req.Body())
 	if err != nil {
 		c.reject(488, "Not Acceptable Here")
@@ -133,7 +207,8 @@ func (c *Call) accept() {
 	c.answered = true
 	c.status.State, c.status.Times.Answered, c.status.Code = Answered, now, 200
 	c.media.answered(now, c.misbehave.StopRTPAfter)
-	if ok := c.server.respond(200, "OK", body); ok != nil {
+	c.ownAnswer = body
+	if ok := c.server.respond(200, "OK", body, c.timing(c.server.req)...); ok != nil {
 		c.awaitACK(ok, c.server, offered)
 	}
 	if c.misbehave.ByeBeforeACK {

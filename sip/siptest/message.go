@@ -13,7 +13,7 @@ import (
 )
 
 // allowed are the methods that a phone understands.
-const allowed = "INVITE, ACK, CANCEL, BYE, OPTIONS, INFO, UPDATE"
+const allowed = "INVITE, ACK, CANCEL, BYE, OPTIONS, INFO, UPDATE, PRACK, NOTIFY, MESSAGE"
 
 // request is a request as we send it, in parts, so that its ACK, its CANCEL and its repetition with credentials can be
 // made from it.
@@ -34,8 +34,8 @@ type request struct {
 
 func (p *Phone) bytesOf(r *request) []byte {
 	var b bytes.Buffer
-	fmt.Fprintf(&b, "%s %s SIP/2.0\r\nVia: SIP/2.0/UDP %s;branch=%s;rport\r\nMax-Forwards: 70\r\n",
-		r.method, r.uri, p.local, r.branch)
+	fmt.Fprintf(&b, "%s %s SIP/2.0\r\nVia: SIP/2.0/%s %s;branch=%s;rport\r\nMax-Forwards: 70\r\n",
+		r.method, r.uri, p.o.Transport, p.sentBy, r.branch)
 	for _, route := range r.routes {
 		fmt.Fprintf(&b, "Route: %s\r\n", route)
 	}
@@ -58,7 +58,15 @@ func (p *Phone) bytesOf(r *request) []byte {
 	return b.Bytes()
 }
 
-func (p *Phone) contact() string { return fmt.Sprintf("<sip:%s@%s>", p.o.Name, p.local) }
+func (p *Phone) contact() string {
+	switch p.o.Transport {
+	case "UDP":
+		return fmt.Sprintf("<sip:%s@%s>", p.o.Name, p.sentBy)
+	case "WS", "WSS": // RFC 7118 §5.2.2
+		return fmt.Sprintf("<sip:%s@%s;transport=ws>", p.o.Name, p.sentBy)
+	}
+	return fmt.Sprintf("<sip:%s@%s;transport=%s>", p.o.Name, p.sentBy, strings.ToLower(p.o.Transport))
+}
 
 // ackFor is the ACK of a final response that is not a 2xx: the same transaction. RFC 3261 §17.1.1.3.
 func ackFor(r *request, res *sip.Response) *request {

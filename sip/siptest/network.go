@@ -77,6 +77,8 @@ type Network struct {
 
 	faults atomic.Pointer[faults]
 
+	streams networkStreams
+
 	pairsMu sync.Mutex
 	pairs   map[pairKey]*pair
 	flight  flight
@@ -201,6 +203,7 @@ func (n *Network) Close() error {
 	}
 	n.mu.Unlock()
 	n.flight.close()
+	n.streams.close()
 	for _, c := range conns {
 		_ = c.Close() // a second close is all that can go wrong
 	}

@@ -75,6 +75,7 @@ func (p *Phone) Invite(ctx context.Context, to string, o CallOptions) (*Call, er
 	for _, name := range slices.Sorted(maps.Keys(o.Headers)) {
 		r.headers = append(r.headers, name+": "+o.Headers[name])
 	}
+	r.headers = append(r.headers, c.extensions()...)
 	offer := offerOf(c.media.local, p.o.Codecs, "sendrecv")
 	c.bodyless = o.NoSDP
 	if !o.NoSDP {
@@ -121,7 +122,9 @@ func (c *Call) sendInvite(r *request, offer session) {
 		}
 		switch {
 		case res.IsProvisional():
-			c.progress(res, now)
+			if !c.prack(res, r.seq) {
+				c.progress(res, now)
+			}
 		case res.IsSuccess():
 			c.accepted(r, offer, res, now)
 		case (res.StatusCode == 401 || res.StatusCode == 407) && !c.wantCancel:
@@ -165,6 +168,9 @@ func (c *Call) accepted(r *request, offer session, res *sip.Response, now time.T
 			c.ack(r.seq, nil)
 		}
 		return
+	}
+	if !c.wantCancel {
+		c.timed(res)
 	}
 	late := c.status.State == Over // after a CANCEL that found no answer in time
 	c.answered, c.farTag = true, tag

@@ -2,11 +2,13 @@ package siptest
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
 	"log/slog"
 	"net"
 	"net/netip"
+	"strings"
 	"sync"
 	"time"
 
@@ -30,14 +32,27 @@ type PhoneOptions struct {
 	Server   string // "ip:port" of registrar and outbound proxy; default port 5060
 	Local    string // "ip:port" to listen on; default "127.0.0.1:0". Media sockets use the same host
 	// Listen opens sockets, for signalling and for media: (*Network).Listen, or nil for real UDP.
-	Listen    func(addr string) (net.PacketConn, error)
-	Codecs    []string // "PCMU", "PCMA", in order of preference; default both
-	Voice     Source   // what it says; default Voice(Name)
-	Answer    AnswerBehaviour
-	Misbehave Misbehaviour
-	Expires   time.Duration // of the registration, default 5 minutes; refreshed at half time
-	KeepHeard time.Duration // how much of what was heard is kept for each call, default 10 minutes
-	UserAgent string
+	Listen func(addr string) (net.PacketConn, error)
+	// Transport is UDP, TCP, TLS, WS or WSS; default UDP. A phone on WebSocket is like a browser: it has an address that
+	// nobody can reach, and Local, if given, is where its connections come from.
+	Transport string
+	// Dial and ListenStream open streams: those of a Network, or nil for real TCP.
+	Dial         func(ctx context.Context, from netip.Addr, to netip.AddrPort) (net.Conn, error)
+	ListenStream func(addr string) (net.Listener, error)
+	TLS          *tls.Config // of TLS and WSS, for both directions
+	Origin       string      // of WS and WSS: the page that a browser has loaded
+	Codecs       []string    // "PCMU", "PCMA", in order of preference; default both
+	Voice        Source      // what it says; default Voice(Name)
+	Answer       AnswerBehaviour
+	Misbehave    Misbehaviour
+	Expires      time.Duration // of the registration, default 5 minutes; refreshed at half time
+	KeepHeard    time.Duration // how much of what was heard is kept for each call, default 10 minutes
+	UserAgent    string
+	// Reliable makes it use PRACK (RFC 3262). SessionExpires makes it use session timers (RFC 4028); Refresher is "uac",
+	// "uas" or empty, which leaves it to the other side.
+	Reliable       bool
+	SessionExpires time.Duration
+	Refresher      string
 	// Trace sees every message, under the phone's lock: it must not call its methods. Received ones may be damaged.
 	Trace func(sent bool, peer net.Addr, b []byte)
 	Log   *slog.Logger
@@ -51,6 +66,10 @@ type AnswerBehaviour struct {
 	NoAnswer bool          // says nothing at all, as if it were switched off
 	NoRing   bool          // does not send 180
 	Manual   bool          // sends 100 only: the test calls Ring, Answer or Reject
+	Early    bool          // sends 183 with SDP instead of 180
+	Tags     int           // so many 180 come before, each with a To tag of its own
+	Answers  int           // so many 200 more follow, each with a To tag of its own: a fork
+	Redirect []string      // with Reject 3xx: the Contacts
 }
 
 // Moment is when something is done.
@@ -77,16 +96,20 @@ type Misbehaviour struct {
 	ByeOnAnswer  bool // BYE at once when the call is confirmed
 	ByeBeforeACK bool // BYE before the ACK was sent (caller) or received (called)
 	IgnoreBye    bool // a BYE gets no response
+	NoPrack      bool // reliable answers are not acknowledged
+	NoRefresh    bool // the session timer is agreed and forgotten
 	NoRTP        bool // it never sends audio
 	StopRTPAfter time.Duration
 }
 
-// Phone is a scripted SIP user agent on UDP, for both directions. Its methods may be called from any goroutine.
+// Phone is a scripted SIP user agent, for both directions. Its methods may be called from any goroutine.
 type Phone struct {
 	o      PhoneOptions
 	conn   net.PacketConn
 	local  netip.AddrPort
 	host   string
+	sentBy string  // of its Via and Contact
+	socket *socket // nil on UDP
 	server *net.UDPAddr
 	wg     sync.WaitGroup
 	calls  chan *Call
@@ -145,22 +168,56 @@ func NewPhone(o PhoneOptions) (*Phone, error) {
 			return nil, err
 		}
 		if o.Domain == "" {
-			o.Domain = p.server.IP.String()
+			o.Domain = uriHost(p.server.AddrPort().Addr())
 		}
 	}
-	if p.conn, err = o.Listen(o.Local); err != nil {
+	if o.Transport = strings.ToUpper(o.Transport); o.Transport == "" {
+		o.Transport = "UDP"
+	}
+	if o.Transport == "UDP" {
+		p.conn, err = o.Listen(o.Local)
+	} else if p.socket, err = openSocket(o); err == nil {
+		p.conn = p.socket
+	}
+	if err != nil {
 		return nil, err
 	}
 	if p.local, err = addrPortOf(p.conn.LocalAddr()); err != nil {
 		return nil, errors.Join(err, p.conn.Close())
 	}
 	p.host = p.local.Addr().String()
+	p.sentBy = p.local.String()
+	if p.browser(o.Transport) {
+		p.sentBy = strings.ToLower(sip.GenerateTagN(12)) + ".invalid" // RFC 7118 Appendix B.1
+	}
 	if o.Domain == "" {
-		o.Domain = p.host
+		o.Domain = uriHost(p.local.Addr())
 	}
 	p.o = o
 	p.wg.Go(p.read)
 	return p, nil
+}
+
+// browser reports a transport on which nobody can reach the phone but over its own connection.
+func (*Phone) browser(transport string) bool { return transport == "WS" || transport == "WSS" }
+
+// DropConnections closes the phone's connections without a word, as when its network has changed. The next message opens
+// a new one. On UDP there is nothing to close.
+func (p *Phone) DropConnections() {
+	if p.socket != nil {
+		p.socket.drop()
+	}
+}
+
+// reliable says that nothing has to be sent again: the transport does that.
+func (p *Phone) reliable() bool { return p.socket != nil }
+
+// uriHost writes an address as the host of a URI.
+func uriHost(a netip.Addr) string {
+	if a = a.Unmap(); a.Is6() {
+		return "[" + a.String() + "]"
+	}
+	return a.String()
 }
 
 // Addr is where the phone listens.

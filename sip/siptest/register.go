@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/emiago/sipgo/sip"
@@ -27,6 +28,18 @@ func (g *registration) tell(err error) {
 		w <- err
 	}
 	g.waiters = nil
+}
+
+// uriHostOf is host and port as they stand in a Contact of ours.
+func uriHostOf(u *sip.Uri) string {
+	host := u.Host
+	if strings.Contains(host, ":") && !strings.HasPrefix(host, "[") {
+		host = "[" + host + "]"
+	}
+	if u.Port == 0 {
+		return host
+	}
+	return host + ":" + itoa(u.Port)
 }
 
 func itoa(n int) string { return strconv.Itoa(n) }
@@ -122,7 +135,7 @@ func (p *Phone) givenExpires(res *sip.Response) (time.Duration, bool) {
 		var u sip.Uri
 		var params sip.HeaderParams
 		if _, err := sip.ParseAddressValue(h.Value(), &u, &params); err != nil || u.User != p.o.Name ||
-			u.Host != p.host || u.Port != int(p.local.Port()) {
+			!strings.HasPrefix(p.sentBy, uriHostOf(&u)) {
 			continue
 		}
 		text, _ := params.Get("expires")

@@ -88,7 +88,7 @@ func (p *Phone) request(r *request, onResponse func(*sip.Response), onTimeout fu
 
 // repeat sends the request again: an INVITE ever more rarely, others at least every four seconds. §17.1.1.2, §17.1.2.2.
 func (tx *clientTx) repeat() {
-	if tx.final || (tx.provisional && tx.r.method == inviteM) {
+	if tx.final || (tx.provisional && tx.r.method == inviteM) || tx.p.reliable() {
 		return
 	}
 	tx.p.send(tx.raw, tx.r.hop)
@@ -194,7 +194,7 @@ func (tx *serverTx) respond(code int, reason string, body []byte, headers ...sip
 		return ok
 	}
 	tx.p.send(tx.last, tx.from)
-	if invite && tx.final {
+	if invite && tx.final && !tx.p.reliable() {
 		tx.interval = t1
 		tx.again = tx.p.after(tx.interval, tx.repeat)
 	}
