@@ -262,7 +262,7 @@ func bridge(b *testing.B, phones []uint16) ([]uint16, func()) {
 		if err != nil {
 			b.Fatal(err)
 		}
-		answer, err := s.Answer(fmt.Appendf(nil, "v=0\nc=IN IP4 127.0.0.1\nm=audio %d RTP/AVP 0\n", phone))
+		answer, err := s.Answer(fmt.Appendf(nil, "v=0\nc=IN IP4 127.0.0.1\nm=audio %d RTP/AVP 0 101\na=rtpmap:101 telephone-event/8000\na=rtcp-mux\n", phone))
 		if err != nil {
 			b.Fatal(err)
 		}

@@ -5,7 +5,6 @@ import (
 
 	"ullim/internal/errs"
 	"ullim/media/g711"
-	"ullim/media/sdp"
 )
 
 // link joins two sessions.
@@ -32,7 +31,7 @@ func Join(a, b *Session) (part func(), err error) {
 		if _, alive := p.sessions[s]; !alive {
 			return nil, errs.New(errs.InvalidRequest, "%s has left", s.o.Peer)
 		}
-		if s.link != nil {
+		if s.link != nil || s.conference != nil {
 			return nil, errs.New(errs.Conflict, "%s is joined already", s.o.Peer)
 		}
 	}
@@ -63,17 +62,26 @@ func (p *Plane) cut(l *link) {
 // unlink parts a session that leaves.
 func (p *Plane) unlink(s *Session) {
 	p.mu.Lock()
-	defer p.mu.Unlock()
 	if s.link != nil {
 		p.cut(s.link)
 	}
+	c := s.conference
+	if c != nil {
+		s.conference = nil
+		s.take(nil)
+	}
 	delete(p.sessions, s) // from here on it cannot be joined
+	p.mu.Unlock()
+	if c != nil {
+		c.forget(s)
+	}
 }
 
 // feed makes from's packets the source of the stream, or the clock if from is nil.
 func (s *Session) feed(from *Session) {
 	s.tx.mu.Lock()
 	s.tx.peer = from
+	s.tx.hears, s.tx.spare = nil, nil
 	s.tx.forwarding = forwarding{}
 	stopped := s.tx.stop()
 	s.tx.mu.Unlock()
@@ -91,19 +99,19 @@ type forwarding struct {
 }
 
 const (
-	// jump is how far the timestamps of a stream may be from the clock before they are mapped anew.
-	jump = 2 * sampleRateHz
+	// jump is how far the timestamps of a stream may be from the clock before they are mapped anew, in seconds.
+	jump = 2
 	// hiccup is how long late packets are dropped, as a burst after a pause, before the stream counts as slower for good.
 	hiccup = 250 * time.Millisecond
 )
 
 // place finds the timestamp of a packet of from in our stream; false: its time was filled with silence.
-func (t *sender) place(p taken, now time.Time) (stamp uint32, ok bool) {
+func (t *sender) place(p *taken, now time.Time) (stamp uint32, ok bool) {
 	audio := p.kind != kindEvent // the timestamp of a key is that of its beginning, perhaps long ago
 	expected := t.stamp + t.elapsed(now)
 	stamp = p.stamp + t.stampOffset
-	drift := int32(stamp - expected)
-	keep := t.mapped && p.how != arrivalFresh && (!audio || drift > -jump && drift < jump)
+	drift, far := int32(stamp-expected), int32(jump*t.agreement.clock)
+	keep := t.mapped && p.how != arrivalFresh && (!audio || drift > -far && drift < far)
 	behind := audio && int32(stamp-t.stamp) < 0
 	switch {
 	case keep && t.anchored:
@@ -124,29 +132,23 @@ func (t *sender) place(p taken, now time.Time) (stamp uint32, ok bool) {
 }
 
 // forward sends a packet that from received, in the buffer it was received in.
-func (s *Session) forward(from *Session, packet []byte, p taken, now time.Time) {
+func (s *Session) forward(from *Session, packet []byte, p *taken, now time.Time) {
 	t := &s.tx
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	if t.peer != from || t.play != nil || !t.open() {
+	if t.peer != from || t.closed || t.agreement == nil {
 		return
 	}
-	a := t.agreement
 	payload := packet[p.from:p.to]
-	number := a.Payload
-	switch p.kind {
-	case kindULaw, kindALaw:
-		if p.kind != a.law {
-			transcode(a.law, payload)
-		}
-	case kindEvent:
-		number = uint8(a.EventSend)
-		if a.EventSend == sdp.None {
-			t.conceal(p)
-			return
-		}
-	case kindNone, kindNoise: // comfort noise was not offered to the other side
+	if p.kind == kindEvent || p.pressed != 0 {
+		t.passKey(p, s.o.Tones)
+	}
+	number, ok := t.suits(from, p, payload, now, s.o.Tones)
+	if !ok {
 		t.conceal(p)
+		return
+	}
+	if t.hears != nil || t.play != nil || t.keys.active() || !t.open() {
 		return
 	}
 	stamp, ok := t.place(p, now)
@@ -154,6 +156,7 @@ func (s *Session) forward(from *Session, packet []byte, p taken, now time.Time) 
 		t.sentAt = now // they speak again: no more silence in their place
 		return
 	}
+	a := t.agreement
 	t.clocked = false
 	if p.kind != kindEvent && !a.fits(len(payload)) {
 		t.recut(s, payload, stamp, now)
@@ -171,10 +174,35 @@ func (s *Session) forward(from *Session, packet []byte, p taken, now time.Time) 
 	if int16(sequence-t.sequence) >= 0 {
 		t.sequence = sequence + 1
 	}
-	if end := stamp + uint32(len(payload)); p.kind != kindEvent && int32(end-t.stamp) > 0 {
-		t.stamp, t.due = end, now.Add(samples(len(payload)))
+	if p.kind != kindEvent {
+		ticks := a.law.ticks(payload)
+		if end := stamp + uint32(ticks); int32(end-t.stamp) > 0 {
+			t.stamp, t.due = end, now.Add(a.lasts(ticks))
+		}
 	}
 	t.send(s, out)
+}
+
+// suits makes a payload fit for our far end and gives its payload number; false: it is not forwarded as it is. What can be
+// heard is decoded for us then, and the clock sends it. The caller holds mu.
+func (t *sender) suits(from *Session, p *taken, payload []byte, now time.Time, tones bool) (number uint8, ok bool) {
+	a := t.agreement
+	switch {
+	case p.kind == kindEvent:
+		return uint8(a.EventSend), t.hears == nil && a.passes(p, tones)
+	case p.kind == a.law:
+	case p.kind.g711() && a.law.g711():
+		transcode(a.law, payload)
+	default: // comfort noise was not offered to the other side, so it is heard only where sound is decoded
+		if !t.translate(p, payload, now) {
+			from.late.Add(1)
+		}
+		return 0, false
+	}
+	if t.hears != nil { // they changed to what we speak: nothing need be decoded any more
+		t.spare, t.hears = t.hears, nil
+	}
+	return a.Payload, true
 }
 
 // recut puts a payload into packets of the size that this far end wants.
@@ -188,12 +216,12 @@ func (t *sender) recut(s *Session, payload []byte, stamp uint32, now time.Time) 
 		t.stamp = stamp
 	}
 	t.put(s, payload)
-	t.sentAt, t.due = now, now.Add(samples(len(payload)))
+	t.sentAt, t.due = now, now.Add(t.agreement.lasts(len(payload)))
 }
 
 // conceal closes the hole in the sequence numbers that a packet leaves which is not forwarded, so that the far end does
 // not count it as lost.
-func (t *sender) conceal(p taken) {
+func (t *sender) conceal(p *taken) {
 	if t.anchored && p.how == arrivalNext {
 		t.sequenceOffset--
 	}
@@ -206,6 +234,3 @@ func transcode(to kind, payload []byte) {
 	}
 	g711.ALawToULaw(payload)
 }
-
-// samples is how long n samples play.
-func samples(n int) time.Duration { return time.Duration(n) * time.Second / sampleRateHz }

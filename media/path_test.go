@@ -60,8 +60,10 @@ type bare struct {
 	a, b   *media.Session
 	from   netip.AddrPort
 	packet []byte // the next one; copied for each time, because its handler may change it
+	other  []byte // the next one of the others
 	work   []byte
 	now    time.Time
+	part   func()
 }
 
 func newBare(tb testing.TB, formatsA, formatsB, moreB string) *bare {
@@ -74,19 +76,22 @@ func newBare(tb testing.TB, formatsA, formatsB, moreB string) *bare {
 	}
 	x.plane = p
 	open := func(port, formats, more string) *media.Session {
-		s, err := p.Open(media.SessionOptions{})
-		if err != nil {
-			tb.Fatal(err)
+		s, openErr := p.Open(media.SessionOptions{Codecs: []string{"PCMU", "PCMA", "G722", "opus"}})
+		if openErr != nil {
+			tb.Fatal(openErr)
 		}
-		if _, err := s.Answer([]byte("v=0\nc=IN IP4 192.0.2.50\nm=audio " + port + " RTP/AVP " + formats + "\na=rtpmap:101 telephone-event/8000\n" + more)); err != nil {
-			tb.Fatal(err)
+		offer := "v=0\nc=IN IP4 192.0.2.50\nm=audio " + port + " RTP/AVP " + formats + "\na=rtpmap:101 telephone-event/8000\n" + more
+		if _, refused := s.Answer([]byte(offer)); refused != nil {
+			tb.Fatal(refused)
 		}
 		return s
 	}
 	x.a, x.b = open("4000", formatsA, ""), open("4002", formatsB, moreB)
-	if _, err := media.Join(x.a, x.b); err != nil {
+	if x.part, err = media.Join(x.a, x.b); err != nil {
 		tb.Fatal(err)
 	}
+	x.work = make([]byte, 0, media.MaxPacket+media.Room)
+	x.other = append([]byte{0x80, 9, 0, 1, 0, 0, 0, 0, 4, 3, 2, 1}, bytes.Repeat([]byte{0x44}, 160)...)
 	x.packet = append([]byte{0x80, 0, 0, 1, 0, 0, 0, 0, 1, 2, 3, 4}, bytes.Repeat([]byte{0x11}, 160)...)
 	tb.Cleanup(func() {
 		if err := p.Close(); err != nil {
@@ -94,6 +99,57 @@ func newBare(tb testing.TB, formatsA, formatsB, moreB string) *bare {
 		}
 	})
 	return x
+}
+
+// translate receives a packet, and lets the other session's clock send what was heard.
+func (x *bare) translate() {
+	x.receive()
+	x.b.Tick(x.now, 1, 0)
+}
+
+// confer puts both sessions and more into a conference, and gives a step in which the first speaks and all are sent to.
+func (x *bare) confer(tb testing.TB, members int) func(*bare) {
+	tb.Helper()
+	x.part()
+	c := x.plane.Conference()
+	tb.Cleanup(c.Close)
+	list := []*media.Session{x.a, x.b}
+	for len(list) < members {
+		s, err := x.plane.Open(media.SessionOptions{})
+		if err != nil {
+			tb.Fatal(err)
+		}
+		if _, err := s.Answer([]byte("v=0\nc=IN IP4 192.0.2.50\nm=audio 4010 RTP/AVP 8\n")); err != nil {
+			tb.Fatal(err)
+		}
+		list = append(list, s)
+	}
+	for _, s := range list {
+		if err := c.Add(s, media.Speaker, nil); err != nil {
+			tb.Fatal(err)
+		}
+	}
+	at := 0
+	return func(x *bare) {
+		x.receive()
+		for i := range min(3, len(list)) - 1 { // the others: three speak at once
+			at++
+			binary.BigEndian.PutUint16(x.other[2:], uint16(at/2))
+			binary.BigEndian.PutUint32(x.other[4:], uint32(at/2*160))
+			x.other[1] = []byte{9, 8}[i]
+			x.work = append(x.work[:0], x.other...)
+			x.loop.handlers[2*i+2].HandlePacket(x.work, netip.AddrPortFrom(phoneAddr, []uint16{4002, 4010}[i]), x.now)
+		}
+		c.Tick(x.now, 1, 0)
+		for _, s := range list {
+			s.Tick(x.now, 1, 0)
+		}
+	}
+}
+
+func conferring(t *testing.T, x *bare) func(*bare) {
+	t.Helper()
+	return x.confer(t, 6)
 }
 
 // receive hands the next packet of the first phone in.
@@ -125,6 +181,16 @@ func TestThePacketPathAllocatesNothing(t *testing.T) {
 		"play":               {"0", "0", "", func(_ *testing.T, x *bare) func(*bare) { return playing(x, tick(x.b)) }},
 		"play at 30 ms":      {"0", "0", "a=ptime:30\n", func(_ *testing.T, x *bare) func(*bare) { return playing(x, tick(x.b)) }},
 		"forward and record": {"0", "0", "", recorded(receive)},
+		"transcode to G.722": {"0", "9", "", func(_ *testing.T, x *bare) func(*bare) { return (*bare).translate }},
+		"transcode to G.711": {"9", "0", "", func(_ *testing.T, x *bare) func(*bare) { x.packet[1] = 9; return (*bare).translate }},
+		"conference":         {"0", "9", "", conferring},
+		"keys were agreed":   {"0 101", "0 101", "", func(*testing.T, *bare) func(*bare) { return receive }},
+		"a report": {"0", "0", "", func(*testing.T, *bare) func(*bare) {
+			return func(x *bare) {
+				x.now = x.now.Add(10 * time.Second)
+				x.a.Tick(x.now, 1, 0)
+			}
+		}},
 		"a stranger's packet": {"0", "0", "", func(_ *testing.T, x *bare) func(*bare) {
 			x.receive()
 			x.from = netip.AddrPortFrom(phoneAddr, 666)
@@ -156,10 +222,14 @@ type fixed struct{ frames [][]byte }
 
 func (f *fixed) Frames(string) [][]byte { return f.frames }
 
+func recordOf(id, key string, left, right *media.Session) media.RecordOptions {
+	return media.RecordOptions{ContactID: id, Key: key, Left: []*media.Session{left}, Right: []*media.Session{right}}
+}
+
 func recorded(step func(*bare)) func(*testing.T, *bare) func(*bare) {
 	return func(t *testing.T, x *bare) func(*bare) {
 		t.Helper()
-		r, err := x.plane.Record("c-1", "k.wav", x.a, x.b)
+		r, err := x.plane.Record(recordOf("c-1", "k.wav", x.a, x.b))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -172,20 +242,20 @@ func recorded(step func(*bare)) func(*testing.T, *bare) func(*bare) {
 	}
 }
 
-func TestARecordingHoldsWhatEachSideSaid(t *testing.T) { // R10
+func TestR10ARecordingHoldsWhatEachSideSaid(t *testing.T) { // R10
 	spool := t.TempDir()
 	inBubble(t, func(o *media.Options) { o.SpoolDir = spool }, func(r *rig) {
 		t := r.t
 		p := r.pair("0", "", "8", "")
 		defer p.close()
-		rec, err := r.plane.Record("c-1", "a/b.wav", p.a, p.b)
+		rec, err := r.plane.Record(recordOf("c-1", "a/b.wav", p.a, p.b))
 		if err != nil {
 			t.Fatal(err)
 		}
-		if _, err = r.plane.Record("c-2", "a/c.wav", p.b, p.a); !errs.Is(err, errs.Conflict) {
+		if _, err = r.plane.Record(recordOf("c-2", "a/c.wav", p.b, p.a)); !errs.Is(err, errs.Conflict) {
 			t.Errorf("recorded twice: %v", err)
 		}
-		if _, err = r.plane.Record("c-2", "a/c.wav", p.a, p.a); !errs.Is(err, errs.InvalidRequest) {
+		if _, err = r.plane.Record(recordOf("c-2", "a/c.wav", p.a, p.a)); !errs.Is(err, errs.InvalidRequest) {
 			t.Errorf("one side twice: %v", err)
 		}
 		go talk(p.two, p.toTwo, 8, 0x20, 100, 160)
@@ -239,7 +309,7 @@ func TestNoSpoolFolderNoRecording(t *testing.T) {
 	inBubble(t, nil, func(r *rig) {
 		t := r.t
 		a, b := r.open(media.SessionOptions{}), r.open(media.SessionOptions{})
-		if _, err := r.plane.Record("c-1", "k", a, b); !errs.Is(err, errs.Unavailable) {
+		if _, err := r.plane.Record(recordOf("c-1", "k", a, b)); !errs.Is(err, errs.Unavailable) {
 			t.Errorf("%v", err)
 		}
 	})
@@ -306,6 +376,15 @@ func TestABridgeOnRealSockets(t *testing.T) {
 }
 
 func BenchmarkForward(b *testing.B) {
+	x := newBare(b, "0 101", "0 101", "")
+	b.ReportAllocs()
+	for b.Loop() {
+		x.receive()
+	}
+}
+
+// BenchmarkForwardListening forwards for a far end that takes no RFC 4733: its sound is searched for keys.
+func BenchmarkForwardListening(b *testing.B) {
 	x := newBare(b, "0", "0", "")
 	b.ReportAllocs()
 	for b.Loop() {
@@ -314,7 +393,7 @@ func BenchmarkForward(b *testing.B) {
 }
 
 func BenchmarkTranscode(b *testing.B) {
-	x := newBare(b, "0", "8", "")
+	x := newBare(b, "0 101", "8 101", "")
 	b.ReportAllocs()
 	for b.Loop() {
 		x.receive()
@@ -322,11 +401,51 @@ func BenchmarkTranscode(b *testing.B) {
 }
 
 func BenchmarkPlay(b *testing.B) {
-	x := newBare(b, "0", "0", "")
+	x := newBare(b, "0 101", "0 101", "")
 	playing(x, nil)
 	b.ReportAllocs()
 	for b.Loop() {
 		x.now = x.now.Add(20 * ms)
 		x.b.Tick(x.now, 1, 0)
 	}
+}
+
+func BenchmarkTranscodeWideBand(b *testing.B) {
+	x := newBare(b, "0 101", "9 101", "")
+	for range 50 {
+		x.translate()
+	}
+	b.ReportAllocs()
+	for b.Loop() {
+		x.translate()
+	}
+}
+
+// BenchmarkConference is a Frame of six members, three of whom speak. Beside it: what the same six would cost if everybody
+// were joined with everybody's sound by a transcoding of their own.
+func BenchmarkConference(b *testing.B) {
+	x := newBare(b, "0 101", "9 101", "")
+	step := x.confer(b, 6)
+	for range 50 {
+		step(x)
+	}
+	b.ReportAllocs()
+	for b.Loop() {
+		step(x)
+	}
+}
+
+func BenchmarkRecord(b *testing.B) {
+	x := newBare(b, "0 101", "0 101", "")
+	r, err := x.plane.Record(recordOf("c-1", "k.wav", x.a, x.b))
+	if err != nil {
+		b.Fatal(err)
+	}
+	b.ReportAllocs()
+	for b.Loop() {
+		x.receive()
+	}
+	done := make(chan struct{})
+	r.Stop(func(contact.Recording, error) { close(done) })
+	<-done
 }

@@ -11,8 +11,10 @@ import (
 	"os"
 	"sync"
 	"sync/atomic"
+	"syscall"
 	"time"
 
+	"ullim/internal/contact"
 	"ullim/internal/errs"
 	"ullim/media/record"
 	"ullim/media/sdp"
@@ -31,6 +33,9 @@ type Options struct {
 	Learn     time.Duration                                     // how long after each negotiation a far end behind NAT is learned; 0: 3 s
 	Log       *slog.Logger                                      // nil: silent
 	Now       func() time.Time                                  // nil: time.Now
+
+	OnClosed        func(contact.Quality)                  // the quality of each session, when it has ended; must not block
+	CreateRecording func(path string) (record.File, error) // nil: os
 }
 
 // Stats are counters since the start, and two gauges.
@@ -47,12 +52,17 @@ type Stats struct {
 	Recordings            int // now
 	RecordingsFailed      uint64
 	RecordDropped         uint64 // packets missing in recordings because the disk was slow
+	Late                  uint64 // too late to be decoded in time; counted when a session ends
+	Refused               uint64 // SRTP that did not authenticate or was replayed
+	ReportsOut            uint64 // RTCP
+	Conferences           int    // now
 }
 
 // counters are Stats as they are counted.
 type counters struct {
 	packetsIn, packetsOut, foreign, dropped, sendErrors, lost, recordingsFailed, recordDropped atomic.Uint64
-	recordings                                                                                 atomic.Int64
+	late, refused, reportsOut                                                                  atomic.Uint64
+	recordings, conferences                                                                    atomic.Int64
 }
 
 // Plane makes sessions, and joins and records them.
@@ -63,14 +73,18 @@ type Plane struct {
 	loops []Loop
 	own   bool // the loops are closed with the plane
 
+	writer *record.Writer
+
 	mu       sync.Mutex // sessions, and the links between them
 	sessions map[*Session]struct{}
 	closed   bool
+
+	certificate certificate // of DTLS
 }
 
 // New makes a Plane. It opens nothing yet.
 func New(o Options) (*Plane, error) {
-	p := &Plane{sessions: map[*Session]struct{}{}}
+	p := &Plane{sessions: map[*Session]struct{}{}, writer: record.NewWriter()}
 	if !o.Advertise.IsValid() {
 		o.Advertise = o.Bind
 	}
@@ -117,9 +131,12 @@ func New(o Options) (*Plane, error) {
 type SessionOptions struct {
 	ContactID        string
 	Peer             string           // "customer" or "agent", for logs
-	Codecs           []string         // sdp.PCMU, sdp.PCMA in order of preference; empty: both, as the other side prefers
+	Codecs           []string         // "PCMU", "PCMA", "G722", "opus" in order of preference; empty: G.711, as the other side prefers
 	OnDigit          func(digit byte) // once for each key pressed
 	OnDead           func(why string) // at most once: the media that had been agreed never came, or stopped
+	HearTones        bool             // keys are looked for in the sound although RFC 4733 was agreed
+	Tones            bool             // keys are sent as tones although RFC 4733 was agreed
+	Encryption       string           // a policy of sdp: empty, optional, sdes, dtls or webrtc
 	SignallingSource netip.Addr       // where their SIP comes from, if known: who may be learned behind NAT
 	Near             *Session         // served by the same loop as this one; nil: by the least busy
 }
@@ -151,16 +168,18 @@ func (p *Plane) loopFor(near *Session) Loop {
 // Open binds a port. errs.Unavailable: none is free, the address cannot be bound, or the plane is closed.
 func (p *Plane) Open(o SessionOptions) (*Session, error) {
 	for _, c := range o.Codecs {
-		if c != sdp.PCMU && c != sdp.PCMA {
-			return nil, errs.Field("Codecs", "must be PCMU or PCMA, got %q", c)
+		if !kindOf(c).audio() {
+			return nil, errs.Field("Codecs", "must be PCMU, PCMA, G722 or opus, got %q", c)
 		}
 	}
 	now := p.o.Now()
-	conn, port, err := p.bind(now)
+	conn, spare, port, err := p.bind(now)
 	if err != nil {
 		return nil, err
 	}
-	s := &Session{plane: p, o: o, lent: port, id: identity()}
+	s := &Session{plane: p, o: o, lent: port, id: identity(), spare: spare}
+	s.rx.stale = p.ports.stale(port)
+	s.rx.report.ssrc, s.rx.report.cname = s.id.ssrc, cnameOf(s.id)
 	s.rx.source.host = o.SignallingSource.Unmap()
 	s.tx.ssrc, s.tx.sequence, s.tx.stamp, s.tx.marker = s.id.ssrc, s.id.sequence, s.id.stamp, true
 	s.local = sdp.Local{
@@ -172,31 +191,73 @@ func (p *Plane) Open(o SessionOptions) (*Session, error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if p.closed {
-		p.release(port, now)
-		return nil, errors.Join(errs.New(errs.Unavailable, "the media plane is closed"), conn.Close())
+		return nil, errors.Join(errs.New(errs.Unavailable, "the media plane is closed"), conn.Close(), s.abandon(now))
 	}
 	s.loop = p.loopFor(o.Near)
 	if s.port, err = s.loop.Open(conn, s); err != nil {
-		p.release(port, now)
-		return nil, errs.Wrap(err, errs.Unavailable, "the media port cannot be read")
+		return nil, errs.Wrap(errors.Join(err, s.abandon(now)), errs.Unavailable, "the media port cannot be read")
+	}
+	if s.protection, err = p.protect(o, s.port); err != nil {
+		return nil, errors.Join(err, s.port.Close(), s.abandon(now))
 	}
 	p.sessions[s] = struct{}{}
 	return s, nil
 }
 
-// bind opens a socket on the next free port, or on one that the kernel chooses (then port is 0).
-func (p *Plane) bind(now time.Time) (conn net.PacketConn, port uint16, err error) {
-	open := func(port uint16) (net.PacketConn, error) { return p.o.Listen(netip.AddrPortFrom(p.o.Bind, port)) }
-	if p.ports != nil {
-		return p.ports.bind(now, open)
+// abandon frees what a session that did not come to be held beside its socket.
+func (s *Session) abandon(now time.Time) error {
+	s.plane.release(s.lent, 0, now)
+	if s.spare == nil {
+		return nil
 	}
-	conn, err = open(0)
-	return conn, 0, errs.Wrap(err, errs.Unavailable, "no media port")
+	return s.spare.Close()
 }
 
-func (p *Plane) release(port uint16, now time.Time) {
+// bind opens a socket on the next free port and one for RTCP on the port behind it (RFC 3605), or on ports that the kernel
+// chooses; then port is 0, and spare may be nil.
+func (p *Plane) bind(now time.Time) (conn, spare net.PacketConn, port uint16, err error) {
+	open := func(port uint16) error {
+		conn, spare, err = p.bindPair(port)
+		return err
+	}
 	if p.ports != nil {
-		p.ports.release(port, now)
+		port, err = p.ports.bind(now, open)
+		return conn, spare, port, err
+	}
+	for range tries {
+		if err = open(0); !errors.Is(err, syscall.EADDRINUSE) {
+			return conn, spare, 0, errs.Wrap(err, errs.Unavailable, "no media port")
+		}
+	}
+	conn, err = p.o.Listen(netip.AddrPortFrom(p.o.Bind, 0)) // a far end that does not multiplex gets no RTCP
+	return conn, nil, 0, errs.Wrap(err, errs.Unavailable, "no media port")
+}
+
+// tries is how often the kernel is asked for a port whose neighbour is free, too.
+const tries = 8
+
+// bindPair opens a port and the one behind it, or neither (M4).
+func (p *Plane) bindPair(port uint16) (conn, spare net.PacketConn, err error) {
+	if conn, err = p.o.Listen(netip.AddrPortFrom(p.o.Bind, port)); err != nil {
+		return nil, nil, err
+	}
+	if port == 0 {
+		port = addrPort(conn.LocalAddr()).Port()
+	}
+	if port == 1<<16-1 {
+		err = &net.OpError{Op: "listen", Err: syscall.EADDRINUSE}
+	} else {
+		spare, err = p.o.Listen(netip.AddrPortFrom(p.o.Bind, port+1))
+	}
+	if err != nil {
+		return nil, nil, errors.Join(err, conn.Close())
+	}
+	return conn, spare, nil
+}
+
+func (p *Plane) release(port uint16, ssrc uint32, now time.Time) {
+	if p.ports != nil {
+		p.ports.release(port, ssrc, now)
 	}
 }
 
@@ -219,36 +280,6 @@ func identity() random {
 	}
 }
 
-// Record spools what left and right say from now on, in stereo, until Stop. key is the blob key under which the file will
-// be uploaded. errs.Conflict: one of them is being recorded already, or was closed. A session that closes is silent from then on.
-func (p *Plane) Record(contactID, key string, left, right *Session) (*Recording, error) {
-	if p.o.SpoolDir == "" {
-		return nil, errs.New(errs.Unavailable, "no spool folder for recordings")
-	}
-	if left == right {
-		return nil, errs.New(errs.InvalidRequest, "both sides of a recording are the same session")
-	}
-	r := &Recording{plane: p, left: left, right: right}
-	rec, err := record.Start(record.Options{
-		Dir: p.o.SpoolDir, ContactID: contactID, Key: key, Now: p.o.Now, Log: p.o.Log, OnEnd: r.ended,
-	})
-	if err != nil {
-		return nil, err
-	}
-	r.file = rec
-	p.stats.recordings.Add(1)
-	if !left.attach(rec.Left()) {
-		rec.Discard()
-		return nil, errs.New(errs.Conflict, "%s is recorded already or has left", left.o.Peer)
-	}
-	if !right.attach(rec.Right()) {
-		left.detach(rec.Left())
-		rec.Discard()
-		return nil, errs.New(errs.Conflict, "%s is recorded already or has left", right.o.Peer)
-	}
-	return r, nil
-}
-
 // Stats counts.
 func (p *Plane) Stats() Stats {
 	c := &p.stats
@@ -268,6 +299,7 @@ func (p *Plane) Stats() Stats {
 		PacketsIn: c.packetsIn.Load(), PacketsOut: c.packetsOut.Load(), Foreign: c.foreign.Load(),
 		Dropped: c.dropped.Load(), SendErrors: c.sendErrors.Load(), Lost: c.lost.Load(), Loops: loops,
 		Recordings: int(c.recordings.Load()), RecordingsFailed: c.recordingsFailed.Load(), RecordDropped: c.recordDropped.Load(),
+		Late: c.late.Load(), Refused: c.refused.Load(), ReportsOut: c.reportsOut.Load(), Conferences: int(c.conferences.Load()),
 	}
 }
 
@@ -283,6 +315,7 @@ func (p *Plane) Close() error {
 	for _, s := range sessions {
 		s.Close()
 	}
+	p.writer.Close()
 	if !p.own {
 		return nil
 	}

@@ -17,11 +17,12 @@ import (
 // (RFC 3550 §8).
 const drain = 2 * time.Second
 
-// portRange lends the even ports of a range in rotating order: the one that has rested longest first.
+// portRange lends the even ports of a range, each with the odd one behind it, in rotating order: the one that has rested longest first.
 type portRange struct {
 	mu   sync.Mutex
 	free []restingPort
 	used int
+	last map[uint16]uint32 // the stream that was received last on a port
 }
 
 type restingPort struct {
@@ -31,25 +32,25 @@ type restingPort struct {
 
 // newPortRange takes the even ports from first to last. With first 0 the kernel chooses, and the range is empty.
 func newPortRange(first, last uint16) (*portRange, error) {
-	r := &portRange{}
+	r := &portRange{last: map[uint16]uint32{}}
 	if first == 0 && last == 0 {
 		return nil, nil //nolint:nilnil // no range is a choice, not a failure
 	}
 	if first < 1024 || last < first {
 		return nil, errs.Field("media.ports", "must go from 1024 or more upwards, got %d to %d", first, last)
 	}
-	for p := uint32(first + first%2); p <= uint32(last); p += 2 {
+	for p := uint32(first + first%2); p < uint32(last); p += 2 { // the odd port behind it is for RTCP
 		r.free = append(r.free, restingPort{port: uint16(p)})
 	}
 	if len(r.free) == 0 {
-		return nil, errs.Field("media.ports", "%d to %d holds no even port", first, last)
+		return nil, errs.Field("media.ports", "%d to %d holds no even port with the odd one behind it", first, last)
 	}
 	return r, nil
 }
 
-// bind opens the next port that can be opened. A port that another program holds goes to the end of the line; any other
+// bind opens the next pair of ports that can be opened: open is told the even one. A port that another program holds goes to the end of the line; any other
 // failure would be the same for every port. On failure nothing stays taken.
-func (r *portRange) bind(now time.Time, open func(port uint16) (net.PacketConn, error)) (net.PacketConn, uint16, error) {
+func (r *portRange) bind(now time.Time, open func(port uint16) error) (uint16, error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	var failed error
@@ -59,26 +60,37 @@ func (r *portRange) bind(now time.Time, open func(port uint16) (net.PacketConn, 
 			break // the ones behind have rested even less
 		}
 		r.free = append(r.free[1:], restingPort{port: next.port})
-		conn, err := open(next.port)
+		err := open(next.port)
 		if err == nil {
 			r.free = r.free[:len(r.free)-1]
 			r.used++
-			return conn, next.port, nil
+			return next.port, nil
 		}
 		failed = err
 		if !errors.Is(err, syscall.EADDRINUSE) {
 			break
 		}
 	}
-	return nil, 0, errs.Wrap(errors.Join(errNoPort, failed), errs.Unavailable, "no media port free, %d in use", r.used)
+	return 0, errs.Wrap(errors.Join(errNoPort, failed), errs.Unavailable, "no media port free, %d in use", r.used)
 }
 
 var errNoPort = errors.New("media: port range exhausted")
 
-// release puts a port to rest.
-func (r *portRange) release(port uint16, now time.Time) {
+// stale is the stream that the session before received on a port; 0: none.
+func (r *portRange) stale(port uint16) uint32 {
+	if r == nil {
+		return 0
+	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
+	return r.last[port]
+}
+
+// release puts a port to rest. ssrc is the stream that was received on it.
+func (r *portRange) release(port uint16, ssrc uint32, now time.Time) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.last[port] = ssrc
 	r.used--
 	r.free = append(r.free, restingPort{port: port, since: now})
 }

@@ -117,7 +117,7 @@ func TestSequenceNumbersTellLossAndJumps(t *testing.T) {
 	}
 }
 
-func TestOnlyTheFarEndIsHeard(t *testing.T) { // M1, threats row 9
+func TestM01OnlyTheFarEndIsHeard(t *testing.T) { // M1, threats row 9
 	ap := netip.MustParseAddrPort
 	announced, nat, stranger, port := ap("10.0.0.5:4000"), ap("203.0.113.5:61000"), ap("198.51.100.66:666"), ap("10.0.0.5:4002")
 	host := nat.Addr()
@@ -190,7 +190,7 @@ func TestTheFarEndMayMoveAfterANegotiation(t *testing.T) {
 	}
 }
 
-func TestDeadMediaIsToldFromQuietMedia(t *testing.T) { // R31
+func TestR31DeadMediaIsToldFromQuietMedia(t *testing.T) { // R31
 	d := DeadPolicy{NeverStarted: 30 * time.Second, Stopped: 60 * time.Second, Held: time.Hour}
 	agreed := time.Now()
 	at := func(s int) time.Time { return agreed.Add(time.Duration(s) * time.Second) }
@@ -223,14 +223,14 @@ func TestDeadMediaIsToldFromQuietMedia(t *testing.T) { // R31
 // taken is a Listen that knows which ports other programs hold.
 type listening map[uint16]error
 
-func (l listening) open(port uint16) (net.PacketConn, error) {
+func (l listening) open(port uint16) error {
 	if err := l[port]; err != nil {
-		return nil, &net.OpError{Op: "listen", Err: os.NewSyscallError("bind", err)}
+		return &net.OpError{Op: "listen", Err: os.NewSyscallError("bind", err)}
 	}
-	return nil, nil
+	return nil
 }
 
-func TestPortsAreLentInTurnAndRest(t *testing.T) { // M4, M5
+func TestM04M05PortsAreLentInTurnAndRest(t *testing.T) { // M4, M5
 	r, err := newPortRange(20001, 20007) // even ones: 2, 4, 6
 	if err != nil {
 		t.Fatal(err)
@@ -238,7 +238,7 @@ func TestPortsAreLentInTurnAndRest(t *testing.T) { // M4, M5
 	now := time.Now()
 	take := func(l listening, want uint16) {
 		t.Helper()
-		_, port, err := r.bind(now, l.open)
+		port, err := r.bind(now, l.open)
 		if (want == 0) != (err != nil) || port != want {
 			t.Fatalf("port %d, %v; want %d", port, err, want)
 		}
@@ -248,7 +248,7 @@ func TestPortsAreLentInTurnAndRest(t *testing.T) { // M4, M5
 	}
 	none := listening{}
 	take(none, 20002)
-	r.release(20002, now)
+	r.release(20002, 0, now)
 	take(none, 20004)
 	take(none, 20006)
 	take(none, 0) // 20002 rests
@@ -261,7 +261,7 @@ func TestPortsAreLentInTurnAndRest(t *testing.T) { // M4, M5
 		t.Errorf("%d in use", r.inUse())
 	}
 	for _, p := range []uint16{20002, 20004, 20006} {
-		r.release(p, now)
+		r.release(p, 0, now)
 	}
 	now = now.Add(drain)
 	take(listening{20002: syscall.EADDRINUSE, 20004: syscall.EADDRINUSE}, 20006) // others hold two of them

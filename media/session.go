@@ -1,7 +1,9 @@
 package media
 
 import (
+	"errors"
 	"fmt"
+	"net"
 	"net/netip"
 	"strings"
 	"sync"
@@ -9,7 +11,7 @@ import (
 	"time"
 
 	"ullim/internal/contact"
-	"ullim/media/g711"
+	"ullim/media/opus"
 	"ullim/media/sdp"
 )
 
@@ -28,15 +30,21 @@ type Session struct {
 	port  Port
 	lent  uint16 // from the plane's range; 0: none
 
-	mu      sync.Mutex // negotiation and death
-	local   sdp.Local
-	written string // the last description of ours, without its version
-	ticking bool
-	closed  bool
-	quality contact.Quality
+	mu         sync.Mutex // negotiation and death
+	local      sdp.Local
+	protection protection // nil: plain RTP only
+	written    string     // the last description of ours, without its version
+	ticking    bool
+	closed     bool
+	quality    contact.Quality
+	spare      net.PacketConn // for RTCP, until it is known whether it needs a port of its own
 
-	link    *link                   // under the plane's lock
-	reaches atomic.Pointer[Session] // who hears this session; the packet path's view of link
+	side Port          // of RTCP, if it has one; under the receiver's lock
+	late atomic.Uint64 // packets of theirs that came too late to be decoded in time
+
+	link       *link                   // under the plane's lock
+	conference *Conference             // under the plane's lock
+	reaches    atomic.Pointer[Session] // who hears this session; the packet path's view of link
 
 	rx receiver
 	tx sender
@@ -47,67 +55,13 @@ var (
 	_ Ticker  = (*Session)(nil)
 )
 
-// kind is what a payload number means.
-type kind uint8
-
-const (
-	kindNone kind = iota
-	kindULaw
-	kindALaw
-	kindEvent
-	kindNoise
-)
-
-// agreement is what was negotiated, made ready for the packet path. It is never changed.
-type agreement struct {
-	sdp.Session
-	at      time.Time
-	law     kind      // of what we send
-	frame   int       // bytes in each packet that we send of our own
-	kinds   [128]kind // of what comes in
-	silence [frameSamples]byte
-}
-
-func newAgreement(n sdp.Session, now time.Time) *agreement {
-	a := &agreement{Session: n, at: now, law: lawOf(n.Codec), frame: n.Ptime * samplesPerMs}
-	a.kinds[comfortNoise] = kindNoise
-	for _, p := range n.Receive {
-		if a.kinds[p.Number] = lawOf(p.Codec); p.IsEvent() {
-			a.kinds[p.Number] = kindEvent
-		}
-	}
-	b := byte(g711.ULawSilence)
-	if a.law == kindALaw {
-		b = g711.ALawSilence
-	}
-	for i := range a.silence {
-		a.silence[i] = b
-	}
-	return a
-}
-
-func lawOf(codec string) kind {
-	switch codec {
-	case sdp.PCMU:
-		return kindULaw
-	case sdp.PCMA:
-		return kindALaw
-	}
-	return kindNone
-}
-
-// fits reports whether a payload of n bytes may be sent as it is.
-func (a *agreement) fits(n int) bool {
-	if a.Strict {
-		return n == a.frame
-	}
-	return a.MaxPtime == 0 || n <= a.MaxPtime*samplesPerMs
-}
-
 // Offer is our offer. It may be asked for again at any time, for a re-INVITE.
 func (s *Session) Offer() ([]byte, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	if err := s.describe(nil); err != nil {
+		return nil, err
+	}
 	return s.version(func(l sdp.Local) []byte { return sdp.Offer(l) }), nil
 }
 
@@ -124,8 +78,7 @@ func (s *Session) Accept(answer []byte) error {
 	if err != nil {
 		return err
 	}
-	s.agree(n)
-	return nil
+	return s.agree(n)
 }
 
 // Answer negotiates their offer, first or later, and gives our answer. On error (errs.Invalid) what was agreed before
@@ -137,7 +90,18 @@ func (s *Session) Answer(offer []byte) ([]byte, error) {
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
+	if err = s.describe(&d); err != nil {
+		return nil, err
+	}
 	_, n, err := sdp.Answer(s.local, d)
+	if err != nil && len(s.local.Codecs) == 0 { // who offers no G.711 at all gets what costs more
+		l := s.local
+		l.Codecs = otherCodecs()
+		var again error
+		if _, n, again = sdp.Answer(l, d); again == nil {
+			s.local, err = l, nil
+		}
+	}
 	if err != nil {
 		return nil, err
 	}
@@ -145,8 +109,35 @@ func (s *Session) Answer(offer []byte) ([]byte, error) {
 		b, _, _ := sdp.Answer(l, d) // decided above
 		return b
 	})
-	s.agree(n)
-	return text, nil
+	return text, s.agree(n)
+}
+
+// otherCodecs are those that are taken, if nothing was said, from a far end without G.711.
+func otherCodecs() []string {
+	list := []string{sdp.PCMU, sdp.PCMA, sdp.G722}
+	if opus.Available() {
+		list = append(list, sdp.Opus)
+	}
+	return list
+}
+
+// Hold makes our next offer or answer say that we send and do not listen (held), or both (RFC 3264 §8.4). What comes in is
+// not heard any more from the negotiation on, and not missed.
+func (s *Session) Hold(held bool) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.local.Direction = sdp.SendRecv
+	if held {
+		s.local.Direction = sdp.SendOnly
+	}
+}
+
+// describe completes our side of the next description.
+func (s *Session) describe(offer *sdp.Description) error {
+	if s.protection == nil {
+		return nil
+	}
+	return s.protection.Describe(&s.local, offer)
 }
 
 // version writes a description of ours; its version goes up by one if it says something new (RFC 3264 §8).
@@ -171,14 +162,27 @@ func (s *Session) Codec() string {
 }
 
 // agree puts a negotiation into force. The caller holds mu.
-func (s *Session) agree(n sdp.Session) {
+func (s *Session) agree(n sdp.Session) error {
 	if s.closed {
-		return
+		return nil
 	}
+	var guard shield
+	if s.protection != nil {
+		var err error
+		if guard, err = s.protection.Agree(n); err != nil {
+			return err
+		}
+	}
+	if err := s.split(n.RTCPMux); err != nil {
+		s.plane.o.Log.Warn("no port for RTCP", "contact_id", s.o.ContactID, "peer", s.o.Peer, "error", err)
+	}
+	s.local = s.local.After(n)
 	a := newAgreement(n, s.plane.o.Now())
 	s.rx.mu.Lock()
-	s.rx.agree(a, s.plane.o.Learn)
+	s.rx.shield = guard
+	s.rx.agree(a, s.plane.o.Learn, s.o.HearTones)
 	s.tx.mu.Lock()
+	s.tx.shield = guard
 	s.tx.agree(a, s.rx.source.far)
 	s.tx.mu.Unlock()
 	s.rx.mu.Unlock()
@@ -186,6 +190,7 @@ func (s *Session) agree(n sdp.Session) {
 		s.ticking = true
 		s.loop.Add(s)
 	}
+	return nil
 }
 
 // SetSignallingSource tells where their signalling comes from now; it counts from the next negotiation on.
@@ -197,16 +202,57 @@ func (s *Session) SetSignallingSource(a netip.Addr) {
 
 // Tick implements Ticker.
 func (s *Session) Tick(now time.Time, owed, lost int) {
-	if why := s.rx.tick(s.plane.o.Dead, now); why != "" {
-		s.plane.o.Log.Warn("media is dead", "contact_id", s.o.ContactID, "peer", s.o.Peer, "why", why)
+	t := s.rx.tick(s.plane.o.Dead, now)
+	if t.why != "" {
+		s.plane.o.Log.Warn("media is dead", "contact_id", s.o.ContactID, "peer", s.o.Peer, "why", t.why)
 		if s.o.OnDead != nil {
-			s.o.OnDead(why)
+			s.o.OnDead(t.why)
 		}
 	}
+	if t.moved.IsValid() {
+		s.tx.mu.Lock()
+		s.tx.to = t.moved
+		s.tx.mu.Unlock()
+	}
 	s.sendDue(now, owed, lost)
+	if t.report {
+		s.report(now, false)
+	}
 }
 
-// Close frees the port, and ends what is played and joined. The quality is final, and the same each time.
+// Stats is the quality so far.
+func (s *Session) Stats() contact.Quality {
+	s.mu.Lock()
+	closed, final := s.closed, s.quality
+	s.mu.Unlock()
+	if closed {
+		return final
+	}
+	return s.measure()
+}
+
+// measure is the quality so far.
+func (s *Session) measure() contact.Quality {
+	s.rx.mu.Lock()
+	defer s.rx.mu.Unlock()
+	r := &s.rx
+	q := contact.Quality{
+		Received: r.received, Lost: r.sequence.lost(), Late: s.late.Load(), Foreign: r.foreign, MaxGap: r.maxGap,
+	}
+	if r.shield != nil {
+		q.Encryption, q.Refused = r.shield.String(), r.shield.Refused()
+	}
+	r.report.quality(&q)
+	s.tx.mu.Lock()
+	defer s.tx.mu.Unlock()
+	q.Sent = s.tx.sent
+	if s.tx.agreement != nil {
+		q.Codec = s.tx.agreement.law.name()
+	}
+	return q
+}
+
+// Close frees the ports, and ends what is played and joined. The quality is final, and the same each time.
 func (s *Session) Close() contact.Quality {
 	s.mu.Lock()
 	defer s.mu.Unlock()
@@ -216,28 +262,39 @@ func (s *Session) Close() contact.Quality {
 	s.closed = true
 	s.loop.Remove(s)
 	s.plane.unlink(s)
+	s.report(s.plane.o.Now(), true)
+	s.quality = s.measure()
 	s.rx.mu.Lock()
 	s.rx.closed, s.rx.tap = true, nil
-	s.quality = contact.Quality{
-		Received: s.rx.received, Lost: s.rx.sequence.lost(), Foreign: s.rx.foreign, MaxGap: s.rx.maxGap,
-	}
 	s.rx.mu.Unlock()
 	s.tx.mu.Lock()
 	s.tx.closed = true
 	s.quality.Sent = s.tx.sent
-	stopped := s.tx.stop()
+	stopped, keys := s.tx.stop(), s.tx.keys.stop()
 	s.tx.mu.Unlock()
 	stopped.finish(false)
-	if err := s.port.Close(); err != nil {
+	tell(keys)
+	if err := errors.Join(s.port.Close(), s.closeSide()); err != nil {
 		s.plane.o.Log.Warn("media port not closed", "contact_id", s.o.ContactID, "peer", s.o.Peer, "error", err)
+	}
+	if s.protection != nil {
+		s.protection.Close()
 	}
 	s.plane.closedSession(s)
 	return s.quality
 }
 
 func (p *Plane) closedSession(s *Session) {
-	p.stats.lost.Add(s.quality.Lost)
-	p.release(s.lent, p.o.Now())
+	c := &p.stats
+	c.lost.Add(s.quality.Lost)
+	c.late.Add(s.quality.Late)
+	if p.o.OnClosed != nil {
+		p.o.OnClosed(s.quality)
+	}
+	s.rx.mu.Lock()
+	ssrc := s.rx.sequence.ssrc
+	s.rx.mu.Unlock()
+	p.release(s.lent, ssrc, p.o.Now())
 }
 
 // String is the whole chain a packet goes through, for logs.
@@ -269,8 +326,12 @@ func (s *Session) String() string {
 	default:
 		a := s.tx.agreement
 		what := "silence"
-		if s.tx.play != nil {
+		if s.tx.keys.active() {
+			what = "keys"
+		} else if s.tx.play != nil {
 			what = "play"
+		} else if s.tx.seat != nil {
+			what = "conference"
 		} else if s.tx.peer != nil {
 			what = "joined"
 		}

@@ -141,7 +141,7 @@ func TestAPromptBegunBeforeTheAnswerWaitsForIt(t *testing.T) {
 	})
 }
 
-func TestACodecChangeIsHeardInTheMiddleOfAPrompt(t *testing.T) { // O4, R3
+func TestO04R03ACodecChangeIsHeardInTheMiddleOfAPrompt(t *testing.T) { // O4, R3
 	inBubble(t, nil, func(r *rig) {
 		t := r.t
 		s, p, _ := r.call(4000, "0 8", "")
@@ -161,7 +161,7 @@ func TestACodecChangeIsHeardInTheMiddleOfAPrompt(t *testing.T) { // O4, R3
 	})
 }
 
-func TestWhatIsSentIsCutAsTheyWish(t *testing.T) { // O7
+func TestO07WhatIsSentIsCutAsTheyWish(t *testing.T) { // O7
 	for ptime, bytes := range map[string]int{"10": 80, "30": 240, "40": 320, "60": 480} {
 		inBubble(t, nil, func(r *rig) {
 			t := r.t
@@ -183,7 +183,7 @@ func TestWhatIsSentIsCutAsTheyWish(t *testing.T) { // O7
 	}
 }
 
-func TestNothingIsSentToWhoeverHoldsUs(t *testing.T) { // O3
+func TestO03NothingIsSentToWhoeverHoldsUs(t *testing.T) { // O3
 	for _, hold := range []string{"a=sendonly\r\n", "a=inactive\r\n", "c=IN IP4 0.0.0.0\r\n"} {
 		inBubble(t, nil, func(r *rig) {
 			t := r.t
@@ -248,7 +248,7 @@ func TestTheVersionGoesUpWhenSomethingChanges(t *testing.T) {
 	})
 }
 
-func TestDeadMediaIsReportedOnce(t *testing.T) { // R31, M7
+func TestR31M07DeadMediaIsReportedOnce(t *testing.T) { // R31, M7
 	short := func(o *media.Options) {
 		o.Dead = media.DeadPolicy{NeverStarted: 30 * time.Second, Stopped: 10 * time.Second}
 	}
@@ -305,7 +305,7 @@ func TestDeadMediaIsReportedOnce(t *testing.T) { // R31, M7
 	}
 }
 
-func TestKeysAreReportedOnce(t *testing.T) { // R8
+func TestR08KeysAreReportedOnce(t *testing.T) { // R8
 	for _, payload := range []string{"96", "100", "101", "127"} {
 		inBubble(t, nil, func(r *rig) {
 			t := r.t
@@ -327,7 +327,7 @@ func TestKeysAreReportedOnce(t *testing.T) { // R8
 	}
 }
 
-func TestStrangersAreNeitherHeardNorAnswered(t *testing.T) { // R4, M1
+func TestR04M01StrangersAreNeitherHeardNorAnswered(t *testing.T) { // R4, M1
 	inBubble(t, nil, func(r *rig) {
 		t := r.t
 		s, p, to := r.call(4000, "0 101", event)
@@ -359,7 +359,7 @@ func TestStrangersAreNeitherHeardNorAnswered(t *testing.T) { // R4, M1
 	})
 }
 
-func TestAPhoneBehindNATIsAnsweredWhereItIs(t *testing.T) { // R4
+func TestR04APhoneBehindNATIsAnsweredWhereItIs(t *testing.T) { // R4
 	inBubble(t, nil, func(r *rig) {
 		t := r.t
 		p := r.phone(4000)
@@ -429,7 +429,10 @@ func TestQualityCountsLossAndGaps(t *testing.T) {
 		p.Send(to, 0, make([]byte, 160)) // twice
 		time.Sleep(10 * ms)
 		q := s.Close()
-		want := contact.Quality{Sent: q.Sent, Received: 91, Lost: 10, MaxGap: 300 * ms}
+		want := contact.Quality{
+			Codec: "PCMU", Sent: q.Sent, Received: 91, Lost: 10, MaxGap: 300 * ms,
+			Jitter: q.Jitter, MaxJitter: q.MaxJitter, MOS: q.MOS,
+		}
 		if q != want || q.Sent < 113 || q.Sent > 115 {
 			t.Errorf("%+v, want %+v", q, want)
 		}
@@ -439,7 +442,7 @@ func TestQualityCountsLossAndGaps(t *testing.T) {
 	})
 }
 
-func TestAFullRangeIsAnErrorAndLeavesNothingBehind(t *testing.T) { // M4, M5
+func TestM04M05AFullRangeIsAnErrorAndLeavesNothingBehind(t *testing.T) { // M4, M5
 	few := func(o *media.Options) { o.PortMin, o.PortMax = 20000, 20003 }
 	inBubble(t, few, func(r *rig) {
 		t := r.t

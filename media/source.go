@@ -21,6 +21,7 @@ type source struct {
 	heard     time.Time      // when far was last heard
 	until     time.Time      // end of the window
 	locked    bool           // far was heard since the last negotiation
+	pinned    bool           // ICE says who far is: nobody else is, announced or not
 }
 
 type verdict int
@@ -49,11 +50,20 @@ func (s *source) announce(at netip.AddrPort, now time.Time, window time.Duration
 	}
 }
 
+// pin takes the word of ICE, and reports whether they are elsewhere than thought.
+func (s *source) pin(far netip.AddrPort) (moved bool) {
+	moved = s.far != far
+	s.far, s.pinned = far, true
+	return moved
+}
+
 // judge looks at where a packet comes from.
 func (s *source) judge(from netip.AddrPort, now time.Time) verdict {
 	switch {
 	case from == s.far:
 		return farEnd
+	case s.pinned:
+		return foreign
 	case from == s.announced:
 		return learnable
 	case s.locked || now.After(s.until) || now.Sub(s.heard) < live:

@@ -4,12 +4,19 @@ import (
 	"context"
 	"io"
 	"net/netip"
+	"slices"
+	"strings"
+	"time"
 
 	"ullim/internal/call"
 	"ullim/internal/contact"
 	"ullim/internal/errs"
+	"ullim/internal/events"
 	"ullim/media"
 	"ullim/media/g711"
+	"ullim/media/g722"
+	"ullim/media/opus"
+	"ullim/media/resample"
 	"ullim/media/sdp"
 	"ullim/prompts"
 	"ullim/storage/blob"
@@ -19,7 +26,7 @@ import (
 func (a *App) openMedia(context.Context) error {
 	p, err := media.New(media.Options{
 		Listen: a.o.RTPListen, Bind: a.o.RTPBind, Advertise: a.o.RTPAdvertise, PortMin: a.o.RTPFirst, PortMax: a.o.RTPLast,
-		SpoolDir: a.spool, Log: a.log, Dead: a.o.Dead,
+		SpoolDir: a.spool, Log: a.log, Dead: a.o.Dead, OnClosed: a.legEnded,
 	})
 	if err != nil {
 		return err
@@ -30,7 +37,10 @@ func (a *App) openMedia(context.Context) error {
 }
 
 // plane makes a media.Plane a call.MediaPlane.
-type plane struct{ *media.Plane }
+type plane struct {
+	*media.Plane
+	events *events.Recorder
+}
 
 var _ call.MediaPlane = plane{}
 
@@ -42,6 +52,7 @@ func (p plane) Open(o call.MediaOptions) (call.Media, error) {
 	}
 	s, err := p.Plane.Open(media.SessionOptions{
 		ContactID: o.ContactID, Peer: o.Peer, Codecs: preferred(o), OnDigit: o.OnDigit, OnDead: o.OnDead,
+		Encryption:       string(o.Profile.Encryption),
 		SignallingSource: o.Host, Near: near,
 	})
 	if err != nil {
@@ -50,18 +61,30 @@ func (p plane) Open(o call.MediaOptions) (call.Media, error) {
 	return session{s}, nil
 }
 
-// preferred is what may be used, with the codec of the other side first; if nothing is said the far end's order counts.
+// preferred is what may be used, with the codec of the other side first, so that nothing need be transcoded; if nothing is
+// said the far end's order counts. Opus is only offered where the other side speaks it, or where this build can transcode it.
 func preferred(o call.MediaOptions) []string {
-	if len(o.Profile.Codecs) > 0 {
-		return o.Profile.Codecs
+	list := slices.Clone(o.Profile.Codecs)
+	for i, c := range list { // names of codecs know no case (RFC 4855 §3)
+		if list[i] = strings.ToUpper(c); strings.EqualFold(c, sdp.Opus) {
+			list[i] = sdp.Opus
+		}
 	}
-	switch o.First {
-	case sdp.PCMU:
-		return []string{sdp.PCMU, sdp.PCMA}
-	case sdp.PCMA:
-		return []string{sdp.PCMA, sdp.PCMU}
+	if len(list) == 0 && o.First != "" {
+		list = []string{sdp.PCMU, sdp.PCMA}
+		if o.First == sdp.G722 || o.First == sdp.Opus {
+			list = append(list, o.First)
+		}
 	}
-	return nil
+	if i := slices.Index(list, o.First); i > 0 {
+		list = slices.Insert(slices.Delete(list, i, i+1), 0, o.First)
+	}
+	if !opus.Available() && o.First != sdp.Opus {
+		if rest := slices.DeleteFunc(slices.Clone(list), func(c string) bool { return c == sdp.Opus }); len(rest) > 0 {
+			return rest
+		}
+	}
+	return list
 }
 
 // Join lets two legs hear each other.
@@ -73,35 +96,69 @@ func (p plane) Join(a, b call.Media) (func(), error) {
 	return media.Join(left, right)
 }
 
-// Record spools what two legs say.
+// Record spools what two legs say. If the disk takes no more, the call goes on and an event says so.
 func (p plane) Record(contactID, key string, left, right call.Media) (call.Recording, error) {
 	l, r, err := both(left, right)
 	if err != nil {
 		return nil, err
 	}
-	rec, err := p.Plane.Record(contactID, key, l, r)
+	rec, err := p.Plane.Record(media.RecordOptions{
+		ContactID: contactID, Key: key, Left: []*media.Session{l}, Right: []*media.Session{r},
+		OnFailed: func(err error) {
+			p.events.Record(events.Event{
+				At: time.Now(), Kind: "recording", ContactID: contactID, Detail: "failed, the call goes on: " + err.Error(),
+			})
+		},
+	})
 	if err != nil {
 		return nil, err
 	}
 	return recording{rec}, nil
 }
 
-// Room is not there yet.
-func (p plane) Room() call.Room { return conference{} }
+// Room makes a conference.
+func (p plane) Room() call.Room { return conference{p.Conference()} }
 
-type conference struct{}
+// conference makes a media.Conference a call.Room.
+type conference struct{ *media.Conference }
 
-func (conference) Add(call.Media, call.Role, call.Media) error {
-	return errs.New(errs.Unavailable, "conferences are not there yet")
+// Add lets a leg in.
+func (c conference) Add(m call.Media, role call.Role, coached call.Media) error {
+	s, ok := m.(session)
+	if !ok {
+		return errs.New(errs.Internal, "a leg has no media")
+	}
+	var whom *media.Session
+	if other, ok := coached.(session); ok {
+		whom = other.Session
+	}
+	roles := map[call.Role]media.Role{call.Speaker: media.Speaker, call.Monitor: media.Monitor, call.Coach: media.Coach}
+	return c.Conference.Add(s.Session, roles[role], whom)
 }
-func (conference) Remove(call.Media) {}
-func (conference) Close()            {}
+
+// Remove lets a leg out.
+func (c conference) Remove(m call.Media) {
+	if s, ok := m.(session); ok {
+		c.Conference.Remove(s.Session)
+	}
+}
 
 type recording struct{ *media.Recording }
 
-func (recording) Move([]call.Media, []call.Media) {}
-func (recording) Pause()                          {}
-func (recording) Resume()                         {}
+// Move records others from now on; who cannot be recorded (left meanwhile) is silent.
+func (r recording) Move(left, right []call.Media) {
+	_ = r.Recording.Move(sessions(left), sessions(right))
+}
+
+func sessions(list []call.Media) []*media.Session {
+	var out []*media.Session
+	for _, m := range list {
+		if s, ok := m.(session); ok {
+			out = append(out, s.Session)
+		}
+	}
+	return out
+}
 
 func both(a, b call.Media) (left, right *media.Session, err error) {
 	l, lok := a.(session)
@@ -118,14 +175,12 @@ type session struct{ *media.Session }
 // SetHost tells where the far end's signalling comes from.
 func (s session) SetHost(host netip.Addr) { s.SetSignallingSource(host) }
 
-// Hold is not there yet.
-func (s session) Hold(bool) {}
-
-// SendDigits is not there yet.
-func (s session) SendDigits(_ string, done func()) { go done() }
-
-// Stats is the quality so far.
-func (s session) Stats() contact.Quality { return contact.Quality{} }
+// SendDigits sends keys; what is no key is left out, so that done always comes.
+func (s session) SendDigits(digits string, done func()) {
+	if err := s.Session.SendDigits(digits, done); err != nil && done != nil {
+		go done()
+	}
+}
 
 // Play sends prepared audio.
 func (s session) Play(list []call.Audio, loop bool, done func(finished bool)) {
@@ -144,7 +199,18 @@ func encoders() map[string]prompts.Encoder {
 			return b[:f(b, pcm)]
 		}
 	}
-	return map[string]prompts.Encoder{"PCMU": encode(g711.EncodeULaw), "PCMA": encode(g711.EncodeALaw)}
+	return map[string]prompts.Encoder{
+		sdp.PCMU: encode(g711.EncodeULaw), sdp.PCMA: encode(g711.EncodeALaw), sdp.G722: wideBand,
+	}
+}
+
+// wideBand gives a byte of G.722 for each sample of 8 kHz, as the prompts want it.
+func wideBand(pcm []int16) []byte {
+	var up resample.Up
+	var enc g722.Encoder
+	double := make([]int16, 2*len(pcm))
+	b := make([]byte, len(pcm))
+	return b[:enc.Encode(b, double[:up.Process(double, pcm)])]
 }
 
 // blobReader opens stored files for the prompt catalogue and the API.

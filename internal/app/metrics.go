@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"ullim/acd"
+	"ullim/internal/contact"
 	"ullim/internal/telemetry"
 	"ullim/media"
 	"ullim/storage"
@@ -42,6 +43,12 @@ func (a *App) observe() error {
 		RTPSent:            count(func() uint64 { return a.plane.Stats().PacketsOut }),
 		RTPLost:            count(func() uint64 { return a.plane.Stats().Lost }),
 		RTPForeign:         count(func() uint64 { return a.plane.Stats().Foreign }),
+		RTPLate:            count(func() uint64 { return a.plane.Stats().Late }),
+		SRTPRefused:        count(func() uint64 { return a.plane.Stats().Refused }),
+		RTCPSent:           count(func() uint64 { return a.plane.Stats().ReportsOut }),
+		RecordingsFailed:   count(func() uint64 { return a.plane.Stats().RecordingsFailed }),
+		Conferences:        func() float64 { return float64(a.plane.Stats().Conferences) },
+		Recordings:         func() float64 { return float64(a.plane.Stats().Recordings) },
 		RecordingsUploaded: count(a.uploads.uploaded.Load),
 		UploadFailures:     count(a.uploads.failed.Load),
 		EventsDropped:      count(a.events.Dropped),
@@ -164,4 +171,13 @@ func (a *App) jobCounts() (alive, buried map[string]float64) {
 		return nil, nil
 	}
 	return map[string]float64{storage.JobUpload: float64(n)}, map[string]float64{storage.JobUpload: float64(dead)}
+}
+
+// legEnded notes how well a leg was heard.
+func (a *App) legEnded(q contact.Quality) {
+	loss := 0.0
+	if all := q.Received + q.Lost; all > 0 {
+		loss = float64(q.Lost) / float64(all)
+	}
+	a.metrics.LegEnded(q.MOS, loss, q.Jitter)
 }

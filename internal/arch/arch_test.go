@@ -33,7 +33,7 @@ func rules() map[string][]string {
 		"internal/contact": {"internal/phone", "internal/errs"}, "internal/resource": {"internal/errs"},
 		"internal/wav": {"internal/errs"},
 		// 1 parts
-		"media": w, "media/...": with("media/sdp", "media/g711", "media/dtmf", "media"),
+		"media": w, "media/...": with("media/sdp", "media/srtp", "media/g711", "media/dtmf", "media"),
 		"prompts": w, "prompts/...": w,
 		"internal/config": w, "internal/telemetry": w, "internal/events": w, "internal/jobs": w, "internal/cluster": w,
 		"internal/permit": w, "internal/identity": w, "internal/trace": w, "internal/certs": w,

@@ -99,12 +99,13 @@ type SIPTLS struct {
 
 // RTP is the section rtp.
 type RTP struct {
-	Ports     PortRange `yaml:"ports" default:"20000-29999" doc:"UDP ports for audio: the even ones, one for each call leg, RTCP on the same port. Keep them out of the system's ephemeral range (Linux: 32768-60999), or other programs take them at times."`
+	Ports     PortRange `yaml:"ports" default:"20000-29999" doc:"UDP ports for audio: the even ones, one for each call leg, and the odd ones behind them for RTCP of far ends that do not multiplex. Keep them out of the system's ephemeral range (Linux: 32768-60999), or other programs take them at times."`
 	Bind      string    `yaml:"bind" default:"0.0.0.0" form:"ip" doc:"IP address to bind audio sockets to."`
 	Advertise string    `yaml:"advertise" form:"host" doc:"Address for audio in SDP. Empty: as sip.advertise."`
 
 	NeverStarted time.Duration `yaml:"never_started" default:"60s" min:"0s" max:"24h" doc:"A leg from which no audio ever came is ended after this. 0s: never."`
 	Stopped      time.Duration `yaml:"stopped" default:"5m" min:"0s" max:"24h" doc:"A leg whose audio has stopped (no RTP, no comfort noise, no RTCP, not on hold) is ended after this. Phones that send nothing in silence need it long. 0s: never."`
+	Held         time.Duration `yaml:"held" default:"0s" min:"0s" max:"24h" doc:"A leg on hold, from which no sound is expected, is ended after this time without any packet, RTCP included. 0s: never."`
 }
 
 // Database is the section database.

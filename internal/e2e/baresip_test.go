@@ -47,6 +47,8 @@ audio_txmode thread
 snd_path %s
 module_path %s
 module g711.so
+module srtp.so
+module dtls_srtp.so
 module aufile.so
 module sndfile.so
 module stdio.so

@@ -30,6 +30,7 @@ type Metrics struct {
 	closed         *prometheus.CounterVec
 	flowActions    *prometheus.CounterVec
 	commits        prometheus.Histogram
+	quality        quality
 
 	actionTypes bounded
 	outcomes    bounded
@@ -63,7 +64,8 @@ func newMetrics() *Metrics {
 		Name: "ullim_db_commit_seconds", Help: "Time of database commits, with the wait for the writer.",
 		Buckets: []float64{0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 10},
 	})
-	m.registry.MustRegister(m.commits)
+	m.quality = newQuality()
+	m.registry.MustRegister(m.commits, m.quality.mos, m.quality.loss, m.quality.jitter)
 	m.zero()
 	return m
 }

@@ -24,6 +24,8 @@ type Sources struct {
 	JobsAlive     func() map[string]float64 // by kind
 	JobsBuried    func() map[string]float64
 	MediaLoops    func() []MediaLoop
+	Conferences   func() float64
+	Recordings    func() float64 // in progress
 
 	TraceBytes func() float64 // of SIP messages kept for the traces of contacts
 
@@ -44,6 +46,10 @@ type Sources struct {
 	RTPSent            func() float64
 	RTPLost            func() float64
 	RTPForeign         func() float64 // from an address that was not negotiated
+	RTPLate            func() float64 // too late to be decoded
+	SRTPRefused        func() float64
+	RTCPSent           func() float64
+	RecordingsFailed   func() float64
 	RecordingsUploaded func() float64
 	UploadFailures     func() float64
 	EventsDropped      func() float64
@@ -79,6 +85,12 @@ func (m *Metrics) Observe(s Sources) error {
 		m.CounterFunc("ullim_rtp_packets_sent_total", "RTP packets sent.", s.RTPSent),
 		m.CounterFunc("ullim_rtp_packets_lost_total", "RTP packets that never came.", s.RTPLost),
 		m.CounterFunc("ullim_rtp_packets_foreign_total", "Packets on RTP ports from an address that was not negotiated.", s.RTPForeign),
+		m.CounterFunc("ullim_rtp_packets_late_total", "RTP packets that came too late to be heard, where sound is decoded.", s.RTPLate),
+		m.CounterFunc("ullim_srtp_packets_refused_total", "SRTP packets that did not authenticate, were replayed, or came before the keys.", s.SRTPRefused),
+		m.CounterFunc("ullim_rtcp_reports_sent_total", "RTCP reports sent.", s.RTCPSent),
+		m.GaugeFunc("ullim_conferences_active", "Conferences now.", s.Conferences),
+		m.GaugeFunc("ullim_recordings_active", "Recordings in progress.", s.Recordings),
+		m.CounterFunc("ullim_recordings_failed_total", "Recordings that ended before their call, because the disk took no more.", s.RecordingsFailed),
 		m.CounterFunc("ullim_recordings_uploaded_total", "Recordings uploaded and verified.", s.RecordingsUploaded),
 		m.CounterFunc("ullim_recording_upload_failures_total", "Uploads of recordings that failed and are tried again.", s.UploadFailures),
 		m.GaugeFunc("ullim_recordings_spooled_bytes", "Recordings on the local disk that wait for their upload.", s.SpooledBytes),

@@ -99,7 +99,8 @@ func all() Sources {
 		JobsAlive:  func() map[string]float64 { return map[string]float64{"recording.upload": 4} },
 		JobsBuried: func() map[string]float64 { return map[string]float64{} },
 		SIPLegs:    n(11), SIPStreams: n(12), InvitesAdmitted: n(13), SIPDropped: n(14), SIPRateLimited: n(15),
-		RecordingsUploaded: n(16), UploadFailures: n(17),
+		RecordingsUploaded: n(16), UploadFailures: n(17), RTPLate: n(18), SRTPRefused: n(19), RTCPSent: n(20),
+		RecordingsFailed: n(21), Conferences: n(22), Recordings: n(23),
 		Offers: func() map[string]float64 { return map[string]float64{"answered": 20, "missed": 1} },
 		Panics: func() map[string]float64 { return map[string]float64{"sip": 0} },
 	}

@@ -32,8 +32,9 @@ type Phone struct {
 	conn net.PacketConn
 	done chan struct{}
 
-	mu    sync.Mutex
-	heard []Heard
+	mu      sync.Mutex
+	heard   []Heard
+	reports [][]byte
 }
 
 // NewPhone listens on a conn until Close.
@@ -55,6 +56,12 @@ func (p *Phone) listen() {
 			continue
 		}
 		source, _ := netip.ParseAddrPort(from.String())
+		if buf[1] >= 192 && buf[1] <= 223 { // RFC 5761 §4
+			p.mu.Lock()
+			p.reports = append(p.reports, append([]byte(nil), buf[:n]...))
+			p.mu.Unlock()
+			continue
+		}
 		h := Heard{
 			At: time.Now(), From: source, Marker: buf[1]&0x80 != 0, Payload: buf[1] & 0x7F,
 			Sequence: binary.BigEndian.Uint16(buf[2:]), Stamp: binary.BigEndian.Uint32(buf[4:]),
@@ -77,6 +84,13 @@ func (p *Phone) Heard() []Heard {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	return append([]Heard(nil), p.heard...)
+}
+
+// Reports are the RTCP packets that came to the same port.
+func (p *Phone) Reports() [][]byte {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return append([][]byte(nil), p.reports...)
 }
 
 // Forget forgets what was heard.

@@ -1,15 +1,17 @@
 package record
 
-// stampClock maps the RTP timestamps of one sender to the clock of this machine, in samples since the start. Packets come
+// stampClock maps the RTP timestamps of one sender to the clock of this machine, in samples of Rate since the start. Packets come
 // late by the jitter of the network and never early, so the least late of them tell where the sender's clock stands; jitter
 // is absorbed, and a sender whose clock is a little fast or slow is followed one sample every few packets, which nobody
 // hears. What is within the slack is left alone: on a busy machine even the least late packets come at uneven times, and a
 // recording that bends with each of them is worse than one that is some milliseconds off.
 type stampClock struct {
 	begun  bool
+	anew   bool   // the newest packet did not go on from the one before
 	stamp  uint32 // of the newest packet, to unwrap
 	wide   int64  // the same, unwrapped
-	offset int64  // position = unwrapped stamp + offset
+	per    int64  // timestamps in a sample
+	offset int64  // position = unwrapped stamp / per + offset
 
 	packets int   // of the current look at the lateness
 	least   int64 // lateness of the least late packet of it
@@ -25,11 +27,13 @@ const (
 	farLate   = Rate * 35 / 100 // 350 ms late: the window is about to close, so it is what is heard that counts
 )
 
-// place gives the position of the first sample of a packet of n samples that arrived at a position: when it was whole.
-func (c *stampClock) place(stamp uint32, n int, arrived int64) int64 {
-	begins := arrived - int64(n)
-	if !c.begun {
-		*c = stampClock{begun: true, stamp: stamp, wide: int64(stamp)}
+// place gives the position of the first sample of a packet of n samples that arrived at a position: when it was whole. rate
+// is that of its timestamps.
+func (c *stampClock) place(stamp uint32, rate int64, n int, arrived int64) int64 {
+	begins, per := arrived-int64(n), rate/Rate
+	c.anew = false
+	if !c.begun || per != c.per {
+		*c = stampClock{begun: true, anew: true, stamp: stamp, wide: int64(stamp), per: per}
 		c.anchor(begins)
 		return begins
 	}
@@ -37,20 +41,20 @@ func (c *stampClock) place(stamp uint32, n int, arrived int64) int64 {
 	if wide > c.wide {
 		c.stamp, c.wide = stamp, wide
 	}
-	late := begins - (wide + c.offset)
+	late := begins - (wide/per + c.offset)
 	if late < -farEarly || late > farLate {
 		// Another stream (SSRC, transfer upstream), or a network that became much slower or faster.
-		c.stamp, c.wide = stamp, wide
+		c.stamp, c.wide, c.anew = stamp, wide, true
 		c.anchor(begins)
 		return begins
 	}
 	c.follow(late)
-	return wide + c.offset
+	return wide/per + c.offset
 }
 
 // anchor begins anew: the newest packet is where it arrived.
 func (c *stampClock) anchor(at int64) {
-	c.offset = at - c.wide
+	c.offset = at - c.wide/c.per
 	c.packets, c.least, c.slew = 0, 0, 0
 }
 

@@ -1,11 +1,17 @@
 // Package record writes what is said in a call into a stereo file, without ever slowing the call.
 //
-//	packet path ── Tap.Put ──> ring ── writer goroutine ──> timeline ──> file
+//	packet path ── Tap.Put ──> ring ──┐
+//	packet path ── Tap.Put ──> ring ──┴─ Writer: decode ──> a timeline each ──> mixed by side ──> file
 //
-// A tap is a ring of fixed slots between one packet path and one writer; a full ring drops and counts. A few times a
-// second the writer empties both rings into the timeline, a window of both channels on the clock of this machine, and
-// writes what is older than the window, so that a crash costs less than a second. Where nothing was received there is
-// silence: the file is as long as the recording lasted, and the channels cannot drift apart.
+// A tap is a ring of fixed slots between one packet path and the writer; a full ring drops and counts. One Writer serves
+// all recordings of a process, so that a hundred of them wake one goroutine a few times a second, and not each of them one
+// for each packet: it empties the rings into timelines, windows on the clock of this machine, one for each speaker, and
+// writes in one piece what is older than the window, so that a crash costs less than a second. Where nothing was received
+// there is silence: the file is as long as the recording lasted, and the channels cannot drift apart. Speakers come and go
+// (hold, transfer, supervisor, another codec); the timeline is one.
+//
+// The file is PCM of 8 kHz whatever the legs speak: it is what a telephone network carries, half the size of 16 kHz, and a
+// call whose codec changes in the middle stays one file. Wide-band speech is brought down to it by the writer.
 //
 // The file is called "<contact>~<key, escaped>.part" while it is written and loses the ".part" when it is complete. The
 // key is in the name so that Recover finds everything it must know in the folder itself.
@@ -23,6 +29,7 @@ import (
 	"path/filepath"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"ullim/internal/contact"
@@ -59,25 +66,38 @@ type Options struct {
 	Log       *slog.Logger                    // nil: silent
 	OnEnd     func(error)                     // once, when nothing is written any more; from the writer's goroutine
 	Create    func(path string) (File, error) // nil: os
+	Writer    *Writer                         // nil: one for this recording alone
+	Decode    func(Codec) Decoder             // for what is not G.711; nil, or a nil Decoder: it is silent
 }
 
 // Recording is a recording in progress.
 type Recording struct {
-	o           Options
-	name        string // in Dir, without .part
-	start       time.Time
-	left, right Tap
-	file        File
-	wav         *wav.Writer
-	line        *timeline
-	ask         chan struct{} // closed: stop
-	stop        sync.Once
-	ended       chan struct{} // closed: result and err are final
-	result      contact.Recording
-	err         error
+	o      Options
+	name   string // in Dir, without .part
+	start  time.Time
+	paused atomic.Bool
+	lost   atomic.Uint64 // dropped by the taps that are gone
+
+	mu       sync.Mutex
+	tracks   []*track
+	pauses   []span // what was not to be heard, in samples since the start; the last one may be open
+	stopped  bool
+	finished bool // nothing is written any more
+
+	// The writer's.
+	file File
+	wav  *wav.Writer
+	from int64 // position of the first sample that was not written
+
+	ended  chan struct{} // closed: result and err are final
+	result contact.Recording
+	err    error
 }
 
-// Start creates the file and begins to write. errs.Duplicate: that contact and key are in the spool already.
+// span is a piece of the timeline; to is 0 while it is open.
+type span struct{ from, to int64 }
+
+// Start creates the file and begins to write; nobody is heard yet. errs.Duplicate: that contact and key are in the spool already.
 func Start(o Options) (*Recording, error) {
 	if o.Now == nil {
 		o.Now = time.Now
@@ -87,6 +107,9 @@ func Start(o Options) (*Recording, error) {
 	}
 	if o.Create == nil {
 		o.Create = create
+	}
+	if o.Writer == nil {
+		o.Writer = NewWriter()
 	}
 	name, err := spoolName(o.ContactID, o.Key)
 	if err != nil {
@@ -102,20 +125,20 @@ func Start(o Options) (*Recording, error) {
 	if err != nil {
 		return nil, errs.Wrap(err, errs.Unavailable, "the recording cannot be created")
 	}
-	w, err := wav.NewWriter(file, wav.PCM16, Rate, 2)
+	w, err := newWAV(file)
 	if err != nil {
 		return nil, errs.Wrap(errors.Join(err, file.Close(), os.Remove(filepath.Join(o.Dir, name+part))),
 			errs.Unavailable, "the recording cannot be begun")
 	}
-	r := &Recording{
-		o: o, name: name, start: o.Now(), file: file, wav: w, line: newTimeline(),
-		ask: make(chan struct{}), ended: make(chan struct{}),
+	r := &Recording{o: o, name: name, start: o.Now(), file: file, wav: w, ended: make(chan struct{})}
+	if !o.Writer.add(r) {
+		return nil, errs.Wrap(errors.Join(errClosed, file.Close(), os.Remove(filepath.Join(o.Dir, name+part))),
+			errs.Unavailable, "the recording cannot be begun")
 	}
-	r.left.init(r.start)
-	r.right.init(r.start)
-	go r.run()
 	return r, nil
 }
+
+func newWAV(file File) (*wav.Writer, error) { return wav.NewWriter(file, wav.PCM16, Rate, 2) }
 
 func create(path string) (File, error) {
 	return os.OpenFile(path, os.O_RDWR|os.O_CREATE|os.O_EXCL, 0o600)
@@ -143,17 +166,71 @@ func parseName(name string) (contactID, key string, ok bool) {
 	return contactID, key, err == nil && key != ""
 }
 
-// Left is the tap of the left channel: the customer.
-func (r *Recording) Left() *Tap { return &r.left }
+// Attach begins to record one more speaker on a side: what several of one side say is mixed. The tap is the caller's until
+// Detach.
+func (r *Recording) Attach(side Side) *Tap {
+	t := &track{side: side}
+	t.start, t.paused = r.start, &r.paused
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.finished || r.stopped {
+		t.ended.Store(true)
+		return &t.Tap
+	}
+	r.tracks = append(r.tracks, t)
+	return &t.Tap
+}
 
-// Right is the tap of the right channel: the agent.
-func (r *Recording) Right() *Tap { return &r.right }
+// Detach ends what one speaker says; what was said before is kept. A tap of another recording is left alone.
+func (r *Recording) Detach(tap *Tap) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for _, t := range r.tracks {
+		if &t.Tap == tap {
+			tap.ended.Store(true)
+		}
+	}
+}
+
+// Pause makes what is said from now on silence, Resume ends that. The timeline goes on. Nothing that was said in between is
+// in the file, nor kept in memory (R10).
+func (r *Recording) Pause() {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.stopped || r.paused.Swap(true) {
+		return
+	}
+	r.pauses = append(r.pauses, span{from: r.position(r.o.Now())})
+}
+
+// Resume ends a pause.
+func (r *Recording) Resume() {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.stopped || !r.paused.Load() {
+		return
+	}
+	// What arrives from now on was said later than the end of the pause, or it is late and is masked by its place.
+	r.pauses[len(r.pauses)-1].to = max(r.position(r.o.Now()), 1)
+	r.paused.Store(false)
+}
+
+// position is a moment on the timeline.
+func (r *Recording) position(at time.Time) int64 {
+	return int64(at.Sub(r.start)) * Rate / int64(time.Second)
+}
 
 // Stop ends the recording. done is called once, from another goroutine, when the file is complete on disk: written,
 // synced and renamed. If writing had failed, the recording says so in Reason, holds what there is, and err is not nil. A
 // second Stop is told the same.
 func (r *Recording) Stop(done func(contact.Recording, error)) {
-	r.stop.Do(func() { close(r.ask) })
+	r.mu.Lock()
+	first := !r.stopped
+	r.stopped = true
+	r.mu.Unlock()
+	if first {
+		r.o.Writer.hurry()
+	}
 	go func() {
 		<-r.ended
 		if done != nil {
@@ -173,41 +250,29 @@ func (r *Recording) Discard() {
 	})
 }
 
-// run is the writer.
-func (r *Recording) run() {
+// end completes the file and tells everybody. It is called once, when the writer has let go of the recording.
+func (r *Recording) end(err error) {
 	defer close(r.ended)
-	tick := time.NewTicker(interval)
-	defer tick.Stop()
-	var err error
-	for stopped := false; err == nil && !stopped; {
-		select {
-		case <-tick.C:
-			err = r.write(r.o.Now().Add(-window))
-		case <-r.ask:
-			stopped = true
-			err = r.write(r.o.Now())
-		}
+	r.mu.Lock()
+	r.finished = true
+	dropped := r.lost.Load()
+	for _, t := range r.tracks {
+		t.ended.Store(true)
+		dropped += t.dropped.Load()
 	}
+	r.tracks = nil
+	r.mu.Unlock()
 	// What comes after a failure is not kept; the file ends here, and the call goes on.
 	if err != nil {
-		r.left.end()
-		r.right.end()
 		r.o.Log.Error("recording failed", "contact_id", r.o.ContactID, "key", r.o.Key, "error", err)
 	}
 	r.finish(r.o.Now(), err)
-	if n := r.left.dropped.Load() + r.right.dropped.Load(); n > 0 {
-		r.o.Log.Warn("recording has gaps: the disk was slow", "contact_id", r.o.ContactID, "packets", n)
+	if dropped > 0 {
+		r.o.Log.Warn("recording has gaps: the disk was slow", "contact_id", r.o.ContactID, "packets", dropped)
 	}
 	if r.o.OnEnd != nil {
 		r.o.OnEnd(r.err)
 	}
-}
-
-// write takes in what was received, and writes everything up to a moment.
-func (r *Recording) write(upTo time.Time) error {
-	r.left.drain(r.line, 0)
-	r.right.drain(r.line, 1)
-	return r.line.writeTo(r.wav, int64(upTo.Sub(r.start))*Rate/int64(time.Second))
 }
 
 // finish completes the file, whatever happened before, as far as it can be.

@@ -52,8 +52,15 @@ type voice struct {
 	aLaw  bool
 }
 
+func law(a bool) Codec {
+	if a {
+		return ALaw
+	}
+	return ULaw
+}
+
 func (v *voice) say() {
-	v.tap.Put(time.Now(), v.stamp, v.aLaw, bytes.Repeat([]byte{v.loud}, 160))
+	v.tap.Put(time.Now(), v.stamp, law(v.aLaw), bytes.Repeat([]byte{v.loud}, 160))
 	v.stamp += 160
 }
 
@@ -110,8 +117,8 @@ func start(t *testing.T, change func(*Options)) *Recording {
 func TestBothSidesLieOnOneTimeline(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r := start(t, nil)
-		one := voice{tap: r.Left(), stamp: 1 << 31, loud: 0x10}
-		two := voice{tap: r.Right(), stamp: 77, loud: 0x30, aLaw: true}
+		one := voice{tap: r.Attach(Left), stamp: 1 << 31, loud: 0x10}
+		two := voice{tap: r.Attach(Right), stamp: 77, loud: 0x30, aLaw: true}
 		for i := range 250 { // 5 s
 			time.Sleep(20 * ms)
 			if i < 50 || i >= 200 { // left: the first and the last second
@@ -167,7 +174,7 @@ func TestBothSidesLieOnOneTimeline(t *testing.T) {
 func TestJitterLossAndOrderLeaveNoTrace(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r := start(t, nil)
-		v := voice{tap: r.Left(), loud: 0x10}
+		v := voice{tap: r.Attach(Left), loud: 0x10}
 		random := rand.New(rand.NewPCG(1, 2))
 		for i := range 500 {
 			time.Sleep(20 * ms)
@@ -178,9 +185,9 @@ func TestJitterLossAndOrderLeaveNoTrace(t *testing.T) {
 			}
 			payload := bytes.Repeat([]byte{0x10}, 160)
 			if d := time.Duration(random.IntN(100)) * ms; i > 0 && i < 490 {
-				time.AfterFunc(d, func() { v.tap.Put(time.Now(), stamp, false, payload) })
+				time.AfterFunc(d, func() { v.tap.Put(time.Now(), stamp, ULaw, payload) })
 			} else {
-				v.tap.Put(time.Now(), stamp, false, payload)
+				v.tap.Put(time.Now(), stamp, ULaw, payload)
 			}
 		}
 		o := stop(t, r)
@@ -194,7 +201,7 @@ func TestJitterLossAndOrderLeaveNoTrace(t *testing.T) {
 	})
 }
 
-func TestSkewedClocksDoNotDriftApart(t *testing.T) { // R10: thirty minutes, 3 % loss, 200 ppm
+func TestR10SkewedClocksDoNotDriftApart(t *testing.T) { // R10: thirty minutes, 3 % loss, 200 ppm
 	for _, c := range []struct {
 		ppm   float64
 		limit int64 // ms
@@ -208,7 +215,7 @@ func TestSkewedClocksDoNotDriftApart(t *testing.T) { // R10: thirty minutes, 3 %
 				continue
 			}
 			jitter := random.ExpFloat64() * 8 * 15 // 15 ms on average, 100 ms now and then
-			at := clock.place(uint32(i*160), 160, int64(spoken+jitter)+160)
+			at := clock.place(uint32(i*160), Rate, 160, int64(spoken+jitter)+160)
 			if i > 500 { // the first packet may have been late; ten seconds mend it
 				worst = max(worst, at-int64(spoken), int64(spoken)-at)
 			}
@@ -230,7 +237,7 @@ func TestStallsDoNotBendTheRecording(t *testing.T) {
 		if random.IntN(25) == 0 { // twice a second: up to 150 ms
 			stall = spoken + random.Int64N(1200)
 		}
-		at := clock.place(uint32(i*160), 160, max(spoken+random.Int64N(40), stall)+160)
+		at := clock.place(uint32(i*160), Rate, 160, max(spoken+random.Int64N(40), stall)+160)
 		if i > 0 && at-last != 160 {
 			bends++
 		}
@@ -245,7 +252,7 @@ func TestTheStampClockTakesAJumpAtItsWord(t *testing.T) {
 	var c stampClock
 	step := func(stamp uint32, arrived, want int64) {
 		t.Helper()
-		if got := c.place(stamp, 160, arrived); got != want {
+		if got := c.place(stamp, Rate, 160, arrived); got != want {
 			t.Errorf("stamp %d at %d placed at %d, want %d", stamp, arrived, got, want)
 		}
 	}
@@ -264,7 +271,7 @@ func TestTheStampClockTakesAJumpAtItsWord(t *testing.T) {
 func TestACrashCostsLessThanASecond(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		r := start(t, nil)
-		one, two := voice{tap: r.Left(), loud: 0x10}, voice{tap: r.Right(), loud: 0x30}
+		one, two := voice{tap: r.Attach(Left), loud: 0x10}, voice{tap: r.Attach(Right), loud: 0x30}
 		crashed := t.TempDir()
 		for i := range 500 {
 			time.Sleep(20 * ms)
@@ -339,7 +346,7 @@ func (f *full) Write(p []byte) (int, error) {
 	return f.File.Write(p)
 }
 
-func TestAFullDiskEndsTheRecordingAndNotTheCall(t *testing.T) { // M10
+func TestM10AFullDiskEndsTheRecordingAndNotTheCall(t *testing.T) { // M10
 	synctest.Test(t, func(t *testing.T) {
 		ended := make(chan error, 2)
 		r := start(t, func(o *Options) {
@@ -349,10 +356,10 @@ func TestAFullDiskEndsTheRecordingAndNotTheCall(t *testing.T) { // M10
 				return &full{f, 3 * 32_000}, err
 			}
 		})
-		v := voice{tap: r.Left(), loud: 0x10}
+		v := voice{tap: r.Attach(Left), loud: 0x10}
 		for range 500 {
 			time.Sleep(20 * ms)
-			if !v.tap.Put(time.Now(), v.stamp, false, []byte{1, 2, 3}) {
+			if !v.tap.Put(time.Now(), v.stamp, ULaw, []byte{1, 2, 3}) {
 				t.Fatal("the packet path was told of it")
 			}
 			v.say()
@@ -378,23 +385,31 @@ func TestAFullDiskEndsTheRecordingAndNotTheCall(t *testing.T) { // M10
 	})
 }
 
+func newTrack(start time.Time) *track {
+	t := new(track)
+	t.start = start
+	return t
+}
+
 func TestASlowDiskDropsAndCounts(t *testing.T) {
-	var tap Tap
 	begin := time.Now()
-	tap.init(begin)
+	tap := newTrack(begin)
 	stored := 0
 	for i := range 200 {
-		if tap.Put(begin.Add(time.Duration(i)*20*ms), uint32(i*160), false, make([]byte, 160)) {
+		if tap.Put(begin.Add(time.Duration(i)*20*ms), uint32(i*160), ULaw, make([]byte, 160)) {
 			stored++
 		}
 	}
 	if stored != slots || tap.dropped.Load() != 200-slots {
 		t.Errorf("%d stored, %d dropped", stored, tap.dropped.Load())
 	}
-	line := newTimeline()
-	tap.drain(line, 0)
-	if !tap.Put(begin.Add(4*time.Second), 32000, false, make([]byte, 1000)) || tap.head.Load()-tap.tail.Load() != 5 {
+	tap.drain(new(workspace), nil, 0)
+	if !tap.Put(begin.Add(4*time.Second), 32000, ULaw, make([]byte, 1000)) || tap.head.Load()-tap.tail.Load() != 5 {
 		t.Errorf("a packet of 1000 bytes takes %d slots", tap.head.Load()-tap.tail.Load())
+	}
+	end := tap.line.end
+	if tap.drain(new(workspace), nil, 0); tap.line.end < end+1000 || tap.tail.Load() != tap.head.Load() {
+		t.Errorf("a packet of 1000 bytes is %d samples", tap.line.end-end)
 	}
 }
 
@@ -447,14 +462,13 @@ func TestNothingIsOverwritten(t *testing.T) {
 }
 
 func TestPutAllocatesNothing(t *testing.T) {
-	var tap Tap
-	tap.init(time.Now())
-	line, payload, now := newTimeline(), make([]byte, 160), time.Now()
+	payload, now, work := make([]byte, 160), time.Now(), new(workspace)
+	tap := newTrack(now)
 	stamp := uint32(0)
 	if n := testing.AllocsPerRun(1000, func() {
-		tap.Put(now, stamp, false, payload)
+		tap.Put(now, stamp, ULaw, payload)
 		stamp += 160
-		tap.drain(line, 0)
+		tap.drain(work, nil, 0)
 	}); n != 0 {
 		t.Errorf("%v allocations a packet", n)
 	}
@@ -464,11 +478,13 @@ func FuzzStampClock(f *testing.F) {
 	f.Add(uint32(0), uint32(160), uint32(0xFFFFFFFF), int64(160), int64(320), int64(1e9))
 	f.Fuzz(func(t *testing.T, a, b, c uint32, x, y, z int64) {
 		var clock stampClock
-		line := newTimeline()
-		pcm := make([]int16, 160)
+		var line timeline
+		pcm, from := make([]int16, 160), int64(0)
 		for i, at := range []int64{x, y, z, x, y, z} {
 			at &= 1<<40 - 1
-			line.put(0, clock.place([]uint32{a, b, c, b, a, c}[i], 160, at), pcm)
+			line.put(from, clock.place([]uint32{a, b, c, b, a, c}[i], []int64{8000, 48000}[i/4], 160, at), pcm)
+			line.mixInto(make([]int16, 320), from)
+			from += 160
 		}
 	})
 }

@@ -3,45 +3,62 @@ package record
 import (
 	"sync/atomic"
 	"time"
-
-	"ullim/media/g711"
 )
 
 const (
-	slots    = 128 // 2.5 s of 20 ms packets
-	slotSize = 240 // bytes; a longer packet takes several slots
+	slots      = 128 // 2.5 s of 20 ms packets
+	slotSize   = 240 // bytes; a longer packet takes several slots
+	maxPayload = 1500
 )
+
+// Codec is how a payload is to be understood.
+type Codec uint8
+
+// Codecs. What is neither of the two of G.711 is decoded by Options.Decode.
+const (
+	ULaw Codec = iota
+	ALaw
+	G722
+	Opus
+	codecs
+)
+
+// clockOf is the rate of the RTP timestamps of a codec (RFC 3551 §4.5.2: 8000 for G.722 too; RFC 7587 §4.1).
+func clockOf(c Codec) int64 {
+	if c == Opus {
+		return 48000
+	}
+	return Rate
+}
 
 // slot is a packet, or a piece of one, as it came.
 type slot struct {
 	at    time.Duration // arrival, since the start
 	stamp uint32
 	size  uint16
-	aLaw  bool
+	codec Codec
+	more  bool // the next slot is of the same packet
 	data  [slotSize]byte
 }
 
-// Tap takes the packets of one side of a recording. One goroutine at a time may Put; the writer drains.
+// Tap takes the packets of one speaker. One goroutine at a time may Put; the writer drains.
 type Tap struct {
 	start   time.Time
+	paused  *atomic.Bool // of the recording; nil: never
 	ended   atomic.Bool
 	dropped atomic.Uint64
 	head    atomic.Uint64 // slots written; only Put changes it
 	tail    atomic.Uint64 // slots read; only the writer changes it
 	ring    [slots]slot
-	clock   stampClock // of the writer
 }
 
-func (t *Tap) init(start time.Time) { t.start = start }
-
-// end makes Put do nothing from now on.
-func (t *Tap) end() { t.ended.Store(true) }
-
-// Put takes a payload in, with its RTP timestamp and the moment it came. It never waits; false: there was no room.
-func (t *Tap) Put(now time.Time, stamp uint32, aLaw bool, payload []byte) bool {
-	if t.ended.Load() || len(payload) == 0 {
+// Put takes a payload in, with its RTP timestamp and the moment it came. It never waits; false: there was no room. What is
+// said during a pause is not even kept in memory.
+func (t *Tap) Put(now time.Time, stamp uint32, codec Codec, payload []byte) bool {
+	if t.ended.Load() || len(payload) == 0 || t.paused != nil && t.paused.Load() {
 		return true
 	}
+	payload = payload[:min(len(payload), maxPayload)]
 	head := t.head.Load()
 	need := uint64(len(payload)+slotSize-1) / slotSize
 	if head+need-t.tail.Load() > slots {
@@ -51,29 +68,12 @@ func (t *Tap) Put(now time.Time, stamp uint32, aLaw bool, payload []byte) bool {
 	at := now.Sub(t.start)
 	for len(payload) > 0 {
 		s := &t.ring[head%slots]
-		s.at, s.stamp, s.aLaw = at, stamp, aLaw
+		s.at, s.stamp, s.codec = at, stamp, codec
 		s.size = uint16(copy(s.data[:], payload))
 		payload = payload[s.size:]
-		stamp += uint32(s.size)
+		s.more = len(payload) > 0
 		head++
 	}
 	t.head.Store(head)
 	return true
-}
-
-// drain moves everything into a channel of the timeline.
-func (t *Tap) drain(line *timeline, channel int) {
-	var pcm [slotSize]int16
-	for tail := t.tail.Load(); tail != t.head.Load(); tail++ {
-		s := &t.ring[tail%slots]
-		n := int(s.size)
-		if s.aLaw {
-			g711.DecodeALaw(pcm[:n], s.data[:n])
-		} else {
-			g711.DecodeULaw(pcm[:n], s.data[:n])
-		}
-		arrived := int64(s.at) * Rate / int64(time.Second)
-		line.put(channel, t.clock.place(s.stamp, n, arrived), pcm[:n])
-		t.tail.Store(tail + 1)
-	}
 }

@@ -1,22 +1,9 @@
-// Package sdp speaks the part of the Session Description Protocol (RFC 8866) that an audio call needs, and decides
-// offers and answers (RFC 3264). It has no state, no clock and no sockets.
-//
-//	Parse      bytes -> Description        bounded before anything is kept; tolerant of LF and a missing last newline
-//	Local      what we are: address, port, codecs, our last version
-//	Offer      Local -> bytes
-//	Answer     Local, their offer -> bytes, Session
-//	Accept     Local, their answer -> Session
-//	Session    what both agreed on: where to send, which payload numbers each way, which directions
-//
-// The rules in short. One audio stream is taken, the first that can be; every other m-line is refused with port 0 in its
-// place. We send with their payload numbers and accept ours; both are called by name, not by number. The direction of an
-// answer mirrors the offer, and says what will really happen: to 0.0.0.0 nothing is sent. Their ptime and maxptime are
-// obeyed in what we send; what we receive may be cut as they like.
 package sdp
 
 import (
 	"fmt"
 	"net/netip"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -80,6 +67,7 @@ type Codec struct {
 	Name     string // as written; compare without case
 	Clock    int
 	Channels int
+	Format   string // a=fmtp, as written
 }
 
 // Media is one m-line with what belongs to it.
@@ -87,19 +75,35 @@ type Media struct {
 	Kind      string // audio, video, image...
 	Port      int
 	Proto     string
-	Formats   []string // as written
-	Addr      netip.Addr
+	Formats   []string   // as written
+	Addr      netip.Addr // invalid: a name was given
+	Host      string     // the name that was given instead of an address; it is not looked up
 	Direction Direction
 	Codecs    []Codec // only for RTP; in their order of preference
 	Ptime     int     // ms, 0 if not said
 	MaxPtime  int
 	RTCPMux   bool
+	MuxOnly   bool           // a=rtcp-mux-only (RFC 8858)
+	RTCP      netip.AddrPort // a=rtcp (RFC 3605); the address is invalid if only a port was given, both if nothing was
+	Mid       string         // a=mid (RFC 5888)
+	Crypto    []Crypto       // a=crypto that can be used (RFC 4568)
+	Security
+}
+
+// Security is what DTLS-SRTP and ICE say of one end, at session or media level.
+type Security struct {
+	Fingerprints []Fingerprint // of its certificate (RFC 8122)
+	Setup        Setup         // a=setup (RFC 4145, RFC 5763)
+	TLSID        string        // a=tls-id (RFC 8842)
+	Ufrag, Pwd   string        // a=ice-ufrag, a=ice-pwd (RFC 8839)
+	Lite         bool          // a=ice-lite
 }
 
 // Description is a parsed description.
 type Description struct {
-	Time  string // the first t= line's value
-	Media []Media
+	Time   string   // the first t= line's value
+	Bundle []string // the mids of the first a=group:BUNDLE (RFC 9143)
+	Media  []Media
 }
 
 // invalid is how every refusal reads.
@@ -107,12 +111,19 @@ func invalid(text string, args ...any) error { return errs.New(errs.Invalid, "SD
 
 // parser holds the session level while the m-lines are read.
 type parser struct {
-	d         Description
-	addr      netip.Addr
-	direction Direction
-	mux       bool
-	media     *Media // nil at session level
-	maps      map[uint8]Codec
+	d       Description
+	session Media  // what the session level says for every m-line
+	media   *Media // nil at session level
+	maps    map[uint8]Codec
+	formats map[uint8]string
+}
+
+// level is where an attribute belongs.
+func (p *parser) level() *Media {
+	if p.media == nil {
+		return &p.session
+	}
+	return p.media
 }
 
 // Parse reads a description. Lines that are not needed are skipped, lines that are needed must be right; errors are
@@ -174,15 +185,15 @@ func (p *parser) connection(value string) {
 		return
 	}
 	host, _, _ := strings.Cut(f[2], "/")
+	at := p.level()
+	at.Addr, at.Host = netip.Addr{}, ""
 	addr, err := netip.ParseAddr(host)
-	if err != nil {
-		addr = netip.Addr{}
+	switch {
+	case err == nil:
+		at.Addr = addr.Unmap().WithZone("")
+	case token(host):
+		at.Host = host
 	}
-	if p.media != nil {
-		p.media.Addr = addr.Unmap()
-		return
-	}
-	p.addr = addr.Unmap()
 }
 
 // mline reads <kind> <port>[/<count>] <proto> <format>...
@@ -207,11 +218,11 @@ func (p *parser) mline(value string) error {
 	if err != nil {
 		return invalid("m-line with port %.20q", f[1])
 	}
-	p.d.Media = append(p.d.Media, Media{
-		Kind: strings.ToLower(f[0]), Port: int(port), Proto: f[2], Formats: f[3:],
-		Addr: p.addr, Direction: p.direction, RTCPMux: p.mux,
-	})
-	p.media, p.maps = &p.d.Media[len(p.d.Media)-1], map[uint8]Codec{}
+	m := p.session
+	m.Kind, m.Port, m.Proto, m.Formats = strings.ToLower(f[0]), int(port), f[2], f[3:]
+	m.Fingerprints = slices.Clone(m.Fingerprints)
+	p.d.Media = append(p.d.Media, m)
+	p.media, p.maps, p.formats = &p.d.Media[len(p.d.Media)-1], map[uint8]Codec{}, map[uint8]string{}
 	return nil
 }
 
@@ -230,38 +241,82 @@ func token(s string) bool {
 
 func (p *parser) attribute(value string) error {
 	name, rest, _ := strings.Cut(value, ":")
+	at := p.level()
 	switch name {
-	case "sendrecv", "sendonly", "recvonly", "inactive":
-		d := map[string]Direction{"sendrecv": SendRecv, "sendonly": SendOnly, "recvonly": RecvOnly, "inactive": Inactive}[name]
-		if p.media == nil {
-			p.direction = d
-		} else {
-			p.media.Direction = d
-		}
+	case "sendrecv":
+		at.Direction = SendRecv
+	case "sendonly":
+		at.Direction = SendOnly
+	case "recvonly":
+		at.Direction = RecvOnly
+	case "inactive":
+		at.Direction = Inactive
 	case "rtcp-mux":
-		if p.media == nil {
-			p.mux = true
-		} else {
-			p.media.RTCPMux = true
+		at.RTCPMux = true
+	case "rtcp-mux-only": // RFC 8858 §3: it implies rtcp-mux
+		at.RTCPMux, at.MuxOnly = true, true
+	case "group":
+		if f := strings.Fields(rest); p.media == nil && len(f) > 1 && f[0] == "BUNDLE" && len(f) <= maxMedia+1 && p.d.Bundle == nil {
+			p.d.Bundle = f[1:]
 		}
 	case "ptime", "maxptime":
-		if p.media == nil {
-			return nil
-		}
-		whole, _, _ := strings.Cut(strings.TrimSpace(rest), ".") // "20.0" is seen
-		ms, err := strconv.ParseUint(whole, 10, 16)
-		if err != nil {
-			return nil //nolint:nilerr // a wish that cannot be read is no wish
-		}
-		if name == "ptime" {
-			p.media.Ptime = int(ms)
-		} else {
-			p.media.MaxPtime = int(ms)
-		}
+		p.packetTime(name, rest)
 	case "rtpmap":
 		return p.rtpmap(rest)
+	case "fmtp":
+		p.format(rest)
+	case "rtcp":
+		p.rtcp(rest)
+	case "mid":
+		if p.media != nil && token(rest) {
+			p.media.Mid = rest
+		}
+	default:
+		p.security(at, name, rest)
 	}
 	return nil
+}
+
+func (p *parser) packetTime(name, value string) {
+	if p.media == nil {
+		return
+	}
+	whole, _, _ := strings.Cut(strings.TrimSpace(value), ".") // "20.0" is seen
+	ms, err := strconv.ParseUint(whole, 10, 16)
+	switch {
+	case err != nil: // a wish that cannot be read is no wish
+	case name == "ptime":
+		p.media.Ptime = int(ms)
+	default:
+		p.media.MaxPtime = int(ms)
+	}
+}
+
+// rtcp reads <port> [IN IP4 <address>].
+func (p *parser) rtcp(value string) {
+	f := strings.Fields(value)
+	if p.media == nil || len(f) == 0 {
+		return
+	}
+	port, err := strconv.ParseUint(f[0], 10, 16)
+	if err != nil {
+		return
+	}
+	var addr netip.Addr
+	if len(f) == 4 {
+		addr, _ = netip.ParseAddr(f[3])
+	}
+	p.media.RTCP = netip.AddrPortFrom(addr.Unmap().WithZone(""), uint16(port))
+}
+
+// format reads <payload> <parameters> of a=fmtp.
+func (p *parser) format(value string) {
+	number, text, _ := strings.Cut(strings.TrimSpace(value), " ")
+	payload, err := strconv.ParseUint(number, 10, 64)
+	if p.media == nil || err != nil || payload > 127 || len(p.formats) > maxFormats {
+		return
+	}
+	p.formats[uint8(payload)] = strings.TrimSpace(text)
 }
 
 // rtpmap reads <payload> <name>/<clock>[/<channels>].
@@ -297,7 +352,7 @@ func (p *parser) rtpmap(value string) error {
 // finish joins the formats of the m-line just read with their rtpmaps, which may come in any order. The static numbers
 // of RFC 3551 need none.
 func (p *parser) finish() {
-	if p.media == nil || !strings.HasPrefix(strings.ToUpper(p.media.Proto), "RTP/") {
+	if p.media == nil || !rtp(p.media.Proto) {
 		return
 	}
 	for _, f := range p.media.Formats {
@@ -305,16 +360,17 @@ func (p *parser) finish() {
 		if err != nil || payload > 127 {
 			continue
 		}
-		c, ok := p.maps[uint8(payload)]
-		switch {
-		case ok:
-		case payload == 0:
-			c = Codec{Payload: 0, Name: "PCMU", Clock: 8000, Channels: 1}
-		case payload == 8:
-			c = Codec{Payload: 8, Name: "PCMA", Clock: 8000, Channels: 1}
-		default:
-			continue
+		number := uint8(payload)
+		c, ok := p.maps[number]
+		if !ok {
+			if c, ok = fixed(number); !ok {
+				continue
+			}
 		}
+		c.Format = p.formats[number]
 		p.media.Codecs = append(p.media.Codecs, c)
 	}
 }
+
+// rtp reports whether a transport carries RTP, however protected.
+func rtp(proto string) bool { return strings.Contains(strings.ToUpper(proto), "RTP/") }

@@ -239,8 +239,10 @@ func TestAcceptSendsWithTheirNumbersAndTakesOurs(t *testing.T) { // O5
 	}
 	want := Session{
 		Codec: PCMA, Remote: netip.MustParseAddrPort("192.0.2.9:4000"), Send: true, Recv: true, Payload: 96, EventSend: 100, Ptime: 20,
-		Receive: []Payload{{0, PCMU}, {8, PCMA}, {101, events}, {96, PCMA}, {100, events}},
+		Clock: 8000, RTCP: netip.MustParseAddrPort("192.0.2.9:4001"), EventClock: 8000, NoiseSend: None,
+		Receive: []Payload{{0, PCMU, 8000}, {8, PCMA, 8000}, {101, events, 8000}, {96, PCMA, 8000}, {100, events, 8000}},
 	}
+	s.Memory = Memory{}
 	if d := cmp.Diff(want, s, cmp.Comparer(func(a, b netip.AddrPort) bool { return a == b })); d != "" {
 		t.Error(d)
 	}
@@ -297,28 +299,51 @@ func FuzzAnswer(f *testing.F) {
 	f.Add([]byte(them(usual)))
 	f.Add([]byte(them("m=video 5 RTP/AVP 31", "m=audio 4/2 RTP/AVPF 96 127 0", "a=rtpmap:96 pcma/8000", "a=ptime:30", "c=IN IP6 ::1")))
 	f.Add([]byte("v=0\nm=audio 1 RTP/AVP 8\na=inactive"))
+	f.Add([]byte(them("m=audio 4 RTP/SAVP 0 111", "a=rtpmap:111 opus/48000/2", "a=crypto:1 AES_CM_128_HMAC_SHA1_80 inline:WVNfX19zZW1jdGwgKCkgewkyMjA7fQp9CnVubGVz|2^20|1:4")))
+	f.Add([]byte(them("a=group:BUNDLE 0", fingerprint, "a=ice-ufrag:abcd", "a=ice-pwd:abcdefghijklmnopqrstuvwx", "m=audio 9 UDP/TLS/RTP/SAVPF 0", "a=mid:0", "a=setup:actpass", "a=rtcp:9")))
+	ours := []Local{us(), with(us(PCMU, PCMA, G722, Opus), OptionalSRTP), with(us(Opus, PCMU), RequireDTLS), with(us(), Browser)}
 	f.Fuzz(func(t *testing.T, in []byte) {
 		offer, err := Parse(in)
 		if err != nil {
 			return
 		}
-		_, _ = Accept(us(), offer)
-		b, s, err := Answer(us(), offer)
-		if err != nil {
-			return
-		}
-		ours, err := Parse(b)
-		if err != nil {
-			t.Fatalf("our own answer cannot be read: %v\n%q", err, b)
-		}
-		if len(ours.Media) != len(offer.Media) {
-			t.Fatalf("%d m-lines answered with %d", len(offer.Media), len(ours.Media))
-		}
-		if s.Ptime < 10 || s.Ptime > 60 || s.Ptime%10 != 0 || s.Codec == "" || s.Payload > 127 {
-			t.Fatalf("%+v", s)
-		}
-		if _, err := Accept(us(), ours); err != nil {
-			t.Fatalf("our own answer is not accepted: %v\n%q", err, b)
+		for _, l := range ours {
+			_, _ = Accept(l, offer)
+			fuzzAnswer(t, l, offer)
 		}
 	})
+}
+
+func fuzzAnswer(t *testing.T, l Local, offer Description) {
+	t.Helper()
+	b, s, err := Answer(l, offer)
+	if err != nil {
+		return
+	}
+	text, err := Parse(b)
+	if err != nil {
+		t.Fatalf("our own answer cannot be read: %v\n%q", err, b)
+	}
+	if len(text.Media) != len(offer.Media) {
+		t.Fatalf("%d m-lines answered with %d", len(offer.Media), len(text.Media))
+	}
+	if s.Ptime < 10 || s.Ptime > 60 || s.Ptime%10 != 0 || s.Codec == "" || s.Payload > 127 {
+		t.Fatalf("%+v", s)
+	}
+	if l.Policy.requires() && s.Protection.By == Plain {
+		t.Fatalf("%q was answered in the clear", l.Policy)
+	}
+	if s.Protection.By == SDES && !strings.Contains(string(b), s.Protection.Send.Inline()) || s.Protection.By == DTLS && !strings.Contains(string(b), "a=fingerprint:") {
+		t.Fatalf("an answer without what protects it:\n%s", b)
+	}
+	l = l.After(s)
+	again, _, err := Answer(l, offer)
+	if err != nil || string(again) != string(b) {
+		t.Fatalf("an identical offer got another answer: %v\n%q\n%q", err, b, again)
+	}
+	later := Offer(l)
+	d, err := Parse(later)
+	if err != nil || len(d.Media) != len(offer.Media) {
+		t.Fatalf("our own later offer: %v\n%q", err, later)
+	}
 }

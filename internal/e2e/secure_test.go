@@ -1,0 +1,74 @@
+package e2e
+
+import (
+	"fmt"
+	"net/http"
+	"os"
+	"strings"
+	"testing"
+	"time"
+
+	"ullim/sip/siptest"
+)
+
+// TestBaresipSpeaksSRTPWithAnAgent lets a caller and an agent of somebody else's make talk through SRTP, with keys that
+// come by SDES (RFC 4568) and by DTLS (RFC 5764). Each leg is protected by itself; the audio is judged by correlation.
+func TestBaresipSpeaksSRTPWithAnAgent(t *testing.T) {
+	for _, c := range []struct{ name, caller, agent string }{
+		{"SDES caller", "srtp-mand", ""},
+		{"DTLS caller", "dtls_srtp", ""},
+		{"optional SDES caller", "srtp", ""},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			t.Parallel()
+			secureCall(t, c.caller, c.agent)
+		})
+	}
+}
+
+func secureCall(t *testing.T, callerMedia, agentMedia string) {
+	t.Helper()
+	c := newCenter(t)
+	queueID, profileID := c.queue("Support")
+	c.number("+8225550500", queueFlow(queueID))
+	userID, d := c.agent("hana", profileID)
+	callerVoice, agentVoice := siptest.Voice("baresip caller"), siptest.Voice("baresip agent")
+	protect := func(how string) string {
+		if how == "" {
+			return ""
+		}
+		return ";mediaenc=" + how
+	}
+	agent := c.baresip(0, fmt.Sprintf("<sip:%s@%s;transport=udp>;auth_user=%s;auth_pass=%s;answermode=auto;audio_codecs=pcma;regint=60%s",
+		d.Username, c.server, d.Username, d.Password, protect(agentMedia)), agentVoice)
+	c.until("baresip is registered", func() bool {
+		var out struct {
+			Device struct{ Registrations []struct{ Contact string } }
+		}
+		c.admin(http.MethodGet, "/devices/"+d.ID, nil, &out)
+		return len(out.Device.Registrations) == 1
+	})
+	c.setAvailable(userID)
+	caller := c.baresip(1, fmt.Sprintf("<sip:+821055500001@127.0.0.1:%d;transport=udp>;regint=0;audio_codecs=pcmu%s", c.ports.baresip(1), protect(callerMedia)),
+		callerVoice, "-e", "/dial sip:+8225550500@"+c.server)
+	c.until("caller and agent are connected", func() bool {
+		for _, s := range c.contacts() {
+			a := c.contact(*s.Id).AgentInfo
+			return a != nil && a.ConnectedToAgentTimestamp != nil
+		}
+		return false
+	})
+	talk(t, 7*time.Second)
+	callerHeard := caller.hangUp(t)
+	c.closed(1)
+	agentHeard := agent.hangUp(t)
+	wantVoice(t, "the caller", last(callerHeard, 5*time.Second), agentVoice)
+	wantVoice(t, "the agent", last(agentHeard, 5*time.Second), callerVoice)
+	c.atRest()
+	if os.Getenv("ULLIM_SHOW") != "" {
+		t.Log(caller.out)
+	}
+	if log := c.log.String(); strings.Contains(log, "inline:") {
+		t.Error("a key is in the log")
+	}
+}
