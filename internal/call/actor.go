@@ -43,6 +43,7 @@ type actor struct {
 	done     chan struct{}
 	snapshot atomic.Pointer[Snapshot]
 	customer atomic.Int64 // the party whose keys are for the flow
+	byInfo   atomic.Bool  // somebody takes keys by SIP INFO alone
 	headers  map[string]string
 	saver    *saver
 	flowsUp  sync.WaitGroup
@@ -96,7 +97,7 @@ type (
 		moved
 		line *line
 	}
-	// keyed: a key by SIP INFO, which whoever is joined with the party has to hear too.
+	// keyed: a key that whoever is joined with the party may have to be told of by SIP INFO.
 	keyed struct {
 		Party int
 		Digit byte
@@ -290,6 +291,13 @@ func (a *actor) isGiven(e Event) bool {
 		}
 	}
 	return false
+}
+
+func (a *actor) addLine(l *line) {
+	a.lines = append(a.lines, l)
+	if l.profile.Digits == DigitsInfo {
+		a.byInfo.Store(true)
+	}
 }
 
 // line finds the line of a party; nil if there is none.

@@ -118,7 +118,7 @@ func (m *Manager) begin(ctx context.Context, a *actor, l *line, what string) err
 	}
 	if l != nil {
 		l.id = firstParty
-		a.lines = []*line{l}
+		a.addLine(l)
 		l.give(a, firstParty)
 	}
 	m.o.Opened(r.ID, r.CallID)

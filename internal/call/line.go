@@ -32,28 +32,28 @@ const maxWaiting = 32
 // event is where the leg reports.
 func (l *line) event(e LegEvent) {
 	if e.Kind == LegDigit {
-		l.keyed(e.Digit)
+		if l.media != nil { // counts it, so that one that came in the audio too is one, and tells whoever is joined
+			l.media.Key(e.Digit)
+		}
 		return
 	}
 	l.post(func(party int) Event { return partyLeg{Party: party, LegEvent: e} })
 }
 
-// keyed: a key by SIP INFO. The media counts it, so that one that came in the audio too is one; whoever is joined with
-// them hears it as theirs was heard.
-func (l *line) keyed(d byte) {
-	if l.media != nil {
-		l.media.Key(d)
-	}
-	l.post(func(party int) Event { return keyed{Party: party, Digit: d} })
-}
-
-// digit is where the media reports keys: those of the customer are for the flow.
+// digit is where the media reports keys, however they came: those of the customer are for the flow, and a far end that
+// takes them by SIP INFO alone is told by the call.
 func (l *line) digit(d byte) {
 	l.mu.Lock()
 	owner, party := l.owner, l.party
 	l.mu.Unlock()
-	if owner != nil && int64(party) == owner.customer.Load() {
+	if owner == nil {
+		return
+	}
+	if int64(party) == owner.customer.Load() {
 		owner.press(d)
+	}
+	if owner.byInfo.Load() {
+		owner.post(keyed{Party: party, Digit: d})
 	}
 }
 

@@ -159,7 +159,7 @@ func (a *actor) performOutside(e Effect) {
 		n := a.newcomer
 		a.newcomer = nil
 		n.line.id = e.Party
-		a.lines = append(a.lines, n.line)
+		a.addLine(n.line)
 		n.line.give(a, e.Party)
 		if n.From == nil { // who picks up is not answered yet
 			n.line.leg.Answer(n.line.answer)
@@ -176,7 +176,7 @@ func (a *actor) performOutside(e Effect) {
 			if l.was == e.Party {
 				a.given = slices.Delete(a.given, i, i+1)
 				l.id = e.Party
-				a.lines = append(a.lines, l)
+				a.addLine(l)
 				l.give(a, e.Party)
 				return
 			}
@@ -307,7 +307,7 @@ func (a *actor) dial(e dial) {
 	if e.Party == a.state.Customer {
 		o.Peer = "customer"
 	}
-	a.lines = append(a.lines, l)
+	a.addLine(l)
 	media, err := a.m.o.Media.Open(o)
 	if err != nil {
 		fail("no media: " + err.Error())
@@ -406,16 +406,15 @@ func (a *actor) stopTimer(k timerKey) {
 	}
 }
 
-// relayKey sends a key that came by SIP INFO to whoever is joined with its party; the media itself carries those that
-// come in the audio.
+// relayKey sends a key by SIP INFO to whoever is joined with its party and takes it only so; the media sends it to others.
 func (a *actor) relayKey(k keyed) {
 	in := func(m member) bool { return m.Party == k.Party && m.Role == Speaker }
 	if !slices.ContainsFunc(a.bridge.members, in) || len(a.bridge.members) != 2 {
 		return
 	}
 	for _, m := range a.bridge.members {
-		if l := a.line(m.Party); m.Party != k.Party && l != nil && l.media != nil && l.leg != nil {
-			l.send(string(k.Digit))
+		if l := a.line(m.Party); m.Party != k.Party && l != nil && l.leg != nil && l.profile.Digits == DigitsInfo {
+			l.leg.Digit(k.Digit, infoDigit)
 		}
 	}
 }
