@@ -68,6 +68,7 @@ type Options struct {
 	Realm         string // of SIP digest
 	Registrations Registrations
 	Contacts      Contacts
+	Calls         Calls
 	Recordings    Recordings
 	PromptAudio   PromptAudio
 	System        func(ctx context.Context) System
@@ -82,7 +83,7 @@ type Options struct {
 func (o *Options) complete() bool {
 	return o.Instances != nil && o.Users != nil && o.SecurityProfiles != nil && o.AccessKeys != nil && o.Trunks != nil &&
 		o.Devices != nil && o.Numbers != nil && o.Prompts != nil && o.Sealer != nil && o.Realm != "" &&
-		o.Registrations != nil && o.Contacts != nil && o.Recordings != nil && o.PromptAudio != nil && o.System != nil
+		o.Registrations != nil && o.Contacts != nil && o.Calls != nil && o.Recordings != nil && o.PromptAudio != nil && o.System != nil
 }
 
 type service struct{ Options }
@@ -102,6 +103,7 @@ func Table(o Options) (*rest.Table, error) {
 	s.accessKeys(t)
 	s.recordings(t)
 	s.traces(t)
+	s.participants(t)
 	s.settings(t)
 	s.audio(t)
 	return t, nil
