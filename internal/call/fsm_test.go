@@ -40,6 +40,8 @@ func names(es []Effect) string {
 		switch e := e.(type) {
 		case reportOffer:
 			name += fmt.Sprintf("(%d)", e.Result)
+		case notify:
+			name += fmt.Sprintf(":%d", e.Code)
 		case startFlow:
 			name += fmt.Sprintf("(%d)", e.Kind)
 		case tell:
