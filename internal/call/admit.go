@@ -12,7 +12,10 @@ import (
 // nobody is People without anybody.
 type nobody struct{}
 
+// User finds nobody.
 func (nobody) User(string) (Person, bool) { return Person{}, false }
+
+// Find finds nobody.
 func (nobody) Find(_, called string) (Callee, error) {
 	return Callee{}, errs.New(errs.NotFound, "nobody has claimed the number %s", called)
 }
@@ -142,7 +145,7 @@ func (m *Manager) callOut(ctx context.Context, in Inbound, leg Leg) (func(LegEve
 		return nil, err
 	}
 	inst, ok := m.o.Instances(caller.InstanceID)
-	if callee.Person == nil && !callee.Emergency && !(ok && inst.Outbound) {
+	if callee.Person == nil && !callee.Emergency && (!ok || !inst.Outbound) {
 		return nil, errs.New(errs.Denied, "the instance of user %s places no calls", caller.Username)
 	}
 	if err = m.enter(callee.Emergency); err != nil {

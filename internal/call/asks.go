@@ -2,6 +2,7 @@ package call
 
 import (
 	"context"
+	"strings"
 
 	"ullim/internal/errs"
 )
@@ -66,7 +67,7 @@ func (m *Manager) Invite(ctx context.Context, instanceID, contactID string, i In
 		if err != nil {
 			return err
 		}
-		if inst, ok := m.o.Instances(instanceID); callee.Person == nil && !(ok && inst.Outbound) {
+		if inst, ok := m.o.Instances(instanceID); callee.Person == nil && (!ok || !inst.Outbound) {
 			return errs.New(errs.Denied, "the instance places no calls")
 		}
 		e.Callee = callee
@@ -101,7 +102,7 @@ func (m *Manager) SendDigits(instanceID, contactID string, participant int, digi
 		return err
 	}
 	for i, d := range []byte(digits) {
-		if !(d >= '0' && d <= '9' || d == '*' || d == '#' || d >= 'A' && d <= 'D') {
+		if !strings.ContainsRune("0123456789*#ABCD", rune(d)) {
 			return errs.Field("Digits", "must be 0 to 9, *, # or A to D; character %d is not", i+1)
 		}
 	}

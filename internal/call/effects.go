@@ -47,8 +47,6 @@ type (
 		Code   int
 		Reason string
 	}
-	// reoffer makes our own offer of the session as it is.
-	reoffer struct{ Party int }
 	// closeMedia frees the media of a party; qualityKnown follows.
 	closeMedia struct{ Party int }
 	// part ends of who hears what all that is not in the wiring, join begins what is new in it.
@@ -150,7 +148,6 @@ func (reject) isEffect()         {}
 func (dial) isEffect()           {}
 func (hangup) isEffect()         {}
 func (notify) isEffect()         {}
-func (reoffer) isEffect()        {}
 func (closeMedia) isEffect()     {}
 func (part) isEffect()           {}
 func (join) isEffect()           {}

@@ -306,12 +306,11 @@ func (s *step) mediaDead(e mediaDead) {
 	if p == nil || p.Stage != partyUp && s.Phase != PhaseNew || p.Held || p.OnHold {
 		return
 	}
-	switch {
-	case p.ID == s.Customer:
+	if p.ID == s.Customer {
 		s.end(contact.TelecomProblem, "customer: "+e.Why)
-	default:
-		s.ended(p, LegEvent{Kind: LegEnded, Cause: CauseTransport, Text: e.Why})
+		return
 	}
+	s.ended(p, LegEvent{Kind: LegEnded, Cause: CauseTransport, Text: e.Why})
 }
 
 func (s *step) timer(e timerFired) {

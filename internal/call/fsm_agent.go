@@ -122,10 +122,11 @@ func (s *step) whisperOver(gen int) {
 	if gen == 0 || gen != s.AgentGen {
 		return
 	}
-	switch {
-	case s.Phase == PhaseAgentWhisper:
+	if s.Phase == PhaseAgentWhisper {
 		s.agentLostBeforeJoin("was cut: the agent whisper lasted too long")
-	case s.Phase == PhaseCustomerWhisper:
+		return
+	}
+	if s.Phase == PhaseCustomerWhisper {
 		s.stopFlow(ofCustomer)
 		s.join()
 	}

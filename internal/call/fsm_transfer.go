@@ -50,12 +50,11 @@ func (s *step) resolved(e resolved) {
 	switch {
 	case e.Err != nil:
 		code := 503
-		switch errs.KindOf(e.Err) {
-		case errs.NotFound:
+		if errs.Is(e.Err, errs.NotFound) {
 			code = 404
-		case errs.Denied:
+		} else if errs.Is(e.Err, errs.Denied) {
 			code = 403
-		case errs.Limit:
+		} else if errs.Is(e.Err, errs.Limit) {
 			code = 486
 		}
 		s.transferFailed(code, reasonOf(code))
@@ -248,8 +247,7 @@ func (s *step) moved(e moved) {
 			return
 		}
 		code := 481 // RFC 3891 §3: no such call
-		switch errs.KindOf(e.Err) {
-		case errs.Denied, errs.Limit:
+		if errs.Is(e.Err, errs.Denied) || errs.Is(e.Err, errs.Limit) {
 			code = 403
 		}
 		s.transferFailed(code, reasonOf(code))

@@ -5,8 +5,6 @@ import (
 	"strings"
 	"sync"
 	"time"
-
-	"ullim/internal/contact"
 )
 
 // line is a leg with its media. It may move from one call to another, so that everything that comes from it goes to
@@ -111,14 +109,13 @@ func (l *line) forward(e Event) {
 }
 
 // end releases the line by hand: nobody has it.
-func (l *line) end(cause string) contact.Quality {
+func (l *line) end(cause string) {
 	if l.leg != nil {
 		l.leg.Hangup(cause)
 	}
 	if l.media != nil {
-		return l.media.Close()
+		l.media.Close()
 	}
-	return contact.Quality{}
 }
 
 // send sends keys to the far end as it wants them.

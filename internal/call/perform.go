@@ -12,7 +12,7 @@ import (
 // perform does one effect. Nothing here waits.
 func (a *actor) perform(e Effect) {
 	switch e := e.(type) {
-	case negotiate, answer, ring, progress, reject, hangup, notify, reoffer:
+	case negotiate, answer, ring, progress, reject, hangup, notify:
 		a.performLeg(e)
 	case dial:
 		a.dial(e)
@@ -72,12 +72,6 @@ func (a *actor) performLeg(e Effect) {
 		}
 	case notify:
 		a.notify(e)
-	case reoffer:
-		if l := a.line(e.Party); l != nil && l.leg != nil {
-			if sdp, err := l.media.Offer(); err == nil {
-				l.leg.Offer(sdp)
-			}
-		}
 	}
 }
 
@@ -197,7 +191,7 @@ func (a *actor) resolve(e resolve) {
 	} else {
 		r.Callee, r.Err = a.m.o.People.Find(e.UserID, e.Target)
 		if inst, known := a.m.o.Instances(a.state.Record.InstanceID); r.Err == nil && r.Callee.Person == nil &&
-			!r.Callee.Emergency && !(known && inst.Outbound) {
+			!r.Callee.Emergency && (!known || !inst.Outbound) {
 			r.Err = errs.New(errs.Denied, "the instance places no calls")
 		}
 	}

@@ -83,6 +83,7 @@ type testWorld struct {
 }
 
 func newTestWorld(t *testing.T, seed uint64, rng *rand.Rand, s State) *testWorld {
+	t.Helper()
 	w := &testWorld{
 		t: t, seed: seed, rng: rng, s: s, offers: map[string]string{}, medias: map[int]bool{}, refers: map[int]int{},
 		closes: map[string]int{}, opened: map[string]bool{"c1": true}, reached: map[string]int{},
@@ -204,8 +205,12 @@ func (w *testWorld) surprise() {
 		w.leg(by, LegEvent{Kind: LegRefer, Refer: r})
 	case 14, 15:
 		w.leg(w.s.Transfer.To, []LegEvent{
-			answered, {Kind: LegEnded, Cause: CauseRejected, Code: 486}, {Kind: LegProgress, Code: 180}, answered,
-			{Kind: LegProgress, Code: 183, SDP: []byte("v=0")}, {Kind: LegEnded, Cause: CauseTimeout},
+			answered,
+			{Kind: LegEnded, Cause: CauseRejected, Code: 486},
+			{Kind: LegProgress, Code: 180},
+			answered,
+			{Kind: LegProgress, Code: 183, SDP: []byte("v=0")},
+			{Kind: LegEnded, Cause: CauseTimeout},
 		}[w.rng.IntN(6)])
 	case 16:
 		w.post(negotiated{Party: w.anybody(), Held: w.rng.IntN(2) == 0, Early: w.rng.IntN(3) == 0})
