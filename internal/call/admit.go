@@ -310,6 +310,7 @@ func (m *Manager) pickUp(ctx context.Context, in Inbound, leg Leg) (func(LegEven
 		err = errs.New(errs.Unavailable, "the call to replace does not answer")
 	}
 	if err != nil {
+		l.event(LegEvent{Kind: LegEnded, Cause: CauseTransport, Text: err.Error()}) // should it be taken all the same
 		l.media.Close()
 		return nil, err
 	}

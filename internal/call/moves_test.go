@@ -24,6 +24,7 @@ type exchange struct {
 	mu     sync.Mutex
 	dialed []*tracedLeg
 	medias []*tracedMedia
+	flow   *Control // of the last flow that ran
 	joined []string // who can hear whom, at any time
 }
 
@@ -71,7 +72,7 @@ func (m *tracedMedia) Close() contact.Quality {
 	return contact.Quality{}
 }
 
-// exchange is a MediaPlane and a Dialer, People, and NumberLookup without numbers.
+// exchange is a MediaPlane and a Dialer, People and NumberLookup.
 func (e *exchange) Open(MediaOptions) (Media, error) {
 	e.mu.Lock()
 	defer e.mu.Unlock()
@@ -123,7 +124,12 @@ func (*exchange) Find(_, called string) (Callee, error) {
 	return Callee{}, errs.New(errs.NotFound, "nobody")
 }
 
-func (*exchange) Lookup(string, string) (Number, bool) { return Number{}, false }
+// Lookup: 100 is a number with a flow.
+func (*exchange) Lookup(_, called string) (Number, bool) {
+	n := Number{FlowID: "f1"}
+	n.InstanceID, n.Name = "i1", called
+	return n, called == "100"
+}
 
 func newExchange(t *testing.T, outbound bool) *exchange {
 	t.Helper()
@@ -132,9 +138,17 @@ func newExchange(t *testing.T, outbound bool) *exchange {
 	var ids sync.Mutex
 	e.Manager = NewManager(Options{
 		Node: "n1", Media: e, Dialer: e, Numbers: e, People: e, Queues: &fakeQueues{}, Store: e.store, Spill: e.store.spill,
-		Flows:     flowFunc(func(ctx context.Context, _ FlowRun) FlowOutcome { <-ctx.Done(); return FlowLeft }),
-		Instances: func(id string) (Instance, bool) { return Instance{ID: id, Alias: "acme", Outbound: outbound}, true },
-		Log:       slog.New(slog.DiscardHandler),
+		Flows: flowFunc(func(ctx context.Context, r FlowRun) FlowOutcome {
+			e.mu.Lock()
+			e.flow = r.Control
+			e.mu.Unlock()
+			<-ctx.Done()
+			return FlowLeft
+		}),
+		Instances: func(id string) (Instance, bool) {
+			return Instance{ID: id, Alias: "acme", Inbound: true, Outbound: outbound}, true
+		},
+		Log: slog.New(slog.DiscardHandler),
 		NewID: func() string {
 			ids.Lock()
 			defer ids.Unlock()
@@ -272,6 +286,35 @@ func TestR20WhoIsOnTheWayBetweenCallsIsNotForgotten(t *testing.T) {
 			})
 		})
 	}
+}
+
+func TestR20AnAttendedTransferToAFlowLetsTheFlowSpeakToTheCustomer(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		e := newExchange(t, true)
+		kim, customer := e.connect("a", "u-kim", "+8210") // medias 0 and 1
+		consult, err := e.phone("b", "u-kim", "100")      // media 2
+		if err != nil {
+			t.Fatal(err)
+		}
+		consult.events(LegEvent{Kind: LegAnswered})
+		synctest.Wait()
+		flow := e.flow
+		if flow.media != e.medias[2] {
+			t.Fatal("the flow does not speak to kim")
+		}
+		e.refer(kim, "100", &DialogID{CallID: "b", OurTag: "tag-b"})
+		if got := kim.told(); !slices.Equal(got, []int{100, 200}) {
+			t.Errorf("kim was told %v", got)
+		}
+		if flow.media != e.medias[1] || flow.ctx.Err() != nil {
+			t.Error("the flow does not speak to the customer")
+		}
+		if r := flow.Snapshot().Record; r.CustomerEndpoint.Address != "+8210" || r.InitiationMethod != contact.Transfer {
+			t.Errorf("record %+v", r)
+		}
+		hangUp(customer)
+		e.over(2)
+	})
 }
 
 func TestS25AReplacesThatNamesNoCallGivesTheCustomerBack(t *testing.T) {
