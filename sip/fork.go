@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"ullim/internal/call"
@@ -50,9 +51,10 @@ type fork struct {
 	redirections int
 	visited      map[string]struct{} // redirected to already
 	winner       *branch
-	media        *branch       // whose early media is heard
-	wish         []byte        // our offer until there is somebody to make it to
-	worst        call.LegEvent // the failure that tells most
+	named        atomic.Pointer[Leg] // the winner's, for Dialog
+	media        *branch             // whose early media is heard
+	wish         []byte              // our offer until there is somebody to make it to
+	worst        call.LegEvent       // the failure that tells most
 	failed       bool
 	ended        bool
 }
@@ -350,6 +352,7 @@ func (f *fork) happened(b *branch, e call.LegEvent) {
 // answered gives a branch the call and ends the others.
 func (f *fork) answered(b *branch, e call.LegEvent) {
 	f.winner = b
+	f.named.Store(b.leg)
 	b.tell(outcome{status: 200})
 	for _, other := range f.branches {
 		other.stopWaiting()

@@ -3,7 +3,9 @@ package app
 import (
 	"context"
 	"fmt"
+	"net"
 	"slices"
+	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -241,5 +243,32 @@ func TestR31ACustomerWhoseAgentFallsSilentWaitsAtTheFrontAgain(t *testing.T) {
 			rs[1-i].DisconnectReason != contact.TelecomProblem {
 			t.Errorf("records %+v", rs)
 		}
+	})
+}
+
+func TestR17EarlyMediaWithoutSoundIsTheRingingToneAndThenTheTalk(t *testing.T) {
+	inFloor(t, siptest.NetworkOptions{Seed: 8}, func(ctx context.Context, f *floor) {
+		f.phone("lee").SetAnswer(siptest.AnswerBehaviour{Early: true, After: 5 * time.Second})
+		out, err := f.phone("kim").Invite(ctx, "lee", siptest.CallOptions{})
+		f.must(err)
+		f.must(out.WaitRinging(ctx))
+		var early atomic.Int64
+		to := out.MediaAddr()
+		f.network.SetFilter(func(_, dst net.Addr, _ []byte) siptest.Verdict {
+			if dst.String() == to.String() {
+				early.Add(1)
+			}
+			return siptest.Verdict{}
+		})
+		time.Sleep(3 * time.Second)
+		f.network.SetFilter(nil)
+		if n := early.Load(); n < 100 { // 2.5 s of packets at least
+			t.Errorf("before the answer the caller got %d packets of the ringing tone", n)
+		}
+		in, err := f.phone("lee").NextCall(ctx)
+		f.must(err)
+		f.must(out.WaitAnswered(ctx))
+		f.hears(out, "kim", f.phone("lee").Voice(), true)
+		f.hears(in, "lee", f.phone("kim").Voice(), true)
 	})
 }
