@@ -362,10 +362,10 @@ func TestRFC3891APickUpTakesThePlaceOfALeg(t *testing.T) {
 		ringing := e.dialed[0]
 		pick := func(user string, d DialogID) (*tracedLeg, error) {
 			l := &tracedLeg{id: "p-" + user}
-			events, err := e.Admit(t.Context(), Inbound{CallID: l.id, DeviceUser: user, Called: "x", SDP: []byte("v=0"), Replaces: &d}, l)
+			events, admitErr := e.Admit(t.Context(), Inbound{CallID: l.id, DeviceUser: user, Called: "x", SDP: []byte("v=0"), Replaces: &d}, l)
 			l.events = events
 			synctest.Wait()
-			return l, err
+			return l, admitErr
 		}
 		if _, err = pick("", ringing.Dialog()); !errs.Is(err, errs.Denied) {
 			t.Errorf("a carrier picks up: %v", err)
