@@ -54,7 +54,7 @@ func (p people) Find(userID, called string) (call.Callee, error) {
 		return call.Callee{}, errs.New(errs.Denied, "no user %s", userID)
 	}
 	from, name := t.callerID(u)
-	if phone.Emergency(called, t.instance.Region) {
+	if phone.IsEmergency(called, t.instance.Region) {
 		return call.Callee{Number: called, FromNumber: from, FromName: name, Emergency: true}, nil
 	}
 	if other := p.userCalled(t, called); other != nil {
