@@ -4,6 +4,7 @@ package media_test
 
 import (
 	"bufio"
+	"encoding/base64"
 	"encoding/binary"
 	"encoding/json"
 	"fmt"
@@ -21,6 +22,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/pion/srtp/v3"
+
 	"ullim/media"
 )
 
@@ -30,10 +33,15 @@ import (
 // do, a goroutine a socket and nothing else. Both are measured in turns, and the medians compared.
 //
 //	go test -run '^$' -bench Relay -benchtime 1x ./media
+//	go test -run '^$' -bench Relay/srtp -benchtime 1x ./media
 //
 // ULLIM_BENCH_CALLS (100) and ULLIM_BENCH_SECONDS (3) change the load.
 
-const phonesEnv = "ULLIM_BENCH_PHONES" // set in the process that plays the phones: their number
+const (
+	phonesEnv = "ULLIM_BENCH_PHONES"                  // set in the process that plays the phones: their number
+	phonesKey = "ULLIM_BENCH_PHONES_SRTP"             // and this, if they speak SRTP
+	benchKey  = "0123456789abcdef" + "01234567890123" // master key and salt of all of them (RFC 4568)
+)
 
 func benchNumber(name string, otherwise int) int {
 	if n, err := strconv.Atoi(os.Getenv(name)); err == nil && n > 0 {
@@ -106,8 +114,12 @@ func phones(n int, in io.Reader, out io.Writer) error {
 // speak sends the packets of all phones, in twenty groups, one each millisecond.
 func speak(conns []*net.UDPConn, to []netip.AddrPort, over chan struct{}) (sent int64) {
 	const groups = 20
-	packet := make([]byte, 172)
+	packet := make([]byte, 172, 256)
 	packet[0] = 0x80
+	for i := range packet[12:] {
+		packet[12+i] = byte(i * 37) // something to decode
+	}
+	seal := sealer(len(conns))
 	next := time.Now()
 	for step := 0; ; step++ {
 		frame := step / groups
@@ -115,7 +127,7 @@ func speak(conns []*net.UDPConn, to []netip.AddrPort, over chan struct{}) (sent 
 		binary.BigEndian.PutUint32(packet[4:], uint32(frame*160))
 		for i := step % groups; i < len(conns); i += groups {
 			binary.BigEndian.PutUint32(packet[8:], uint32(i+1))
-			if _, err := conns[i].WriteToUDPAddrPort(packet, to[i]); err == nil {
+			if _, err := conns[i].WriteToUDPAddrPort(seal(i, packet), to[i]); err == nil {
 				sent++
 			}
 		}
@@ -128,6 +140,30 @@ func speak(conns []*net.UDPConn, to []netip.AddrPort, over chan struct{}) (sent 
 	}
 }
 
+// sealer protects the packets of each phone, if they speak SRTP.
+func sealer(phones int) func(phone int, packet []byte) []byte {
+	if os.Getenv(phonesKey) == "" {
+		return func(_ int, packet []byte) []byte { return packet }
+	}
+	contexts, out := make([]*srtp.Context, phones), make([]byte, 0, 300)
+	for i := range contexts {
+		c, err := srtp.CreateContext([]byte(benchKey[:16]), []byte(benchKey[16:]), srtp.ProtectionProfileAes128CmHmacSha1_80)
+		if err != nil {
+			fmt.Fprintln(os.Stderr, err)
+			os.Exit(1)
+		}
+		contexts[i] = c
+	}
+	return func(phone int, packet []byte) []byte {
+		sealed, err := contexts[phone].EncryptRTP(out[:0], packet, nil)
+		if err != nil {
+			fmt.Fprintln(os.Stderr, err)
+			os.Exit(1)
+		}
+		return sealed
+	}
+}
+
 // crowd is a running process of phones.
 type crowd struct {
 	cmd   *exec.Cmd
@@ -136,10 +172,13 @@ type crowd struct {
 	ports []uint16
 }
 
-func newCrowd(b *testing.B, n int) *crowd {
+func newCrowd(b *testing.B, n int, key bool) *crowd {
 	b.Helper()
 	cmd := exec.Command(os.Args[0], "-test.run=^$")
 	cmd.Env = append(os.Environ(), phonesEnv+"="+strconv.Itoa(n))
+	if key {
+		cmd.Env = append(cmd.Env, phonesKey+"=1")
+	}
 	cmd.Stderr = os.Stderr
 	in, err := cmd.StdinPipe()
 	if err != nil {
@@ -244,25 +283,83 @@ func yardstick(b *testing.B, phones []uint16) ([]uint16, func()) {
 	}
 }
 
-// bridge is the real thing.
-func bridge(b *testing.B, phones []uint16) ([]uint16, func()) {
+// work is what a plane does with its phones in a benchmark.
+type work struct {
+	name  string
+	offer func(i, port int) []byte // what phone i describes itself as
+	join  func(b *testing.B, p *media.Plane, all []*media.Session)
+	key   bool // the phones speak SRTP
+}
+
+// plain is a phone that speaks G.711 and keys by RFC 4733.
+func plain(_, port int) []byte {
+	return fmt.Appendf(nil, "v=0\nc=IN IP4 127.0.0.1\nm=audio %d RTP/AVP 0 101\na=rtpmap:101 telephone-event/8000\na=rtcp-mux\n", port)
+}
+
+// pairs joins neighbours.
+func pairs(b *testing.B, _ *media.Plane, all []*media.Session) {
 	b.Helper()
-	p, err := media.New(media.Options{Bind: loopback})
+	for i := 0; i+1 < len(all); i += 2 {
+		if _, err := media.Join(all[i], all[i+1]); err != nil {
+			b.Fatal(err)
+		}
+	}
+}
+
+func works() []work {
+	return []work{
+		{name: "bridge", offer: plain, join: pairs},
+		{name: "srtp", offer: func(_, port int) []byte {
+			return fmt.Appendf(nil, "v=0\nc=IN IP4 127.0.0.1\nm=audio %d RTP/SAVP 0 101\na=rtpmap:101 telephone-event/8000\na=rtcp-mux\n"+
+				"a=crypto:1 AES_CM_128_HMAC_SHA1_80 inline:%s\n", port, base64.StdEncoding.EncodeToString([]byte(benchKey)))
+		}, join: pairs, key: true},
+		{name: "recorded", offer: plain, join: func(b *testing.B, p *media.Plane, all []*media.Session) {
+			b.Helper()
+			pairs(b, p, all)
+			for i := 0; i+1 < len(all); i += 2 {
+				id := "call-" + strconv.Itoa(i)
+				if _, err := p.Record(media.RecordOptions{ContactID: id, Key: id, Left: all[i : i+1], Right: all[i+1 : i+2]}); err != nil {
+					b.Fatal(err)
+				}
+			}
+		}},
+		{name: "transcode", offer: func(i, port int) []byte { // every second phone has G.722 only
+			if i%2 == 0 {
+				return plain(i, port)
+			}
+			return fmt.Appendf(nil, "v=0\nc=IN IP4 127.0.0.1\nm=audio %d RTP/AVP 9 101\na=rtpmap:101 telephone-event/8000\na=rtcp-mux\n", port)
+		}, join: pairs},
+		{name: "conference", offer: plain, join: func(b *testing.B, p *media.Plane, all []*media.Session) {
+			b.Helper()
+			for ; len(all) >= 6; all = all[6:] {
+				c := p.Conference()
+				for _, s := range all[:6] {
+					if err := c.Add(s, media.Speaker, nil); err != nil {
+						b.Fatal(err)
+					}
+				}
+			}
+		}},
+	}
+}
+
+// carry is a relay that does a piece of work.
+func (w work) carry(b *testing.B, phones []uint16) ([]uint16, func()) {
+	b.Helper()
+	p, err := media.New(media.Options{Bind: loopback, SpoolDir: b.TempDir()})
 	if err != nil {
 		b.Fatal(err)
 	}
-	ports := make([]uint16, len(phones))
-	var other *media.Session
+	ports, all := make([]uint16, len(phones)), make([]*media.Session, len(phones))
 	for i, phone := range phones {
-		near := other
-		if i%2 == 0 {
-			near = nil
+		var near *media.Session
+		if i%2 == 1 {
+			near = all[i-1]
 		}
-		s, err := p.Open(media.SessionOptions{Near: near})
-		if err != nil {
+		if all[i], err = p.Open(media.SessionOptions{Near: near}); err != nil {
 			b.Fatal(err)
 		}
-		answer, err := s.Answer(fmt.Appendf(nil, "v=0\nc=IN IP4 127.0.0.1\nm=audio %d RTP/AVP 0 101\na=rtpmap:101 telephone-event/8000\na=rtcp-mux\n", phone))
+		answer, err := all[i].Answer(w.offer(i, int(phone)))
 		if err != nil {
 			b.Fatal(err)
 		}
@@ -270,14 +367,8 @@ func bridge(b *testing.B, phones []uint16) ([]uint16, func()) {
 		if _, err := fmt.Sscan(rest, &ports[i]); err != nil {
 			b.Fatal(err)
 		}
-		if i%2 == 0 {
-			other = s
-			continue
-		}
-		if _, err := media.Join(other, s); err != nil {
-			b.Fatal(err)
-		}
 	}
+	w.join(b, p, all)
 	return ports, func() {
 		if err := p.Close(); err != nil {
 			b.Error(err)
@@ -285,9 +376,9 @@ func bridge(b *testing.B, phones []uint16) ([]uint16, func()) {
 	}
 }
 
-func measure(b *testing.B, r relay, calls int, d time.Duration) (perPacket, lost float64) {
+func measure(b *testing.B, r relay, calls int, key bool, d time.Duration) (perPacket, lost float64) {
 	b.Helper()
-	c := newCrowd(b, 2*calls)
+	c := newCrowd(b, 2*calls, key)
 	ports, end := r(b, c.ports)
 	defer end()
 	cpu, seen := c.talk(b, ports, d)
@@ -300,22 +391,27 @@ func measure(b *testing.B, r relay, calls int, d time.Duration) (perPacket, lost
 
 func BenchmarkRelay(b *testing.B) {
 	calls, d := benchNumber("ULLIM_BENCH_CALLS", 100), time.Duration(benchNumber("ULLIM_BENCH_SECONDS", 3))*time.Second
-	var bare, real, lost []float64
-	for range b.N {
-		for range 3 {
-			y, _ := measure(b, yardstick, calls, d)
-			u, l := measure(b, bridge, calls, d)
-			bare, real, lost = append(bare, y), append(real, u), append(lost, l)
-		}
+	for _, w := range works() {
+		b.Run(w.name, func(b *testing.B) {
+			var bare, real, lost []float64
+			for range b.N {
+				for range 3 {
+					y, _ := measure(b, yardstick, calls, false, d)
+					u, l := measure(b, w.carry, calls, w.key, d)
+					bare, real, lost = append(bare, y), append(real, u), append(lost, l)
+				}
+			}
+			median := func(v []float64) float64 {
+				slices.Sort(v)
+				return v[len(v)/2]
+			}
+			b.ReportMetric(0, "ns/op")
+			b.ReportMetric(float64(calls), "calls")
+			b.ReportMetric(median(bare), "yardstick-µs/packet")
+			b.ReportMetric(median(real), "bridge-µs/packet")
+			b.ReportMetric(median(real)/median(bare), "ratio")
+			b.ReportMetric(median(real)*6000/1e6, "CPU-s/call-min")
+			b.ReportMetric(median(lost), "lost-%")
+		})
 	}
-	median := func(v []float64) float64 {
-		slices.Sort(v)
-		return v[len(v)/2]
-	}
-	b.ReportMetric(0, "ns/op")
-	b.ReportMetric(float64(calls), "calls")
-	b.ReportMetric(median(bare), "yardstick-µs/packet")
-	b.ReportMetric(median(real), "bridge-µs/packet")
-	b.ReportMetric(median(real)/median(bare), "ratio")
-	b.ReportMetric(median(lost), "lost-%")
 }

@@ -11,7 +11,7 @@ import (
 // Limits of handshakes. Each attempt is bounded in time by itself.
 const (
 	maxStrangers = 2 // attempts at once from places that the SDP does not name
-	maxFailures  = 8 // attempts that came to nothing, in one association
+	maxFailures  = 8 // attempts of the far end that came to nothing, in one association
 )
 
 // handshaker makes one DTLS association come about. Anybody may try; whoever has the certificate that the SDP announced
@@ -80,7 +80,7 @@ func (h *handshaker) mayTry(from netip.AddrPort) bool {
 	if h.done || h.closed || h.failures >= maxFailures {
 		return false
 	}
-	if h.ice {
+	if h.ice || from == h.announced {
 		return true
 	}
 	strangers := 0
@@ -148,9 +148,14 @@ func (h *handshaker) ended(key, far netip.AddrPort, a *webrtc.Association, k web
 	}
 	if err != nil {
 		delete(h.attempts, key)
-		h.failures++
+		ours := h.ice || h.client || h.trusted(key)
+		if ours { // the attempts of strangers use nothing up
+			h.failures++
+		}
 		h.mu.Unlock()
-		h.guard.log().Warn("DTLS handshake failed", "with", far, "error", err)
+		if ours {
+			h.guard.log().Warn("DTLS handshake failed", "with", far, "error", err)
+		}
 		return
 	}
 	h.done, h.proven = true, far

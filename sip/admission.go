@@ -61,7 +61,7 @@ func (ep *Endpoint) onInvite(req *sipgo.Request, tx *sipgo.ServerTx) {
 	if f.own {
 		ep.count.loops.Add(1)
 	}
-	d := decide(&f, ep.tables(), ep.load(), func() peer { return ep.authenticate(req, now) })
+	d := decide(&f, ep.tables(req), ep.load(), func() peer { return ep.authenticate(req, now) })
 	switch {
 	case d.Code == 401 || d.Code == 400 && d.who.verdict == AuthMalformed && d.failed() == ruleDigest:
 		ep.count.refused.Add(1)
@@ -304,14 +304,13 @@ func (ep *Endpoint) inbound(req *sipgo.Request, who peer, sdp []byte) call.Inbou
 	in := call.Inbound{CallID: callIDOf(req), SDP: sdp, Received: time.Now(), Source: hostOf(req), Headers: factsOf(req, who.trunk != nil)}
 	region := ""
 	if who.trunk != nil {
-		in.TrunkID, in.Profile.Codecs = who.trunk.ID, who.trunk.Codecs
+		in.TrunkID = who.trunk.ID
 		if region = who.trunk.Region; region == "" {
 			region = ep.opt.Region(who.trunk.InstanceID)
 		}
-		in.From = contact.Endpoint{
-			Type: contact.TelephoneNumber, Address: ep.normalise(userPart(&req.From().Address), region),
-			DisplayName: plainText(req.From().DisplayName, 100),
-		}
+		in.Profile = who.trunk.profile()
+		in.From = who.trunk.caller(req, func(user string) string { return ep.normalise(user, region) })
+		in.Attested, in.Identity = who.trunk.attested(req), identities(req)
 	} else {
 		// Whatever a device claims to be: threat 15.
 		in.DeviceUser, region = who.device.UserID, ep.opt.Region(who.device.InstanceID)
@@ -320,6 +319,9 @@ func (ep *Endpoint) inbound(req *sipgo.Request, who peer, sdp []byte) call.Inbou
 	}
 	in.Replaces, _ = replacesOf(req)
 	called := userPart(&req.Recipient)
+	if called == "" || who.trunk != nil && called == ep.carriers.token(who.trunk.ID) { // the registered Contact is no number
+		called = calledParty(req)
+	}
 	if called == "" {
 		called = userPart(&req.To().Address)
 	}

@@ -137,6 +137,8 @@ type inviteFacts struct {
 type tables struct {
 	trunks  *TrunkTable
 	devices *DeviceTable
+	// registered finds the trunk that calls by its registration; why is what MatchSource said. May be nil.
+	registered func(src netip.AddrPort, why string) (*Trunk, string)
 }
 
 // load is how much is in use.
@@ -163,7 +165,12 @@ func (ep *Endpoint) factsOfInvite(req *sipgo.Request) inviteFacts {
 	return f
 }
 
-func (ep *Endpoint) tables() tables { return tables{ep.opt.Trunks(), ep.opt.Devices()} }
+func (ep *Endpoint) tables(req *sipgo.Request) tables {
+	trunks := ep.opt.Trunks()
+	return tables{trunks, ep.opt.Devices(), func(src netip.AddrPort, why string) (*Trunk, string) {
+		return ep.carriers.matchRegistered(trunks, req, src, why)
+	}}
+}
 
 func (ep *Endpoint) load() load {
 	return load{draining: ep.draining.Load(), legs: ep.index.size(), mostLegs: ep.opt.MaxCalls, limits: ep.opt.Limits, at: time.Now()}
@@ -226,6 +233,9 @@ func decide(f *inviteFacts, tab tables, use load, authenticate func() peer) Deci
 // identify finds the caller by source address, else by digest.
 func (d *Decision) identify(f *inviteFacts, tab tables, authenticate func() peer) {
 	t, why := tab.trunks.MatchSource(f.source)
+	if t == nil && tab.registered != nil { // a carrier that we register with calls our registered Contact
+		t, why = tab.registered(f.source, why)
+	}
 	if t != nil && t.Username == "" {
 		d.who = peer{trunk: t}
 		d.pass(ruleSource, "trunk "+t.Name+" sends from here")

@@ -30,6 +30,9 @@
 //	fraud.go, outbound_policy.go,
 //	trunks.go, devices.go,
 //	limits.go                   who is who, and how much of it.
+//	trunk_*.go, route*.go       the outgoing side: carriers registers with and probes the trunks' places (trunk_register.go,
+//	                            trunk_probe.go, trunk_health.go, trunk_dns.go), a call waits for a place (trunk_queue.go)
+//	                            and becomes a plan of hops in the carrier's words (route_trunk.go, trunk_identity.go).
 //
 // States of a Leg:
 //
@@ -65,5 +68,5 @@
 //
 // Where requests go: to the address the peer's messages come from, or to its Contact or Route if that is an IP address
 // that the peer could mean from where we are (see dialog.destination). Host names are never resolved here: a name in a
-// Contact from the wire must not make this process ask a resolver.
+// Contact from the wire must not make this process ask a resolver. The names of configured gateways are, by trunk_dns.go.
 package sip

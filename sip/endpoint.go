@@ -48,8 +48,11 @@ type Options struct {
 	Limits    *Limits
 	Admitter  Admitter
 	Auth      *Authenticator // empty: made of Realm and Secret
-	UserAgent string
-	MaxCalls  int // legs at once, of both directions (2000)
+	Resolver  Resolver       // of the carriers' names; empty: the system's
+	// OpenSecret reads the password of a trunk's Login. May be nil if no trunk has one.
+	OpenSecret func(*Trunk) (string, error)
+	UserAgent  string
+	MaxCalls   int // legs at once, of both directions (2000)
 	// KeepAlive is how often phones behind a NAT on UDP are asked OPTIONS; 0: never.
 	KeepAlive time.Duration
 	Trust     TrustOptions
@@ -120,6 +123,7 @@ type Endpoint struct {
 	fraud        *ledger
 	mwi          *waiting
 	unwritten    []State // of keep
+	carriers     *carriers
 
 	numbers  phone.Cache
 	dialMu   sync.Mutex // of the next four
@@ -155,8 +159,60 @@ func NewEndpoint(o Options) (*Endpoint, error) {
 	case o.Trunks == nil || o.Devices == nil || o.Registrar == nil || o.Limits == nil || o.Admitter == nil:
 		return nil, errors.New("sip: Trunks, Devices, Registrar, Limits and Admitter must be set")
 	}
+	o.defaults()
+	prepareLibrary()
+	ep := &Endpoint{
+		opt: o, log: o.Log, auth: o.Auth, secret: make([]byte, 32), prefix: branchCookie + newTag()[:8] + "-",
+		parser: sipgo.NewParser(), index: newIndex(), streams: newStreams(o.MaxStreams), doors: make(map[string]*door),
+		trust: newTrust(o.Trust, o.Trunks), fraud: newLedger(), mwi: newWaiting(),
+		dials:       make(map[flowKey]*dialing),
+		shedAnswers: rate{perSecond: 100, burst: 100},
+		logRate:     rate{perSecond: 20, burst: 200},
+		panicRate:   rate{perSecond: 1, burst: 10},
+	}
+	_, _ = rand.Read(ep.secret) // never fails: crypto/rand ends the program instead
+	if ep.auth == nil {
+		ep.auth = NewAuthenticator(o.Realm, o.Secret)
+	}
+	if err := ep.advertise(o.Advertise); err != nil {
+		return nil, err
+	}
+	ep.ctx, ep.cancel = context.WithCancel(context.Background())
+	ep.carriers = newCarriers(ep)
+	log := slog.New(newSampler(o.Log.Handler()))
+	ep.transports = sipgo.NewTransportLayer(net.DefaultResolver, sipgo.NewParser(), nil,
+		sipgo.WithTransportLayerLogger(log), sipgo.WithTransportLayerTransports(neverDialling()))
+	ep.transactions = sipgo.NewTransactionLayer(ep.transports,
+		sipgo.WithTransactionLayerLogger(log),
+		sipgo.WithTransactionLayerUnhandledResponseHandler(ep.strayResponse),
+		sipgo.WithTransactionLayerTerminateOnConnClose())
+	ep.transactions.OnRequest(ep.onRequest)
+	for _, c := range o.Packets {
+		local, ok := addrPort(c.LocalAddr())
+		if !ok {
+			return nil, fmt.Errorf("sip: local address %s is not ip:port", c.LocalAddr())
+		}
+		ep.packets = append(ep.packets, &packetGuard{ep: ep, conn: c, local: local, done: make(chan struct{})})
+	}
+	for _, l := range o.Listeners {
+		ep.listeners = append(ep.listeners, &listenGuard{Listener: l, ep: ep})
+	}
+	for _, l := range o.Secure {
+		ep.listeners = append(ep.listeners, &listenGuard{Listener: l, ep: ep, secure: o.ServerTLS})
+	}
+	for _, network := range streamNetworks() {
+		ep.doors[network] = newDoor(network)
+	}
+	return ep, nil
+}
+
+// defaults fills in what was left out.
+func (o *Options) defaults() {
 	if o.Log == nil {
 		o.Log = slog.New(slog.DiscardHandler)
+	}
+	if o.Resolver == nil {
+		o.Resolver = net.DefaultResolver
 	}
 	if o.UserAgent == "" {
 		o.UserAgent = "ullim"
@@ -189,49 +245,6 @@ func NewEndpoint(o Options) (*Endpoint, error) {
 	if o.Dial == nil {
 		o.Dial = dialTCP
 	}
-	prepareLibrary()
-	ep := &Endpoint{
-		opt: o, log: o.Log, auth: o.Auth, secret: make([]byte, 32), prefix: branchCookie + newTag()[:8] + "-",
-		parser: sipgo.NewParser(), index: newIndex(), streams: newStreams(o.MaxStreams), doors: make(map[string]*door),
-		trust: newTrust(o.Trust, o.Trunks), fraud: newLedger(), mwi: newWaiting(),
-		dials:       make(map[flowKey]*dialing),
-		shedAnswers: rate{perSecond: 100, burst: 100},
-		logRate:     rate{perSecond: 20, burst: 200},
-		panicRate:   rate{perSecond: 1, burst: 10},
-	}
-	_, _ = rand.Read(ep.secret) // never fails: crypto/rand ends the program instead
-	if ep.auth == nil {
-		ep.auth = NewAuthenticator(o.Realm, o.Secret)
-	}
-	if err := ep.advertise(o.Advertise); err != nil {
-		return nil, err
-	}
-	ep.ctx, ep.cancel = context.WithCancel(context.Background())
-	log := slog.New(newSampler(o.Log.Handler()))
-	ep.transports = sipgo.NewTransportLayer(net.DefaultResolver, sipgo.NewParser(), nil,
-		sipgo.WithTransportLayerLogger(log), sipgo.WithTransportLayerTransports(neverDialling()))
-	ep.transactions = sipgo.NewTransactionLayer(ep.transports,
-		sipgo.WithTransactionLayerLogger(log),
-		sipgo.WithTransactionLayerUnhandledResponseHandler(ep.strayResponse),
-		sipgo.WithTransactionLayerTerminateOnConnClose())
-	ep.transactions.OnRequest(ep.onRequest)
-	for _, c := range o.Packets {
-		local, ok := addrPort(c.LocalAddr())
-		if !ok {
-			return nil, fmt.Errorf("sip: local address %s is not ip:port", c.LocalAddr())
-		}
-		ep.packets = append(ep.packets, &packetGuard{ep: ep, conn: c, local: local, done: make(chan struct{})})
-	}
-	for _, l := range o.Listeners {
-		ep.listeners = append(ep.listeners, &listenGuard{Listener: l, ep: ep})
-	}
-	for _, l := range o.Secure {
-		ep.listeners = append(ep.listeners, &listenGuard{Listener: l, ep: ep, secure: o.ServerTLS})
-	}
-	for _, network := range streamNetworks() {
-		ep.doors[network] = newDoor(network)
-	}
-	return ep, nil
 }
 
 func (ep *Endpoint) advertise(text string) error {
@@ -271,6 +284,7 @@ func (ep *Endpoint) Start() {
 		if ep.opt.KeepAlive > 0 {
 			ep.spawn(func() { ep.pingPhones(ep.opt.KeepAlive) })
 		}
+		ep.SyncTrunks()
 	})
 }
 
@@ -294,6 +308,7 @@ func (ep *Endpoint) Close() {
 			}
 			break
 		}
+		ep.carriers.close(closeGrace)
 		ep.cancel()
 		ep.lifeMu.Lock()
 		ep.closed = true

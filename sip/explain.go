@@ -80,7 +80,7 @@ func (ep *Endpoint) Explain(q Question) (Answer, error) {
 	req.SetSource(q.Source.String())
 	req.SetTransport(q.Network)
 	f := ep.factsOfInvite(req)
-	d := decide(&f, ep.tables(), ep.load(), func() peer { return ep.supposed(req, q.As, now) })
+	d := decide(&f, ep.tables(req), ep.load(), func() peer { return ep.supposed(req, q.As, now) })
 	d.Rules = append(a.Rules, d.Rules...)
 	a.Decision = d
 	a.Trunk, a.Device = d.who.trunk, d.who.device

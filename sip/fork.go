@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"ullim/internal/call"
@@ -50,9 +51,10 @@ type fork struct {
 	redirections int
 	visited      map[string]struct{} // redirected to already
 	winner       *branch
-	media        *branch       // whose early media is heard
-	wish         []byte        // our offer until there is somebody to make it to
-	worst        call.LegEvent // the failure that tells most
+	named        atomic.Pointer[Leg] // the winner's, for Dialog
+	media        *branch             // whose early media is heard
+	wish         []byte              // our offer until there is somebody to make it to
+	worst        call.LegEvent       // the failure that tells most
 	failed       bool
 	ended        bool
 }
@@ -330,7 +332,9 @@ func (f *fork) happened(b *branch, e call.LegEvent) {
 	case e.Kind == call.LegAnswered:
 		f.answered(b, e)
 	case e.Kind == call.LegProgress:
-		b.rang = b.rang || e.Code >= 180
+		if b.rang = b.rang || e.Code >= 180; b.rang && b.hop.rang != nil {
+			b.hop.rang()
+		}
 		if f.media == nil && e.SDP != nil {
 			f.media = b
 		}
@@ -348,6 +352,7 @@ func (f *fork) happened(b *branch, e call.LegEvent) {
 // answered gives a branch the call and ends the others.
 func (f *fork) answered(b *branch, e call.LegEvent) {
 	f.winner = b
+	f.named.Store(b.leg)
 	b.tell(outcome{status: 200})
 	for _, other := range f.branches {
 		other.stopWaiting()
@@ -367,7 +372,9 @@ func (f *fork) answered(b *branch, e call.LegEvent) {
 func (f *fork) branchEnded(b *branch, e call.LegEvent) {
 	b.stopWaiting()
 	if e.Cause != call.CauseLocal || b.heard {
-		b.tell(result(e))
+		o := result(e)
+		o.retryAfter = b.leg.out.retryAfter
+		b.tell(o)
 	}
 	switch {
 	case b == f.winner:

@@ -39,6 +39,7 @@ type clientInvite struct {
 	over        bool              // no transaction of ours waits for anything
 	byTag       map[string]*early // by To tag
 	contacts    []sipgo.Uri       // of a 3xx
+	retryAfter  time.Duration     // of the refusal
 	asked       challenges
 	expires     time.Duration // the Session-Expires of it
 	minSE       time.Duration
@@ -230,7 +231,7 @@ func (l *Leg) onAnswer(tx *sipgo.ClientTx, res *sipgo.Response) {
 		if l.state == legCalling && l.tryAgain(res) {
 			return
 		}
-		o.contacts = contactsOf(res)
+		o.contacts, o.retryAfter = contactsOf(res), retryWait(res)
 		l.finish(call.CauseRejected, res.StatusCode, plainText(res.Reason, 100))
 		l.settle()
 	}

@@ -39,16 +39,6 @@ type bucket struct {
 	last   time.Time
 }
 
-// channels is what a trunk uses now. admitted holds the times of the calls admitted in the last second, so it is as long
-// as MaxCPS at most.
-type channels struct {
-	used     int
-	admitted []time.Time
-}
-
-// cpsWindow is the sliding window of MaxCPS.
-const cpsWindow = time.Second
-
 // NewLimits makes the limits.
 func NewLimits(opt LimitOptions) *Limits {
 	if opt.RequestsPerSecond <= 0 {
@@ -122,16 +112,12 @@ func (l *Limits) AcquireChannel(t *Trunk, now time.Time) (release func(), why st
 		l.calls++
 		return l.releaser(nil), "", true
 	}
-	c := l.trunks[t.ID]
-	if c == nil {
-		c = &channels{}
-		l.trunks[t.ID] = c
-	}
+	c := l.channelsOf(t)
 	if t.MaxChannels > 0 && c.used >= t.MaxChannels {
 		return nil, fmt.Sprintf("all %d channels of trunk %q are in use", t.MaxChannels, t.Name), false
 	}
 	if t.MaxCPS > 0 {
-		c.expire(now)
+		c.admitted = within(c.admitted, now, cpsWindow)
 		if len(c.admitted) >= t.MaxCPS {
 			return nil, fmt.Sprintf("trunk %q had its %d new calls of this second", t.Name, t.MaxCPS), false
 		}
@@ -144,17 +130,6 @@ func (l *Limits) AcquireChannel(t *Trunk, now time.Time) (release func(), why st
 	return l.releaser(c), "", true
 }
 
-// expire forgets what left the window. Callers may come slightly out of order, so every time is looked at.
-func (c *channels) expire(now time.Time) {
-	kept := c.admitted[:0]
-	for _, at := range c.admitted {
-		if now.Sub(at) < cpsWindow {
-			kept = append(kept, at)
-		}
-	}
-	c.admitted = kept
-}
-
 func (l *Limits) releaser(c *channels) func() {
 	return sync.OnceFunc(func() {
 		l.callMu.Lock()
@@ -162,6 +137,7 @@ func (l *Limits) releaser(c *channels) func() {
 		l.calls--
 		if c != nil {
 			c.used--
+			c.pump(l, time.Now())
 		}
 	})
 }

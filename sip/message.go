@@ -8,6 +8,8 @@ import (
 	"strings"
 
 	sipgo "github.com/emiago/sipgo/sip"
+
+	description "ullim/media/sdp"
 )
 
 // tagOf is the tag parameter.
@@ -109,7 +111,8 @@ func contentType(m interface {
 	return strings.ToLower(strings.TrimSpace(t))
 }
 
-// sdpOf is the session description of a message. ok is false if there is a body that is something else.
+// sdpOf is the session description of a message, also as a part of a multipart body (RFC 5621 §3). ok is false if there is
+// a body that is something else.
 func sdpOf(m interface {
 	Body() []byte
 	ContentType() *sipgo.ContentTypeHeader
@@ -119,10 +122,12 @@ func sdpOf(m interface {
 	if len(body) == 0 {
 		return nil, true
 	}
-	if t := contentType(m); t != "application/sdp" {
+	h := m.ContentType()
+	if h == nil {
 		return nil, false
 	}
-	return body, true
+	found, err := description.Extract(h.Value(), body)
+	return found, err == nil && found != nil
 }
 
 // userPart is who a URI names: the user of a sip URI without its parameters, or the number of a tel URI.

@@ -2,6 +2,7 @@ package sip
 
 import (
 	"fmt"
+	"net/netip"
 	"strings"
 	"testing"
 	"testing/synctest"
@@ -194,7 +195,7 @@ func TestR34RegisterOverTheWireWithOutboundAndPath(t *testing.T) {
 		if v := res.GetHeader("Contact").Value(); !strings.Contains(v, "reg-id=1") || !strings.Contains(v, "urn:uuid:1") || strings.Contains(v, "gruu") {
 			t.Errorf("Contact is %s", v)
 		}
-		same(t, "trusted", s.ep.trust.level(mustAddr(deviceAddr), time.Now()), trustRegistered)
+		same(t, "trusted", s.ep.trust.level(netip.MustParseAddrPort(deviceAddr), time.Now()), trustRegistered)
 		q := s.phone("203.0.113.6:5060")
 		q.ask("REGISTER", "path", "Path: <sip:203.0.113.6;lr>, <sip:edge.example;lr;ob>", "Contact: <sip:agent7@10.0.0.2>")
 		res = q.response("2 REGISTER", 200)

@@ -9,7 +9,6 @@ import (
 	sipgo "github.com/emiago/sipgo/sip"
 
 	"ullim/internal/call"
-	"ullim/internal/errs"
 )
 
 // plan is how a Target is called: where, in which order, and what is given back when the call is over.
@@ -33,44 +32,22 @@ type hop struct {
 	headers  []sipgo.Header // identity and the like
 	login    *login         // answers challenges of this hop; nil: there is nothing to answer with
 	trunk    *Trunk         // whose gateway it is; nil: a device of our own
+	rang     func()         // told of the first 18x, for the post-dial delay; may be nil
 	tell     func(outcome)  // how it went, for the health of a gateway; may be nil
 }
 
 // outcome is what a hop made of a request: the final status, or 0 if none came.
 type outcome struct {
-	status int
-	err    error
-}
-
-// login is what a carrier has given us to authenticate with. It answers a challenge of that carrier for that realm only,
-// never one of a party that is called or calls (threat 7).
-type login struct {
-	username, password string
-	realm              string // empty: the first that the carrier names
+	status     int
+	err        error
+	retryAfter time.Duration // of a 503; 0: they do not say
 }
 
 // planFor decides how a target is called. It may wait: for a place on a trunk, for DNS. errs.NotFound: no such device or
 // no trunk; errs.Denied: not permitted; errs.Limit, errs.Unavailable: no room, nobody reachable.
-func (ep *Endpoint) planFor(_ context.Context, t call.Target) (plan, error) {
+func (ep *Endpoint) planFor(ctx context.Context, t call.Target) (plan, error) {
 	if t.UserID != "" {
 		return ep.planDevices(t)
 	}
-	p, err := ep.planTrunk(t)
-	for i := range p.hops {
-		ep.trust.expect(p.hops[i].addr.Addr(), time.Now())
-	}
-	return p, err
-}
-
-// planTrunk is every gateway of the trunk that may carry the call.
-func (ep *Endpoint) planTrunk(call.Target) (plan, error) {
-	return plan{}, errs.New(errs.NotFound, "no trunk carries this number")
-}
-
-// Profile is what our offer to a target should look like.
-func (ep *Endpoint) Profile(t call.Target) call.Profile {
-	if t.UserID != "" {
-		return ep.deviceProfile(t)
-	}
-	return call.Profile{}
+	return ep.planTrunk(ctx, t)
 }

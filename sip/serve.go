@@ -53,15 +53,15 @@ func (ep *Endpoint) onRequest(req *sipgo.Request, tx *sipgo.ServerTx) {
 	case req.Method == sipgo.REFER: // RFC 3515 allows it; nobody may make us call whom he likes
 		ep.refuseWith(req, tx, 403, "Forbidden")
 	default: // BYE, INFO, UPDATE: there is nothing without a dialog
-		if outside(req.Method) && !ep.mayAsk(req, tx) {
+		if mayBegin(req.Method) && !ep.mayAsk(req, tx) {
 			return
 		}
 		ep.refuseWith(req, tx, 481, "Call/Transaction Does Not Exist")
 	}
 }
 
-// outside reports a method that can begin something outside of a dialog.
-func outside(m sipgo.RequestMethod) bool {
+// mayBegin reports a method that can begin something outside of a dialog.
+func mayBegin(m sipgo.RequestMethod) bool {
 	switch m {
 	case sipgo.MESSAGE, sipgo.PUBLISH, sipgo.REFER, sipgo.NOTIFY:
 		return true

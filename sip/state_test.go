@@ -46,8 +46,6 @@ func (s *memoryStates) of(kind, key string) []byte {
 	return s.m[[2]string{kind, key}].Body
 }
 
-func mustAddr(s string) netip.AddrPort { return netip.MustParseAddrPort(s) }
-
 func TestR21BansAndTrustOutliveARestart(t *testing.T) {
 	state := &memoryStates{}
 	run(t, func(s *stage) {
@@ -62,21 +60,21 @@ func TestR21BansAndTrustOutliveARestart(t *testing.T) {
 	}, func(o *Options) { o.State = state })
 	run(t, func(s *stage) {
 		same(s.t, "bans after a restart", len(s.ep.Bans()), 2)
-		same(s.t, "banned", s.ep.trust.banned(mustAddr("203.0.113.200:1"), time.Now()), true)
+		same(s.t, "banned", s.ep.trust.banned(netip.MustParseAddrPort("203.0.113.200:1"), time.Now()), true)
 		if err := s.ep.RemoveBan(netip.MustParsePrefix("203.0.113.128/25")); err != nil {
 			s.t.Error(err)
 		}
 	}, func(o *Options) { o.State = state })
 	run(t, func(s *stage) {
-		same(s.t, "one was removed", s.ep.trust.banned(mustAddr("203.0.113.200:1"), time.Now()), false)
+		same(s.t, "one was removed", s.ep.trust.banned(netip.MustParseAddrPort("203.0.113.200:1"), time.Now()), false)
 		s.register("203.0.113.5:40000")
 	}, func(o *Options) { o.State = state })
 }
 
 func TestR21PhonesThatWereRegisteredAreKnownAfterARestart(t *testing.T) {
 	run(t, func(s *stage) {
-		same(s.t, "level", s.ep.trust.level(mustAddr("203.0.113.8:40000"), time.Now()), trustRegistered)
-		same(s.t, "another port", s.ep.trust.level(mustAddr("203.0.113.8:40001"), time.Now()), trustUnknown)
+		same(s.t, "level", s.ep.trust.level(netip.MustParseAddrPort("203.0.113.8:40000"), time.Now()), trustRegistered)
+		same(s.t, "another port", s.ep.trust.level(netip.MustParseAddrPort("203.0.113.8:40001"), time.Now()), trustUnknown)
 	}, func(o *Options) {
 		store := &memoryStore{}
 		d, _ := o.Devices().ByName(deviceName)

@@ -30,8 +30,8 @@ func (t *Trunk) Validate() error {
 	if len(t.Description) > 250 {
 		return errs.Field("Description", "must be at most 250 bytes; has %d", len(t.Description))
 	}
-	if len(t.Addresses) == 0 && t.Username == "" {
-		return errs.Field("Addresses", "must hold an address unless Username is set: nothing else would recognise the trunk")
+	if len(t.Addresses) == 0 && t.Username == "" && len(t.Gateways) == 0 {
+		return errs.Field("Addresses", "must hold an address unless Username or Gateways are set: nothing else would recognise the trunk")
 	}
 	if len(t.Addresses) > 1000 {
 		return errs.Field("Addresses", "must hold at most 1000 addresses; has %d", len(t.Addresses))
@@ -45,8 +45,8 @@ func (t *Trunk) Validate() error {
 		return err
 	}
 	for i, c := range t.Codecs {
-		if c != "PCMU" && c != "PCMA" {
-			return errs.Field(fmt.Sprintf("Codecs[%d]", i), "must be PCMU or PCMA; got %q", c)
+		if c != "PCMU" && c != "PCMA" && c != "G722" && c != "OPUS" {
+			return errs.Field(fmt.Sprintf("Codecs[%d]", i), "must be PCMU, PCMA, G722 or OPUS; got %q", c)
 		}
 		if slices.Contains(t.Codecs[:i], c) {
 			return errs.Field(fmt.Sprintf("Codecs[%d]", i), "%s is named twice", c)
@@ -69,7 +69,7 @@ func (t *Trunk) Validate() error {
 	if t.MaxCPS < 0 || t.MaxCPS > 10_000 {
 		return errs.Field("MaxCps", "must be 0 (no limit) to 10000; got %d", t.MaxCPS)
 	}
-	return nil
+	return t.validOutgoing()
 }
 
 func (t *Trunk) validSecret() error {
@@ -138,6 +138,8 @@ type TrunkTable struct {
 	bits     []int        // the prefix lengths in use, longest first; IPv4 and IPv6 together
 	sorted   []trunkEntry // by address, to name the nearest
 	users    map[string]*Trunk
+	byID     map[string]*Trunk
+	byName   []*Trunk // enabled, with gateways
 }
 
 type trunkEntry struct {
@@ -150,7 +152,9 @@ type trunkEntry struct {
 // NewTrunkTable builds a table of copies. It fails with errs.Invalid on a trunk that is not valid, and with
 // errs.Duplicate when two enabled trunks claim the same address and port or the same username.
 func NewTrunkTable(trunks []*Trunk) (*TrunkTable, error) {
-	tt := &TrunkTable{byPrefix: make(map[netip.Prefix][]trunkEntry), users: make(map[string]*Trunk)}
+	tt := &TrunkTable{
+		byPrefix: make(map[netip.Prefix][]trunkEntry), users: make(map[string]*Trunk), byID: make(map[string]*Trunk),
+	}
 	for _, orig := range trunks {
 		if err := orig.Validate(); err != nil {
 			return nil, errs.Wrap(err, errs.Invalid, "trunk %q", orig.Name)
@@ -159,7 +163,12 @@ func NewTrunkTable(trunks []*Trunk) (*TrunkTable, error) {
 		if err := tt.add(&t); err != nil {
 			return nil, err
 		}
+		tt.byID[t.ID] = &t
+		if !t.Disabled && len(t.Gateways) > 0 {
+			tt.byName = append(tt.byName, &t)
+		}
 	}
+	slices.SortFunc(tt.byName, func(a, b *Trunk) int { return cmp.Or(strings.Compare(a.Name, b.Name), strings.Compare(a.ID, b.ID)) })
 	for p, es := range tt.byPrefix {
 		tt.sorted = append(tt.sorted, es...)
 		if !slices.Contains(tt.bits, p.Bits()) {
@@ -274,6 +283,15 @@ func commonBits(a, b netip.Addr) int {
 	}
 	return 128
 }
+
+// ByID finds a trunk, also a disabled one.
+func (tt *TrunkTable) ByID(id string) (*Trunk, bool) {
+	t, ok := tt.byID[id]
+	return t, ok
+}
+
+// Outgoing are the enabled trunks with gateways, in the order of their names.
+func (tt *TrunkTable) Outgoing() []*Trunk { return tt.byName }
 
 // ByUsername finds the enabled trunk that authenticates with a username. If it also has Addresses, the caller must see
 // Allows too.

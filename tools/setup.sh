@@ -18,6 +18,7 @@ case "${1:-demo}" in
   test | bench)
     need sipp sip-tester
     need baresip baresip-core
+    need chromium chromium
     have_postgres || missing+=(postgresql)
     [ -e /usr/include/opus/opus.h ] || missing+=(libopus-dev pkg-config) # for -tags opus only
     ;;

@@ -64,6 +64,12 @@ func bodies() map[string]string {
 		"UpdateInstanceSettings":                     `{"DisplayName":"n"}`,
 		"SetPhoneNumberTrunk":                        `{}`,
 		"PutPromptAudio":                             string(wav()),
+		"StartContactRecording":                      `{"InstanceId":"INSTANCE","ContactId":"c","InitialContactId":"c","VoiceRecordingConfiguration":{"VoiceRecordingTrack":"ALL"}}`,
+		"StopContactRecording":                       `{"InstanceId":"INSTANCE","ContactId":"c","InitialContactId":"c"}`,
+		"SuspendContactRecording":                    `{"InstanceId":"INSTANCE","ContactId":"c","InitialContactId":"c"}`,
+		"ResumeContactRecording":                     `{"InstanceId":"INSTANCE","ContactId":"c","InitialContactId":"c"}`,
+		"AddParticipant":                             `{"Role":"THIRD_PARTY","UserId":"u"}`,
+		"UpdateParticipant":                          `{"OnHold":true}`,
 	}
 }
 

@@ -52,6 +52,7 @@ type world struct {
 	agents  *fakeAgents
 	blobs   *fakeBlobs
 	records *fakeContacts
+	calls   *fakeCalls
 	ready   error
 	keys    map[string]*identity.NewKey // by username
 	hours   string                      // ids of what ours begins with
@@ -70,7 +71,7 @@ func newWorld(t *testing.T) *world {
 	w := &world{
 		traces: trace.New(trace.Options{}),
 		t:      t, log: &syncBuffer{}, agents: &fakeAgents{}, blobs: &fakeBlobs{files: map[string][]byte{}},
-		records: &fakeContacts{}, keys: map[string]*identity.NewKey{},
+		records: &fakeContacts{}, calls: &fakeCalls{}, keys: map[string]*identity.NewKey{},
 	}
 	keys := apitest.NewStore(mem, func() *identity.AccessKey { return new(identity.AccessKey) })
 	c := connect.Options{
@@ -89,6 +90,7 @@ func newWorld(t *testing.T) *world {
 		Agents:           w.agents,
 		PromptAudio:      w.blobs,
 		Contacts:         w.records,
+		Calls:            w.calls,
 	}
 	w.o = api.Options{
 		Log:     slog.New(slog.NewJSONHandler(w.log, nil)),
@@ -97,7 +99,7 @@ func newWorld(t *testing.T) *world {
 			Instances: c.Instances, Users: c.Users, SecurityProfiles: c.SecurityProfiles, AccessKeys: keys,
 			Trunks:  apitest.NewStore(mem, func() *sip.Trunk { return new(sip.Trunk) }),
 			Devices: c.Devices, Numbers: c.Numbers, Prompts: c.Prompts, Sealer: sealer, Realm: "ullim",
-			Registrations: w, Contacts: w.records, Recordings: w.blobs, PromptAudio: w.blobs, Traces: w.traces,
+			Registrations: w, Contacts: w.records, Calls: w.calls, Recordings: w.blobs, PromptAudio: w.blobs, Traces: w.traces,
 			OutboundPolicies: apitest.NewStore(mem, func() *sip.OutboundPolicy { return new(sip.OutboundPolicy) }),
 			Guard:            guardOf(t), Waiting: waitingOf{},
 			System: func(context.Context) admin.System { return admin.System{Version: "test", Node: "n1", Calls: 3} },

@@ -65,6 +65,10 @@ func (f *flows) find(ctx context.Context, instanceID string, r call.FlowRun) (*i
 		return f.source.Default(ctx, instanceID, ivr.TypeAgentWhisper)
 	case call.FlowCustomerWhisper:
 		return f.source.Default(ctx, instanceID, ivr.TypeCustomerWhisper)
+	case call.FlowCustomerHold:
+		return f.source.Default(ctx, instanceID, ivr.TypeCustomerHold)
+	case call.FlowAgentHold:
+		return f.source.Default(ctx, instanceID, ivr.TypeAgentHold)
 	case call.FlowInbound, call.FlowDisconnect:
 	}
 	return nil, errs.New(errs.NotFound, "no flow is set")

@@ -172,11 +172,12 @@ func (f flowContact) SetTargetQueue(_ context.Context, q ivr.QueueRef) error {
 	return left(f.c.SetTarget(call.TargetQueue{ID: q.ID, Name: q.Name}))
 }
 
-// SetHook chooses the flow for a place in the call. Hold flows have no place yet: there is no hold by us.
+// SetHook chooses the flow for a place in the call.
 func (f flowContact) SetHook(_ context.Context, h ivr.Hook, flowID string) error {
 	kinds := map[ivr.Hook]call.FlowKind{
 		ivr.HookCustomerQueue: call.FlowCustomerQueue, ivr.HookCustomerWhisper: call.FlowCustomerWhisper,
 		ivr.HookAgentWhisper: call.FlowAgentWhisper, ivr.HookCustomerRemaining: call.FlowDisconnect,
+		ivr.HookCustomerHold: call.FlowCustomerHold, ivr.HookAgentHold: call.FlowAgentHold,
 	}
 	if k, ok := kinds[h]; ok {
 		return left(f.c.SetHook(k, flowID))

@@ -44,7 +44,8 @@ type Options struct {
 	Listening    listening        // SIP on TLS and WebSocket
 	Advertise    string
 	Realm        string
-	RequestRate  float64 // requests a second from one stranger
+	Resolver     sip.Resolver // of carriers' names; default: the system's
+	RequestRate  float64      // requests a second from one stranger
 	MaxCalls     int
 	MinExpires   time.Duration // of registrations
 	MaxExpires   time.Duration
@@ -261,7 +262,7 @@ func (a *App) openCalls(ctx context.Context) error {
 		Node: a.o.Node, Media: plane{a.plane, a.events}, Dialer: traced{dialer{a}, a},
 		Flows:  &flows{engine: a.engine, source: a.flows, dir: a.dir, log: a.log},
 		Queues: a.centers, Numbers: a.dir, Instances: a.dir.Instance, Store: a.db, Spill: a.spill, Events: a.events,
-		Opened: a.opened,
+		People: people{a.dir}, Sounds: sounds(), Opened: a.opened,
 		Closed: func(r *contact.Record) {
 			a.names.remove(r.ID)
 			a.traceQuality(r)
@@ -301,7 +302,7 @@ func (a *App) openSIP(ctx context.Context) error {
 	}
 	a.limits = sip.NewLimits(sip.LimitOptions{
 		RequestsPerSecond: a.o.RequestRate, MaxCalls: a.o.MaxCalls,
-		Exempt: func(addr netip.Addr) bool { return a.dir.knownSource(addr) },
+		Exempt: func(addr netip.Addr) bool { return a.dir.knownSource(addr) || a.sip != nil && a.sip.KnownCarrier(addr) },
 	})
 	o := sip.Options{
 		Log: a.log, Packets: a.o.Packets, Listeners: a.o.Listeners, Advertise: a.o.Advertise, Realm: a.o.Realm,
@@ -309,6 +310,7 @@ func (a *App) openSIP(ctx context.Context) error {
 		Admitter: a.calls, UserAgent: "ullim", MaxCalls: 2 * a.o.MaxCalls, Region: a.dir.region,
 		OnAnswer: a.metrics.SIPRequest, OnRefused: a.refused, OnMessage: a.onMessage(),
 		Explainer: a.calls, KeepAlive: a.o.KeepAlive, Trust: a.o.Trust, State: a.db, OutboundPolicy: a.dir.outboundPolicy, OnAlarm: a.alarm,
+		OpenSecret: a.trunkSecret, Resolver: a.o.Resolver,
 		SessionExpires: a.o.SessionTimer,
 	}
 	a.o.Listening.signalling(&o)
@@ -330,10 +332,7 @@ func (a *App) openJobs(context.Context) error {
 		Store: a.db, Log: a.log, Workers: 4, Handlers: map[string]jobs.Handler{storage.JobUpload: a.uploads.handle},
 	})
 	a.life.onStopDo("jobs", a.jobs.Stop)
-	if err = a.observeGuard(); err != nil {
-		return err
-	}
-	return a.observe()
+	return errors.Join(a.observe(), a.observeGuard(), a.metrics.ObserveTrunks(a.trunkReadings))
 }
 
 // Start begins to serve.
@@ -342,7 +341,10 @@ func (a *App) Start() {
 	done := make(chan struct{})
 	go func() { defer close(done); a.registry.Run(ctx) }()
 	a.life.onStopDo("registrations", func() { cancel(); <-done })
-	a.dir.onChange = func() { a.centers.sync(a.dir.instances()) }
+	a.dir.onChange = func() {
+		a.centers.sync(a.dir.instances())
+		a.sip.SyncTrunks()
+	}
 	a.centers.sync(a.dir.instances())
 	a.watchCertificates()
 	a.jobs.Start()

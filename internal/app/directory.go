@@ -230,7 +230,7 @@ func (d *directory) Instance(id string) (call.Instance, bool) {
 	if err != nil {
 		return call.Instance{}, false
 	}
-	return call.Instance{ID: id, Alias: t.instance.Name, Inbound: t.instance.InboundCallsEnabled}, true
+	return call.Instance{ID: id, Alias: t.instance.Name, Inbound: t.instance.InboundCallsEnabled, Outbound: t.instance.OutboundCallsEnabled}, true
 }
 
 // knownSource reports whether an address belongs to a carrier.

@@ -18,6 +18,9 @@ func (a *App) observe() error {
 	count := func(f func() uint64) func() float64 { return func() float64 { return float64(f()) } }
 	s := telemetry.Sources{
 		ActiveCalls:   func() float64 { return float64(a.calls.Count()) },
+		CallsOutgoing: count(a.calls.Stats().Outgoing.Load),
+		CallTransfers: count(a.calls.Stats().Transfers.Load),
+		CallMoves:     count(a.calls.Stats().Moved.Load),
 		SIPLegs:       func() float64 { return float64(a.sip.Stats().Legs) },
 		SIPStreams:    func() float64 { return float64(a.sip.Stats().Streams) },
 		Registrations: func() float64 { return float64(a.registry.Count()) },

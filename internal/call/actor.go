@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"log/slog"
 	"runtime/debug"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -25,7 +26,10 @@ type Snapshot struct {
 	Target  TargetQueue
 	Voice   Voice
 	Offer   Offer
+	Parties []Party
 	Headers map[string]string
+
+	lines []*line
 }
 
 // actor is one live call. Only its loop touches the fields below the line.
@@ -38,23 +42,32 @@ type actor struct {
 	digits   chan byte
 	done     chan struct{}
 	snapshot atomic.Pointer[Snapshot]
+	customer atomic.Int64 // the party whose keys are for the flow
+	byInfo   atomic.Bool  // somebody takes keys by SIP INFO alone
 	headers  map[string]string
 	saver    *saver
 	flowsUp  sync.WaitGroup
-	answer   []byte // our SDP for the customer's INVITE
 
 	// ---
-	state         State
-	local         []Event // made by effects; stepped before the mailbox
-	customer      Leg
-	agent         Leg
-	customerMedia Media
-	agentMedia    Media
-	part          func()
-	recording     Recording
-	flows         [2]*Control
-	timers        [timers]*time.Timer
-	queueReply    chan error
+	state      State
+	local      []Event // made by effects; stepped before the mailbox
+	lines      []*line
+	given      []*line // to other calls: what was posted before is sent after them
+	referrer   *line   // to whom the outcome of a transfer is owed, who may be gone
+	bridge     bridge
+	recording  Recording
+	taping     string // key of the recording
+	flows      [2]*Control
+	timers     map[timerKey]*time.Timer
+	queueReply chan error
+	reply      chan error   // of the one who asked for something
+	newcomer   *askTakeOver // who wants a place in this call
+}
+
+// timerKey names a running timer.
+type timerKey struct {
+	timer Timer
+	gen   int
 }
 
 // Asks are events that carry a way to answer; the loop unwraps them.
@@ -67,10 +80,35 @@ type (
 		event   Event
 		applied chan struct{}
 	}
+	// askEvent wants to know how the event was taken.
+	askEvent struct {
+		event Event
+		reply chan error
+	}
+	// askTakeOver brings a line that is to take the place of a party. done is called once; if there is an error the line
+	// is the caller's again.
+	askTakeOver struct {
+		takeOver
+		line *line
+		done func(next string, err error)
+	}
+	// askMoved is moved, with the line that has come back if it was not taken.
+	askMoved struct {
+		moved
+		line *line
+	}
+	// keyed: a key that whoever is joined with the party may have to be told of by SIP INFO.
+	keyed struct {
+		Party int
+		Digit byte
+	}
 )
 
-func (askQueue) isEvent()  {}
-func (askChange) isEvent() {}
+func (askQueue) isEvent()    {}
+func (askChange) isEvent()   {}
+func (askEvent) isEvent()    {}
+func (askTakeOver) isEvent() {}
+func (keyed) isEvent()       {}
 
 // post hands the loop an event and never blocks; false if the call is over. A full mailbox ends the call: something is
 // very wrong with it.
@@ -108,6 +146,14 @@ func (a *actor) refuseRest() {
 				}
 			case offered:
 				a.m.o.Queues.OfferResult(e.Offer.ID, OfferCallerLeft)
+			case askTakeOver:
+				e.done("", ErrLeft)
+			case askEvent:
+				e.reply <- ErrLeft
+			case askMoved:
+				if e.Err != nil {
+					e.line.end("contact ended")
+				}
 			}
 		default:
 			return
@@ -115,11 +161,14 @@ func (a *actor) refuseRest() {
 	}
 }
 
-// deliver hands the loop an event that must not be lost; it may wait, and is never called by the loop.
-func (a *actor) deliver(e Event) {
+// deliver hands the loop an event that must not be lost; it may wait, and is never called by a loop. false: the call is
+// over, and the event may or may not have been seen.
+func (a *actor) deliver(e Event) bool {
 	select {
 	case a.mailbox <- e:
+		return !a.over()
 	case <-a.done:
+		return false
 	}
 }
 
@@ -143,12 +192,15 @@ func (a *actor) run() {
 		for i := range a.flows {
 			a.endFlow(i)
 		}
+		for _, t := range a.timers {
+			t.Stop()
+		}
 		close(a.done)
 		a.refuseRest()
 		a.flowsUp.Wait()
 		a.m.forget(a)
 	}()
-	a.customer.Answer(a.answer)
+	a.receive(begun{})
 	for a.state.Phase != PhaseEnded {
 		select {
 		case e := <-a.mailbox:
@@ -171,26 +223,97 @@ func (a *actor) receive(e Event) {
 		e = enqueueAsked{Gen: ask.gen, NewID: a.m.o.NewID()}
 	case askChange:
 		e, applied = ask.event, ask.applied
+	case askEvent:
+		a.reply, e = ask.reply, ask.event
+	case askTakeOver:
+		a.newcomer, e = &ask, ask.takeOver
+	case askMoved:
+		e = ask.moved
+	case keyed:
+		a.relayKey(ask)
+		return
+	case askDigits:
+		if l := a.line(ask.party); l != nil && l.media != nil && l.leg != nil {
+			l.send(ask.digits)
+		}
+		return
+	case timerFired:
+		if l := a.line(ask.Gen); l != nil && l.media != nil && ask.Timer == TimerEarly {
+			ask.Packets = l.media.Stats().Received
+			e = ask
+		}
+	case partyLeg, mediaDead:
+		if a.isGiven(e) {
+			return
+		}
+	}
+	if a.state.NextID == "" && a.state.Phase >= PhaseTalking && a.state.Phase < PhaseEnding {
+		a.state.NextID = a.m.o.NewID() // an event may end a segment from now on
 	}
 	a.local = append(a.local, e)
 	for len(a.local) > 0 {
 		e, a.local = a.local[0], a.local[1:]
 		next, effects := Step(a.state, e, time.Now())
 		a.state = next
-		a.publish()
+		a.customer.Store(int64(next.Customer))
+		a.publish() // before a flow begins that reads it
 		for _, eff := range effects {
 			a.perform(eff)
 		}
+	}
+	if !slices.Equal(a.snapshot.Load().lines, a.lines) {
+		a.publish()
 	}
 	if applied != nil {
 		close(applied)
 	}
 }
 
+// isGiven sends an event after the line that it comes from, if that is not ours any more.
+func (a *actor) isGiven(e Event) bool {
+	if len(a.given) == 0 {
+		return false
+	}
+	party := 0
+	switch e := e.(type) {
+	case partyLeg:
+		party = e.Party
+	case mediaDead:
+		party = e.Party
+	}
+	if p := a.state.party(party); p != nil && p.Stage != partyLent {
+		return false
+	}
+	for _, l := range a.given {
+		if l.was == party {
+			l.forward(e)
+			return true
+		}
+	}
+	return false
+}
+
+func (a *actor) addLine(l *line) {
+	a.lines = append(a.lines, l)
+	if l.profile.Digits == DigitsInfo {
+		a.byInfo.Store(true)
+	}
+}
+
+// line finds the line of a party; nil if there is none.
+func (a *actor) line(party int) *line {
+	for _, l := range a.lines {
+		if l.id == party {
+			return l
+		}
+	}
+	return nil
+}
+
 func (a *actor) publish() {
 	a.snapshot.Store(&Snapshot{
 		Phase: a.state.Phase, Record: copyRecord(a.state.Record), Target: a.state.Target, Voice: a.state.Voice,
-		Offer: a.state.Offer, Headers: a.headers,
+		Offer: a.state.Offer, Parties: a.state.Parties, Headers: a.headers, lines: slices.Clone(a.lines),
 	})
 }
 
@@ -210,12 +333,19 @@ func (a *actor) emergency() {
 		}
 	}()
 	r := copyRecord(a.state.Record)
-	a.customer.Hangup("internal error")
-	if a.agent != nil {
-		a.agent.Hangup("internal error")
+	if a.referrer != nil {
+		a.referrer.leg.Notify(500, "Server Internal Error")
+	}
+	for _, l := range a.lines {
+		if p := a.state.party(l.id); p == nil || p.Stage != partyLent {
+			l.end("internal error")
+		}
 	}
 	if a.queueReply != nil {
 		a.queueReply <- ErrLeft
+	}
+	if a.newcomer != nil {
+		a.newcomer.done("", ErrLeft)
 	}
 	if a.state.Offer.ID != "" {
 		a.m.o.Queues.OfferResult(a.state.Offer.ID, OfferCallerLeft)
@@ -227,14 +357,9 @@ func (a *actor) emergency() {
 		a.recording.Stop(func(contact.Recording, error) { close(finished) })
 		<-finished
 	}
-	a.customerMedia.Close()
-	if a.agentMedia != nil {
-		a.agentMedia.Close()
-	}
-	for _, t := range a.timers {
-		if t != nil {
-			t.Stop()
-		}
+	a.bridge.end()
+	for _, old := range a.state.Settling {
+		a.saver.close(old, func() {})
 	}
 	r.DisconnectReason, r.DisconnectDetail, r.DisconnectTimestamp = contact.Other, "internal error", time.Now()
 	stored := make(chan struct{})
@@ -244,9 +369,9 @@ func (a *actor) emergency() {
 
 func (a *actor) startFlow(e startFlow) {
 	a.endFlow(e.For)
-	media := a.customerMedia
-	if e.For == ofAgent {
-		media = a.agentMedia
+	var media Media
+	if l := a.line(e.Party); l != nil {
+		media = l.media
 	}
 	ctx, cancel := context.WithCancel(a.m.ctx)
 	c := &Control{actor: a, gen: e.Gen, who: e.For, media: media, ctx: ctx, cancel: cancel}

@@ -211,6 +211,7 @@ func (l *fakeLeg) count(s string) int {
 }
 
 func (l *fakeLeg) CallID() string                    { return "x" }
+func (l *fakeLeg) Dialog() DialogID                  { return DialogID{CallID: "x", OurTag: "t"} }
 func (l *fakeLeg) Ring()                             { l.note("ring") }
 func (l *fakeLeg) Answer([]byte)                     { l.note("answer") }
 func (l *fakeLeg) Reject(int, string, time.Duration) { l.note("reject") }
@@ -238,6 +239,7 @@ func (fakePlane) Room() Room { return nil }
 type fakeMedia struct{}
 
 func (fakeMedia) Hold(bool)                 {}
+func (fakeMedia) Key(byte)                  {}
 func (fakeMedia) SendDigits(string, func()) {}
 func (fakeMedia) Stats() contact.Quality    { return contact.Quality{} }
 

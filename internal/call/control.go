@@ -22,7 +22,7 @@ type Control struct {
 	ctx    context.Context //nolint:containedctx // a Control is the flow's run, and lives exactly as long
 	cancel context.CancelFunc
 
-	playing sync.Mutex // between a late Start and the flow that comes after
+	playing sync.Mutex // of media and ended: between a late Start and the flow that comes after
 	ended   bool
 }
 
@@ -38,6 +38,9 @@ func (c *Control) Start(list []Audio, loop bool) (<-chan struct{}, error) {
 		return nil, ErrLeft
 	}
 	done := make(chan struct{})
+	if c.media == nil {
+		return nil, ErrLeft
+	}
 	c.media.Play(list, loop, func(bool) { close(done) })
 	return done, nil
 }
@@ -46,9 +49,16 @@ func (c *Control) Start(list []Audio, loop bool) (<-chan struct{}, error) {
 func (c *Control) StopPlay() {
 	c.playing.Lock()
 	defer c.playing.Unlock()
-	if !c.ended {
+	if !c.ended && c.media != nil {
 		c.media.StopPlay()
 	}
+}
+
+// reseat lets the flow speak to another person: the one it spoke to has been transferred.
+func (c *Control) reseat(media Media) {
+	c.playing.Lock()
+	defer c.playing.Unlock()
+	c.media = media
 }
 
 // Digits gives the customer's keys in the order pressed, also those pressed before anybody asked.

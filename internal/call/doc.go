@@ -1,31 +1,95 @@
-// Package call runs voice contacts: one actor per call, which alone owns the customer's leg, the agent's leg, their
-// media, the flows that run against them and the contact record.
+// Package call runs voice contacts: one actor per call, which alone owns the legs of its parties, their media, the flows
+// that run against them and the contact record.
 //
 // # Layout
 //
-//   - ports.go: what a call needs of the world (Leg, Media, Dialer, Flows, Queues, Store), declared here, implemented
-//     elsewhere and joined by internal/app.
-//   - state.go, fsm.go, fsm_agent.go: State, Event, Effect and Step, the pure function that decides everything.
-//   - actor.go: the loop that receives an event, steps, and performs the effects. It never blocks: what may block is
-//     started in a goroutine and comes back as an event.
-//   - control.go: the hand of a flow's goroutine on its call.
-//   - manager.go: all calls of this process: Admit (an INVITE), Offer (the ACD), Drain.
+//   - ports.go: what a call needs of the world (Leg, Media, Dialer, Flows, Queues, Store, People), declared here,
+//     implemented elsewhere and joined by internal/app.
+//   - state.go, party.go, effects.go: State, Party, Event, Effect.
+//   - fsm.go and fsm_*.go: Step, the pure function that decides everything. fsm_agent.go: offers and agents; fsm_queue.go:
+//     the queue, segments of a contact; fsm_calling.go: calls that we place; fsm_transfer.go: REFER and Replaces;
+//     fsm_tape.go: recording; fsm_asked.go: what the API wants.
+//   - wiring.go: who hears what, computed from the state after every event; bridge.go brings that about.
+//   - actor.go: the loop that receives an event, steps, and performs the effects (perform.go). It never blocks: what may
+//     block is started in a goroutine and comes back as an event.
+//   - line.go: a leg with its media, which may move from one call to another.
+//   - control.go: the hand of a flow's goroutine on its call. asks.go: the hand of the API.
+//   - manager.go, admit.go: all calls of this process: Admit (an INVITE), Originate, Offer (the ACD), Drain.
 //   - saver.go: writes the record behind the call, in order, the last one with its jobs in one transaction.
+//
+// # Parties
+//
+// A call has up to six parties. One is the customer, whom the contact is about; one may be the agent, who serves the
+// customer (of the queue, or who placed the call from a device, or who has taken either's place by a transfer); others
+// are third parties and supervisors. A party has an id that is never used twice: late events of a leg, of a timer or of
+// media find nobody and are ignored. An ordinary call has two parties and pays for no more.
+//
+//	stage     its leg                                     may become
+//	Coming    called us, not answered                     Up, Gone
+//	Dialled   we call it                                  Ringing, Up, Gone
+//	Ringing   18x                                         Up, Gone
+//	Up        answered                                    Lent, Gone
+//	Lent      on its way to another call of ours          Up (it was not taken); removed (it was)
+//	Gone      over; its media is being closed             removed, when the quality is known
 //
 // # Phases
 //
 //	New ──ACK──▶ Flow ──TransferContactToQueue──▶ Enqueueing ──▶ Queued ◀───────────────────┐
-//	                                                               │ offer                   │ missed, refused,
-//	                                                               ▼                         │ agent left
-//	                                                            Ringing ──▶ AgentWhisper ──▶ CustomerWhisper
-//	                                                                                            │
-//	     Remaining ◀── agent left, CustomerRemaining hook set ── Talking ◀─────────────────────┘
+//	              ▲                                                │ offer                   │ missed, refused,
+//	              │ no caller                                      ▼                         │ agent left
+//	           Calling                                          Ringing ──▶ AgentWhisper ──▶ CustomerWhisper
+//	              │ answered                                                                    │
+//	              └──────────────────────────▶ Talking ◀───────────────────────────────────────┘
+//	                                           │   ▲
+//	                                     REFER │   │ answered: a new segment; refused: as before
+//	                                           ▼   │
+//	                                        Transferring ── a number of ours: a new segment ──▶ Flow
+//
+//	     Remaining ◀── Talking: agent left, CustomerRemaining hook set
 //	        │ TransferContactToQueue: a new segment (DISCONNECT) ──▶ Enqueueing
 //	        ▼
-//	     Ending (from anywhere: everything released, the recording and the record are being completed) ──▶ Ended
+//	     Ending (from anywhere: everything released, the recordings and the records are being completed) ──▶ Ended
 //
 // The customer's leg and the contact live together: when the customer is gone, the contact ends, whatever its phase.
-// Two flows may run at once, one for the customer (inbound, queue, whisper, disconnect) and one for the agent (agent
-// whisper). Starting another flow for the same person ends the one before; its late words are recognised by their
-// generation and ignored, as are late timers and late events of an agent's leg.
+// Two flows may run at once, one for the customer (inbound, queue, whisper, disconnect, hold) and one for the agent
+// (whisper, hold). Starting another flow for the same person ends the one before; its late words are recognised by their
+// generation and ignored.
+//
+// # What happens when
+//
+// Rows are events, columns phases; "-" is nothing. Every leg may change its session (LegOffer, LegChanged) at any time.
+//
+//	                       New, Flow    Queued,       Calling            Talking                  Transferring
+//	                       Remaining    Ringing, whispers
+//	customer's BYE         end          end           (callee refuses)   end                      487 to the transferor, end
+//	                                                  caller: its code
+//	agent's leg over       -            Queued        end (caller)       others talk on, else     transferor: it goes on;
+//	                                                                     disconnect flow, else    else 487, as Talking
+//	                                                                     end (BYE) or queue (fault)
+//	third's leg over       -            -             -                  removed                  removed; target: failed
+//	REFER of a user        491          491           491                Transferring             491
+//	REFER of another       403          403           403                403                      403
+//	takeOver of customer   replaced     replaced      ringing callee:    replaced                 403
+//	                                                  pick-up
+//	takeOver of agent      -            ringing: 403  481                replaced                 403
+//	offer                  left         rings         left               left                     left
+//	hold, mute by us       refused      refused       refused            done                     refused
+//	invite                 refused      refused       refused            rings                    refused
+//	recording              refused      refused       refused            done                     stop, suspend, resume
+//	media dead (Up)        end          customer: end -                  customer: end;           as a leg that is over
+//	                                    agent: Queued                    agent: fault
+//
+// # Transfers
+//
+// From the first 100 on, the outcome of a REFER is owed to whoever sent it: 200 when the other end has answered, else its
+// real code; also after their BYE, also when the call ends (487). Whoever is transferred hears music until the other end
+// rings, then the ringing tone or the network's own audio. If it fails, the transferor has the party back; if they have
+// hung up, the customer gets the disconnect flow, else goes back to the front of the queue they came from, else the call
+// ends. An attended transfer lends the party's line to the call that the Replaces names: that one takes it in the place
+// of the leg named, or gives it back. A line on its way belongs to nobody; what comes from it waits.
+//
+// # Segments
+//
+// A transfer, and a customer who queues again, begin a new segment: a record of its own, linked with the one before. The
+// old one is closed when its recording and the qualities of its legs are known; nothing waits for that.
 package call

@@ -24,6 +24,9 @@ type ExplainedStep struct {
 // Explain asks the rules that Admit asks, in the same order, and changes nothing.
 func (m *Manager) Explain(in Inbound) Explanation {
 	var e Explanation
+	if _, claimed := m.o.Numbers.Lookup(in.TrunkID, in.Called); !claimed && in.DeviceUser != "" {
+		return m.explainOut(in)
+	}
 	n, inst, err := m.match(in, func(rule, detail string, err error) {
 		e.Steps = append(e.Steps, ExplainedStep{Rule: rule, Detail: detail, Err: err})
 	})
@@ -36,6 +39,36 @@ func (m *Manager) Explain(in Inbound) Explanation {
 	}
 	if m.o.CheckOffer != nil && in.SDP != nil {
 		e.Steps = append(e.Steps, ExplainedStep{Rule: "media", Err: m.o.CheckOffer(in.SDP, in.Profile)})
+	}
+	return e
+}
+
+// explainOut is Explain for what callOut would do.
+func (m *Manager) explainOut(in Inbound) Explanation {
+	var e Explanation
+	step := func(rule, detail string, err error) Explanation {
+		e.Steps = append(e.Steps, ExplainedStep{Rule: rule, Detail: detail, Err: err})
+		return e
+	}
+	caller, ok := m.o.People.User(in.DeviceUser)
+	if !ok {
+		return step("user", "", errs.New(errs.Denied, "the device belongs to no user"))
+	}
+	e.InstanceID = caller.InstanceID
+	step("user", caller.Username+" calls out", nil)
+	callee, err := m.o.People.Find(in.DeviceUser, in.Called)
+	if err != nil {
+		return step("callee", "", err)
+	}
+	e.Number = callee.Number
+	step("callee", "", nil)
+	inst, ok := m.o.Instances(caller.InstanceID)
+	if callee.Person == nil && !callee.Emergency && (!ok || !inst.Outbound) {
+		return step("outbound", "", errs.New(errs.Denied, "the instance of user %s places no calls", caller.Username))
+	}
+	step("outbound", "", nil)
+	if m.o.CheckOffer != nil && in.SDP != nil {
+		step("media", "", m.o.CheckOffer(in.SDP, in.Profile))
 	}
 	return e
 }

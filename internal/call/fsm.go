@@ -3,6 +3,7 @@ package call
 import (
 	"fmt"
 	"maps"
+	"slices"
 	"time"
 
 	"ullim/internal/contact"
@@ -15,40 +16,61 @@ func Step(s State, e Event, now time.Time) (State, []Effect) {
 	st := &step{State: s, now: now}
 	st.Record = copyRecord(s.Record)
 	st.Hooks = maps.Clone(s.Hooks)
-	switch e := e.(type) {
-	case customerLeg:
-		st.customerLeg(e.LegEvent)
-	case agentLeg:
-		if e.Gen == s.AgentGen && e.Gen != 0 {
-			st.agentLeg(e.LegEvent)
-		}
-	case flowDone:
-		st.flowDone(e)
-	case enqueueAsked:
-		st.enqueueAsked(e)
-	case enqueueDone:
-		st.enqueueDone(e.Err)
-	case offered:
-		st.offered(e.Offer)
-	case timerFired:
-		st.timer(e)
-	case mediaDead:
-		st.mediaDead(e)
-	case recordingDone:
-		st.recordingDone(e)
-	case attributesSet, targetSet, hookSet, recordingSet, voiceSet:
-		st.changed(e)
-	case qualityKnown:
-		st.qualityKnown(e)
-	case stopAsked:
-		st.end(e.Reason, e.Detail)
-	case stored:
-		if s.Phase == PhaseEnding {
-			st.Phase = PhaseEnded
-		}
+	st.Parties = slices.Clone(s.Parties)
+	st.Writing = slices.Clone(s.Writing)
+	st.Settling = slices.Clone(s.Settling)
+	for i, r := range st.Settling {
+		st.Settling[i] = copyRecord(r)
 	}
+	st.take(e)
+	st.wire()
+	st.tape()
 	st.complete()
 	return st.State, st.effects
+}
+
+// take sorts the events.
+func (s *step) take(e Event) {
+	switch e := e.(type) {
+	case begun:
+		s.begun()
+	case partyLeg:
+		s.partyLeg(e)
+	case negotiated:
+		s.negotiated(e)
+	case flowDone:
+		s.flowDone(e)
+	case enqueueAsked:
+		s.enqueueAsked(e)
+	case enqueueDone:
+		s.enqueueDone(e.Err)
+	case offered:
+		s.offered(e.Offer)
+	case timerFired:
+		s.timer(e)
+	case mediaDead:
+		s.mediaDead(e)
+	case recordingDone:
+		s.recordingDone(e)
+	case attributesSet, targetSet, hookSet, recordingSet, voiceSet:
+		s.changed(e)
+	case qualityKnown:
+		s.qualityKnown(e)
+	case resolved:
+		s.resolved(e)
+	case moved:
+		s.moved(e)
+	case takeOver:
+		s.takeOver(e)
+	case inviteAsked, holdAsked, muteAsked, removeAsked, tapeAsked:
+		s.asked(e)
+	case stopAsked:
+		s.end(e.Reason, e.Detail)
+	case stored:
+		if s.Phase == PhaseEnding {
+			s.Phase = PhaseEnded
+		}
+	}
 }
 
 // step is a State being changed.
@@ -66,53 +88,164 @@ func (s *step) tell(kind, format string, args ...any) {
 
 func (s *step) save() { s.do(save{Record: copyRecord(s.Record)}) }
 
+// generation gives out the next generation.
+func (s *step) generation() int {
+	s.Gen++
+	return s.Gen
+}
+
 // run starts a flow for somebody in the place of what runs there.
 func (s *step) run(who int, kind FlowKind, flowID string) {
-	s.Gen++
-	s.Flow[who] = s.Gen
-	s.do(startFlow{For: who, Gen: s.Gen, Kind: kind, FlowID: flowID})
+	s.Flow[who] = s.generation()
+	s.do(startFlow{For: who, Party: s.listener(who), Gen: s.Gen, Kind: kind, FlowID: flowID})
 }
 
 func (s *step) stopFlow(who int) {
 	if s.Flow[who] != 0 {
 		s.Flow[who] = 0
-		s.do(stopFlow{For: who})
+		s.do(stopFlow{For: who, Party: s.listener(who)})
 	}
 }
 
-func (s *step) customerLeg(e LegEvent) {
+// listener is the party for whom the flows of a place run.
+func (s *step) listener(who int) int {
+	if who == ofAgent {
+		return s.AgentGen
+	}
+	return s.Customer
+}
+
+// begun: the first leg is answered, or whom it wants is called.
+func (s *step) begun() {
+	switch s.Phase {
+	case PhaseNew:
+		s.do(answer{Party: s.Customer})
+	case PhaseCalling:
+		s.do(dial{Party: s.Customer, Target: s.Dial, Near: s.Caller},
+			startTimer{Timer: TimerRing, Gen: s.Customer, After: callRing})
+	case PhaseFlow, PhaseEnqueueing, PhaseQueued, PhaseRinging, PhaseAgentWhisper, PhaseCustomerWhisper, PhaseTalking,
+		PhaseTransferring, PhaseRemaining, PhaseEnding, PhaseEnded:
+	}
+}
+
+// partyLeg sorts the events of legs. What comes late, from one who is gone, is ignored.
+func (s *step) partyLeg(e partyLeg) {
+	p := s.party(e.Party)
+	if p == nil || p.Stage == partyGone {
+		return
+	}
 	switch e.Kind {
+	case LegProgress:
+		if e.SDP != nil {
+			s.do(negotiate{Party: p.ID, SDP: e.SDP, Early: true})
+		}
+		s.ringing(p, e.LegEvent)
 	case LegAnswered:
 		if e.SDP != nil {
-			s.do(negotiate{SDP: e.SDP})
+			s.do(negotiate{Party: p.ID, SDP: e.SDP, Host: e.Host})
 		}
-		if s.Phase == PhaseNew {
-			s.Phase = PhaseFlow
-			s.Record.ConnectedToSystemTimestamp = s.now
-			s.tell("CONNECTED_TO_SYSTEM", "answered")
-			s.run(ofCustomer, FlowInbound, s.Record.FlowID)
-			s.save()
-		}
+		s.answered(p)
 	case LegOffer:
-		s.do(negotiate{SDP: e.SDP, Offer: true})
-	case LegEnded:
-		reason := contact.CustomerDisconnect
-		detail := "customer hung up"
-		switch e.Cause {
-		case CauseCancelled:
-			detail = "customer gave up before the answer"
-		case CauseTimeout, CauseTransport, CauseProtocol, CauseRejected:
-			reason, detail = contact.TelecomProblem, e.Text
-		case CauseBye, CauseLocal:
+		s.do(negotiate{Party: p.ID, SDP: e.SDP, Offer: true})
+	case LegChanged:
+		if e.SDP != nil {
+			s.do(negotiate{Party: p.ID, SDP: e.SDP})
 		}
-		s.end(reason, detail)
-	case LegProgress, LegDigit: // digits reach the flow beside the actor
+	case LegUnchanged:
+		s.tell("session", "a change of session was refused with %d: it stays as it was", e.Code)
+	case LegRefer:
+		s.refer(p, e.Refer)
+	case LegEnded:
+		s.ended(p, e.LegEvent)
+	case LegDigit: // keys reach the flow beside the actor
+	}
+}
+
+// answered: a leg is up, for the first time or again.
+func (s *step) answered(p *Party) {
+	again := p.Stage == partyUp
+	if p.Stage != partyLent {
+		p.Stage = partyUp
+	}
+	switch {
+	case again:
+	case s.Phase == PhaseNew && p.ID == s.Customer:
+		s.Phase = PhaseFlow
+		s.Record.ConnectedToSystemTimestamp = s.now
+		s.tell("CONNECTED_TO_SYSTEM", "answered")
+		s.run(ofCustomer, FlowInbound, s.Record.FlowID)
+		s.save()
+	case s.Phase == PhaseCalling && p.ID == s.Customer:
+		s.calleeAnswered(p)
+	case s.Phase == PhaseRinging && p.ID == s.AgentGen:
+		s.agentAnswered()
+	case s.Phase == PhaseTransferring && p.ID == s.Transfer.To:
+		s.transferAnswered()
+	case p.Role == RoleThird || p.Role == RoleSupervisor:
+		s.do(stopTimer{Timer: TimerRing, Gen: p.ID})
+		s.tell("joined", "%s %s", p.Role, p.Address.Address)
+	}
+}
+
+// ended: a leg is over, by the other end's will or not.
+func (s *step) ended(p *Party, e LegEvent) {
+	switch {
+	case p.Stage == partyLent: // whoever takes the party hears of it: the line tells them
+	case s.Phase == PhaseTransferring && p.ID == s.Transfer.To:
+		s.transferFailed(failure(e))
+	case s.Phase == PhaseTransferring && p.ID == s.Transfer.By:
+		s.transferorLeft(p)
+	case p.ID == s.Customer:
+		s.customerEnded(e)
+	case p.ID == s.Caller && s.Phase == PhaseCalling:
+		s.end(contact.AgentDisconnect, "the caller gave up")
+	case p.ID == s.AgentGen:
+		s.agentEnded(e)
+	default:
+		s.tell("left", "%s %s", p.Role, p.Address.Address)
+		s.drop(p.ID, "")
+	}
+}
+
+func (s *step) customerEnded(e LegEvent) {
+	if s.Phase == PhaseCalling {
+		s.calleeFailed(e)
+		return
+	}
+	reason, detail := contact.CustomerDisconnect, "customer hung up"
+	switch e.Cause {
+	case CauseCancelled:
+		detail = "customer gave up before the answer"
+	case CauseTimeout, CauseTransport, CauseProtocol, CauseRejected:
+		reason, detail = contact.TelecomProblem, e.Text
+	case CauseBye, CauseLocal:
+	}
+	s.end(reason, detail)
+}
+
+// negotiated: SDP of a party is in force.
+func (s *step) negotiated(e negotiated) {
+	p := s.party(e.Party)
+	if p == nil || p.Stage == partyGone {
+		return
+	}
+	if e.Early && p.Stage != partyUp && !p.Early {
+		p.Early, p.Flowing = true, true // until it turns out that nothing comes
+		s.earlyMedia(p)
+	}
+	if p.Held != e.Held {
+		p.Held = e.Held
+		kind := "resumed"
+		if e.Held {
+			kind = "held"
+		}
+		s.tell(kind, "by %s", p.Role)
 	}
 }
 
 func (s *step) flowDone(e flowDone) {
 	who := ofCustomer
-	if e.Kind == FlowAgentWhisper {
+	if e.Kind == FlowAgentWhisper || e.Kind == FlowAgentHold {
 		who = ofAgent
 	}
 	if s.Flow[who] != e.Gen {
@@ -133,7 +266,7 @@ func (s *step) flowDone(e flowDone) {
 			}
 			s.end(contact.ContactFlowDisconnect, detail)
 		}
-	case FlowCustomerQueue: // the contact simply stays in line
+	case FlowCustomerQueue, FlowCustomerHold, FlowAgentHold: // who waits hears music: see wired
 	case FlowAgentWhisper:
 		if s.Phase == PhaseAgentWhisper {
 			s.whisperCustomer()
@@ -143,74 +276,6 @@ func (s *step) flowDone(e flowDone) {
 			s.join()
 		}
 	}
-}
-
-func (s *step) enqueueAsked(e enqueueAsked) {
-	switch {
-	case e.Gen != s.Flow[ofCustomer] || e.Gen == 0, s.Phase != PhaseFlow && s.Phase != PhaseRemaining:
-		s.do(replyQueue{Err: errs.New(errs.InvalidRequest, "the contact is in a queue or with an agent already")})
-	case s.Target.ID == "":
-		s.do(replyQueue{Err: errs.New(errs.InvalidRequest, "no working queue is set")})
-	case s.Phase == PhaseRemaining:
-		s.Enqueue = e.NewID
-		s.nextSegment()
-	default:
-		s.takeQueue()
-	}
-}
-
-func (s *step) takeQueue() {
-	s.Phase = PhaseEnqueueing
-	s.Record.Queue = &contact.QueueInfo{ID: s.Target.ID, Name: s.Target.Name, EnqueueTimestamp: s.now}
-	s.do(takeQueue{Enqueue: Enqueue{
-		InstanceID: s.Record.InstanceID, ContactID: s.Record.ID, QueueID: s.Target.ID, Channel: contact.Voice, Since: s.now,
-	}})
-}
-
-// nextSegment begins the segment that a disconnect flow asked for, once the recording of this one is complete.
-func (s *step) nextSegment() {
-	if s.Enqueue == "" || s.Recording {
-		return
-	}
-	old := copyRecord(s.Record)
-	old.DisconnectTimestamp, old.DisconnectReason = s.now, contact.AgentDisconnect
-	old.NextContactID = s.Enqueue
-	s.do(closeSegment{Record: old})
-	initial := old.InitialContactID
-	if initial == "" {
-		initial = old.ID
-	}
-	s.Record = contact.Record{
-		ID: s.Enqueue, InstanceID: old.InstanceID, InitialContactID: initial, PreviousContactID: old.ID, Node: old.Node,
-		CallID: old.CallID, TrunkID: old.TrunkID, Channel: old.Channel, InitiationMethod: contact.Disconnect,
-		FlowID: s.Hooks[FlowDisconnect], CustomerEndpoint: old.CustomerEndpoint, SystemEndpoint: old.SystemEndpoint,
-		InitiationTimestamp: s.now, ConnectedToSystemTimestamp: s.now, Attributes: old.Attributes,
-	}
-	s.Enqueue, s.Reason = "", ""
-	s.do(openSegment{Record: copyRecord(s.Record)})
-	s.takeQueue()
-}
-
-func (s *step) enqueueDone(err error) {
-	switch {
-	case s.Phase == PhaseEnqueueing && err != nil:
-		s.Phase = PhaseFlow
-		s.Record.Queue = nil
-		s.do(replyQueue{Err: err})
-	case s.Phase == PhaseEnqueueing:
-		s.inLine()
-	case s.Phase >= PhaseEnding && err == nil: // the customer left meanwhile
-		s.do(leaveQueue{ContactID: s.Record.ID})
-	}
-}
-
-// inLine: the ACD has the contact. The flow that asked is answered and gives way to the customer queue flow.
-func (s *step) inLine() {
-	s.Phase = PhaseQueued
-	s.tell("QUEUED", "%s", s.Record.Queue.Name)
-	s.do(replyQueue{})
-	s.run(ofCustomer, FlowCustomerQueue, s.Hooks[FlowCustomerQueue])
-	s.save()
 }
 
 func (s *step) changed(e Event) {
@@ -235,30 +300,37 @@ func (s *step) changed(e Event) {
 	}
 }
 
-func (s *step) recordingDone(e recordingDone) {
-	s.Recording = false
-	if n := len(s.Record.Recordings); n > 0 {
-		r := &s.Record.Recordings[n-1]
-		r.Stop, r.Spool, r.Bytes, r.SHA256 = e.Recording.Stop, e.Recording.Spool, e.Recording.Bytes, e.Recording.SHA256
-		if e.Err != nil {
-			r.Status, r.Reason = contact.RecordingFailed, e.Err.Error()
-			s.tell("recording", "failed: %v", e.Err)
-		}
-	}
-	s.nextSegment()
-}
-
-func (s *step) qualityKnown(e qualityKnown) {
-	q := e.Quality
-	if e.Agent {
-		s.AgentMedia = false
-		if s.Record.Agent != nil {
-			s.Record.AgentQuality = &q
-		}
+// mediaDead: nothing comes from a party. Who is on hold need not send (R31).
+func (s *step) mediaDead(e mediaDead) {
+	p := s.party(e.Party)
+	if p == nil || p.Stage != partyUp && s.Phase != PhaseNew || p.Held || p.OnHold {
 		return
 	}
-	s.CustomerMedia = false
-	s.Record.CustomerQuality = &q
+	if p.ID == s.Customer {
+		s.end(contact.TelecomProblem, "customer: "+e.Why)
+		return
+	}
+	s.ended(p, LegEvent{Kind: LegEnded, Cause: CauseTransport, Text: e.Why})
+}
+
+func (s *step) timer(e timerFired) {
+	if e.Timer == TimerWhisper {
+		s.whisperOver(e.Gen)
+		return
+	}
+	p := s.party(e.Gen)
+	if p == nil || p.Stage == partyGone {
+		return
+	}
+	switch {
+	case e.Timer == TimerEarly:
+		s.lookAtEarly(p, e.Packets)
+	case p.Stage != partyDialled && p.Stage != partyRinging:
+	case s.Phase == PhaseRinging && p.ID == s.AgentGen:
+		s.missed()
+	default:
+		s.ended(p, LegEvent{Kind: LegEnded, Cause: CauseTimeout, Code: 408, Text: "no answer"})
+	}
 }
 
 // end releases everything, whatever the phase; complete closes the record when all of it is done.
@@ -266,8 +338,7 @@ func (s *step) end(reason contact.DisconnectReason, detail string) {
 	if s.Phase >= PhaseEnding {
 		return
 	}
-	if s.Phase == PhaseEnqueueing || s.Enqueue != "" {
-		s.Enqueue = ""
+	if s.Phase == PhaseEnqueueing && !s.Requeued {
 		s.do(replyQueue{Err: ErrLeft})
 	}
 	if s.Phase == PhaseQueued {
@@ -275,25 +346,57 @@ func (s *step) end(reason contact.DisconnectReason, detail string) {
 		s.do(leaveQueue{ContactID: s.Record.ID})
 	}
 	s.stopFlow(ofCustomer)
+	s.abortTransfer()
 	s.releaseAgent()
+	s.stopFlow(ofAgent)
+	if s.Phase == PhaseCalling {
+		s.refuseCaller(480, "Temporarily Unavailable")
+	}
+	for _, p := range slices.Clone(s.Parties) {
+		if p.ID != s.Customer && p.Stage != partyGone {
+			s.do(stopTimer{Timer: TimerRing, Gen: p.ID})
+			s.drop(p.ID, "contact ended")
+		}
+	}
+	if s.Phase == PhaseCalling {
+		s.do(stopTimer{Timer: TimerRing, Gen: s.Customer}, stopTimer{Timer: TimerEarly, Gen: s.Customer})
+	}
+	s.stopTape()
 	s.Phase = PhaseEnding
 	if s.Reason != "" {
 		reason = s.Reason
 	}
 	s.Record.DisconnectReason, s.Record.DisconnectDetail = reason, detail
 	s.Record.DisconnectTimestamp = s.now
-	s.do(hangupCustomer{Cause: "contact ended"})
-	if s.CustomerMedia {
-		s.do(closeMedia{})
-	}
+	s.drop(s.Customer, "contact ended")
 	s.tell("DISCONNECTED", "%s: %s", reason, detail)
 }
 
-// complete writes the final record when nothing is outstanding.
+// complete writes the records of segments when nothing that belongs to them is outstanding.
 func (s *step) complete() {
-	if s.Phase != PhaseEnding || s.Closing || s.Recording || s.CustomerMedia || s.AgentMedia {
+	s.Settling = slices.DeleteFunc(s.Settling, func(r contact.Record) bool {
+		if s.outstanding(r) {
+			return false
+		}
+		s.do(closeSegment{Record: copyRecord(r)})
+		return true
+	})
+	if s.Phase != PhaseEnding || s.Closing || len(s.Settling) > 0 || len(s.Writing) > 0 || len(s.Parties) > 0 {
 		return
 	}
 	s.Closing = true
 	s.do(closeSegment{Record: copyRecord(s.Record), Last: true})
 }
+
+// outstanding reports whether something of a segment is still being written or closed.
+func (s *step) outstanding(r contact.Record) bool {
+	for _, rec := range r.Recordings {
+		if slices.Contains(s.Writing, rec.Location) {
+			return true
+		}
+	}
+	return slices.ContainsFunc(s.Parties, func(p Party) bool { return p.Stage == partyGone && p.Segment == r.ID })
+}
+
+// errBusy is the answer to what does not fit the moment.
+func errBusy(format string, args ...any) error { return errs.New(errs.InvalidRequest, format, args...) }

@@ -1,7 +1,6 @@
 package call
 
 import (
-	"fmt"
 	"time"
 
 	"ullim/internal/contact"
@@ -15,28 +14,23 @@ func (s *step) offered(o Offer) {
 		s.do(reportOffer{OfferID: o.ID, Result: OfferCallerLeft})
 		return
 	}
-	s.Gen++
-	s.Phase, s.Offer, s.AgentGen, s.Rang, s.AgentMedia = PhaseRinging, o, s.Gen, s.now, true
+	id := s.generation()
+	s.Phase, s.Offer, s.AgentGen, s.Rang = PhaseRinging, o, id, s.now
+	s.add(Party{
+		ID: id, Role: RoleAgent, Stage: partyDialled, Media: true,
+		Person: Person{
+			ID: o.Agent.ID, InstanceID: s.Record.InstanceID, Username: o.Agent.Username,
+			RoutingProfileID: o.Agent.RoutingProfileID, RoutingProfileName: o.Agent.RoutingProfileName,
+		},
+		Address: contact.Endpoint{Type: contact.VoIP, Address: o.Agent.Username},
+	})
 	s.Record.AgentConnectionAttempts++
 	s.tell("offer", "%s rings", o.Agent.Username)
-	s.do(dialAgent{Gen: s.AgentGen, Offer: o}, startTimer{Timer: TimerRing, Gen: s.AgentGen, After: o.RingTime})
-}
-
-func (s *step) agentLeg(e LegEvent) {
-	switch e.Kind {
-	case LegAnswered:
-		if e.SDP != nil {
-			s.do(negotiate{Agent: true, SDP: e.SDP, Host: e.Host})
-		}
-		if s.Phase == PhaseRinging {
-			s.agentAnswered()
-		}
-	case LegOffer:
-		s.do(negotiate{Agent: true, SDP: e.SDP, Offer: true})
-	case LegEnded:
-		s.agentEnded(e)
-	case LegProgress, LegDigit:
-	}
+	customer := s.Record.CustomerEndpoint
+	s.do(dial{Party: id, Near: s.Customer, Target: Target{
+		InstanceID: s.Record.InstanceID, UserID: o.Agent.ID, Priority: PriorityAgent, FromNumber: customer.Address,
+		FromName: customer.DisplayName, ContactID: s.Record.ID, AutoAccept: o.AutoAccept,
+	}}, startTimer{Timer: TimerRing, Gen: id, After: o.RingTime})
 }
 
 func (s *step) agentAnswered() {
@@ -45,9 +39,18 @@ func (s *step) agentAnswered() {
 	s.Record.Agent = &a
 	s.Phase = PhaseAgentWhisper
 	s.tell("accepted", "%s", a.Username)
-	s.do(stopTimer{Timer: TimerRing}, reportOffer{OfferID: s.Offer.ID, Result: OfferAnswered})
+	s.do(stopTimer{Timer: TimerRing, Gen: s.AgentGen}, reportOffer{OfferID: s.Offer.ID, Result: OfferAnswered})
 	s.run(ofAgent, FlowAgentWhisper, s.Hooks[FlowAgentWhisper])
 	s.do(startTimer{Timer: TimerWhisper, Gen: s.AgentGen, After: maxWhisper})
+}
+
+// missed: the agent's phone has rung for the whole ring time.
+func (s *step) missed() {
+	id := s.Offer.ID
+	s.tell("missed", "%s did not answer within %s", s.Offer.Agent.Username, s.Offer.RingTime)
+	s.dropAgent("no answer")
+	s.Phase = PhaseQueued
+	s.do(reportOffer{OfferID: id, Result: OfferMissed})
 }
 
 // agentEnded: the agent's leg is gone, by the agent's will or not.
@@ -62,9 +65,13 @@ func (s *step) agentEnded(e LegEvent) {
 		s.do(reportOffer{OfferID: id, Result: result})
 	case PhaseAgentWhisper, PhaseCustomerWhisper:
 		s.agentLostBeforeJoin("hung up before the call was joined")
+	case PhaseTransferring: // the customer's side asked for it, and now nobody is left to be transferred
+		s.abortTransfer()
+		s.Phase = PhaseTalking
+		s.agentLeft(e)
 	case PhaseTalking:
-		s.agentLeft()
-	case PhaseNew, PhaseFlow, PhaseEnqueueing, PhaseQueued, PhaseRemaining, PhaseEnding, PhaseEnded:
+		s.agentLeft(e)
+	case PhaseNew, PhaseCalling, PhaseFlow, PhaseEnqueueing, PhaseQueued, PhaseRemaining, PhaseEnding, PhaseEnded:
 	}
 }
 
@@ -97,10 +104,8 @@ func (s *step) agentLostBeforeJoin(why string) {
 // dropAgent ends the agent's leg and forgets the offer.
 func (s *step) dropAgent(cause string) {
 	s.stopFlow(ofAgent)
-	s.do(stopTimer{Timer: TimerRing}, stopTimer{Timer: TimerWhisper}, hangupAgent{Cause: cause})
-	if s.AgentMedia {
-		s.do(closeMedia{Agent: true})
-	}
+	s.do(stopTimer{Timer: TimerRing, Gen: s.AgentGen}, stopTimer{Timer: TimerWhisper, Gen: s.AgentGen})
+	s.drop(s.AgentGen, cause)
 	s.Offer, s.AgentGen = Offer{}, 0
 }
 
@@ -112,94 +117,107 @@ func (s *step) whisperCustomer() {
 	s.do(startTimer{Timer: TimerWhisper, Gen: s.AgentGen, After: maxWhisper})
 }
 
+// whisperOver: a whisper has lasted for two minutes.
+func (s *step) whisperOver(gen int) {
+	if gen == 0 || gen != s.AgentGen {
+		return
+	}
+	if s.Phase == PhaseAgentWhisper {
+		s.agentLostBeforeJoin("was cut: the agent whisper lasted too long")
+		return
+	}
+	if s.Phase == PhaseCustomerWhisper {
+		s.stopFlow(ofCustomer)
+		s.join()
+	}
+}
+
+// join: customer and agent of the queue talk.
 func (s *step) join() {
 	s.Phase = PhaseTalking
 	s.Record.Agent.ConnectedToAgentTimestamp = s.now
-	s.do(stopTimer{Timer: TimerWhisper}, join{}, reportJoined{OfferID: s.Offer.ID})
+	s.do(stopTimer{Timer: TimerWhisper, Gen: s.AgentGen}, reportJoined{OfferID: s.Offer.ID})
 	s.tell("CONNECTED_TO_AGENT", "%s", s.Record.Agent.Username)
-	if s.ToRecord {
-		key := RecordingKey(s.Alias, s.Record.ID, s.now)
-		s.Recording = true
-		s.Record.Recordings = append(s.Record.Recordings, contact.Recording{
-			Location: key, Start: s.now, Status: contact.RecordingSpooled,
-		})
-		s.do(startRecording{Key: key})
-	}
+	s.startTape()
 	s.save()
 }
 
-// agentLeft: the talk is over and the customer is still there.
-func (s *step) agentLeft() {
-	s.Reason = contact.AgentDisconnect
-	s.releaseAgent()
-	hook := s.Hooks[FlowDisconnect]
-	if hook == "" {
-		s.end(contact.AgentDisconnect, "agent hung up")
+// agentLeft: the agent's part in the talk is over and the customer is still there. Others who talk go on. Else the
+// disconnect flow has the word. Without one, who has lost the agent to a fault goes back to the front of the queue, and
+// whose agent hung up has been served.
+func (s *step) agentLeft(e LegEvent) {
+	if other := s.another(s.AgentGen); other != 0 {
+		s.tell("agent left", "the others talk on")
+		s.agentPartOver()
+		s.AgentGen = other
+		s.save()
 		return
 	}
-	s.Phase = PhaseRemaining
-	s.tell("agent left", "the customer hears the disconnect flow")
-	s.run(ofCustomer, FlowDisconnect, hook)
-	s.save()
+	fault := e.Cause == CauseTimeout || e.Cause == CauseTransport || e.Cause == CauseProtocol
+	reason, detail := contact.AgentDisconnect, "agent hung up"
+	if p := s.party(s.AgentGen); p != nil && p.Role == RoleThird {
+		reason, detail = contact.ThirdPartyDisconnect, "the third party hung up"
+	}
+	if fault {
+		reason, detail = contact.TelecomProblem, "agent: "+e.Text
+	}
+	s.Reason = reason
+	s.stopTape()
+	s.agentPartOver()
+	s.customerAlone(detail, fault)
+}
+
+// customerAlone decides what becomes of a customer who has nobody to talk to any more: the disconnect flow, else back to
+// the front of the queue if it is owed, else the end.
+func (s *step) customerAlone(detail string, owed bool) {
+	hook, queue := s.Hooks[FlowDisconnect], s.Record.Queue
+	switch {
+	case s.party(s.Customer) == nil || s.party(s.Customer).Stage != partyUp:
+		s.end(s.Reason, detail)
+	case hook != "":
+		s.Phase = PhaseRemaining
+		s.tell("agent left", "the customer hears the disconnect flow")
+		s.run(ofCustomer, FlowDisconnect, hook)
+		s.save()
+	case owed && queue != nil:
+		s.tell("agent left", "%s: the customer waits again, at the front", detail)
+		s.Target = TargetQueue{ID: queue.ID, Name: queue.Name}
+		s.nextSegment(segment{Method: contact.QueueTransfer})
+		s.takeQueue(queue.EnqueueTimestamp)
+		s.Requeued = true
+	default:
+		s.end(s.Reason, detail)
+	}
+}
+
+// agentPartOver ends the agent's leg and tells the ACD, if it has an interest.
+func (s *step) agentPartOver() {
+	id := s.Offer.ID
+	if s.Record.Agent != nil && s.Record.Agent.AgentInteractionEndTimestamp.IsZero() {
+		s.Record.Agent.AgentInteractionEndTimestamp = s.now
+	}
+	s.dropAgent("contact ended")
+	if id != "" {
+		s.do(reportDone{OfferID: id})
+	}
 }
 
 // releaseAgent ends the agent's part in whatever state it is: nothing stays reserved, ringing or recording.
 func (s *step) releaseAgent() {
-	if s.Offer.ID == "" {
+	if s.AgentGen == 0 && s.Offer.ID == "" {
 		return
 	}
-	id, phase := s.Offer.ID, s.Phase
-	if phase == PhaseTalking {
-		s.do(part{})
-		if s.Recording {
-			s.do(stopRecording{})
-		}
-		s.Record.Agent.AgentInteractionEndTimestamp = s.now
-	}
-	s.dropAgent("contact ended")
-	switch phase {
-	case PhaseTalking:
-		s.do(reportDone{OfferID: id})
-	default: // ringing or whispering, and the customer is gone
+	id := s.Offer.ID
+	switch {
+	case s.Phase == PhaseTalking || s.Phase == PhaseTransferring:
+		s.stopTape()
+		s.agentPartOver()
+	case id != "": // ringing or whispering, and the customer is gone
+		s.dropAgent("contact ended")
 		s.Record.Agent = nil
 		if s.Record.Queue.DequeueTimestamp.IsZero() {
 			s.Record.Queue.DequeueTimestamp = s.now
 		}
 		s.do(reportOffer{OfferID: id, Result: OfferCallerLeft}, leaveQueue{ContactID: s.Record.ID})
 	}
-}
-
-func (s *step) timer(e timerFired) {
-	if e.Gen != s.AgentGen || e.Gen == 0 {
-		return
-	}
-	switch {
-	case e.Timer == TimerRing && s.Phase == PhaseRinging:
-		id := s.Offer.ID
-		s.tell("missed", "%s did not answer within %s", s.Offer.Agent.Username, s.Offer.RingTime)
-		s.dropAgent("no answer")
-		s.Phase = PhaseQueued
-		s.do(reportOffer{OfferID: id, Result: OfferMissed})
-	case e.Timer == TimerWhisper && s.Phase == PhaseAgentWhisper:
-		s.agentLostBeforeJoin("was cut: the agent whisper lasted too long")
-	case e.Timer == TimerWhisper && s.Phase == PhaseCustomerWhisper:
-		s.stopFlow(ofCustomer)
-		s.join()
-	}
-}
-
-func (s *step) mediaDead(e mediaDead) {
-	switch {
-	case !e.Agent:
-		s.end(contact.TelecomProblem, "customer: "+e.Why)
-	case e.Gen == s.AgentGen && e.Gen != 0:
-		s.agentEnded(LegEvent{Kind: LegEnded, Cause: CauseTransport, Text: e.Why})
-	}
-}
-
-// RecordingKey is the key of a recording in the blob store, laid out as Amazon Connect does (A5).
-func RecordingKey(alias, contactID string, at time.Time) string {
-	at = at.UTC()
-	return fmt.Sprintf("connect/%s/CallRecordings/%s/%s_%s_UTC.wav",
-		alias, at.Format("2006/01/02"), contactID, at.Format("20060102T15:04"))
 }

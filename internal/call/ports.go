@@ -31,6 +31,9 @@ const (
 type Leg interface {
 	// CallID is the SIP Call-ID, for logs and records.
 	CallID() string
+	// Dialog names the dialog as this side sees it, for Replaces (RFC 3891). Unlike the others it may be called from
+	// anywhere. TheirTag is empty as long as it is not known.
+	Dialog() DialogID
 	// Ring sends 180 (incoming, unanswered).
 	Ring()
 	// Progress sends 183 with our SDP answer (incoming, unanswered): early media, reliably if they can (RFC 3262).
@@ -121,6 +124,12 @@ type DialogID struct {
 	EarlyOnly                bool
 }
 
+// matches reports whether both name the same dialog. Call-ID and our tag are ours and unique; the tag of the other side
+// counts where it is known.
+func (d DialogID) matches(o DialogID) bool {
+	return d.CallID == o.CallID && d.OurTag == o.OurTag && (d.TheirTag == "" || o.TheirTag == "" || d.TheirTag == o.TheirTag)
+}
+
 // Encryption says how the audio of a leg is protected.
 type Encryption string
 
@@ -168,6 +177,9 @@ type Media interface {
 	// SendDigits sends keys (0-9 * # A-D) one after the other as agreed, else in-band; done is called once when the last
 	// one is out or the media is closed. It goes before what is played or joined.
 	SendDigits(digits string, done func())
+	// Key tells of a key that came beside the audio, by SIP INFO: OnDigit follows, unless the same key was heard in the
+	// audio at the same time (R8).
+	Key(digit byte)
 	// Stats is the quality so far.
 	Stats() contact.Quality
 	// Play sends the given audio one after the other, again and again if loop is set, instead of whatever is played
@@ -251,11 +263,13 @@ type Target struct {
 	Number     string // E.164, or as dialled if it is short; by a trunk
 	TrunkID    string // by this trunk only; empty: by the instance's outbound rules
 	Priority   Priority
+	Group      string // a campaign: groups that wait for a place on a trunk take turns
 
 	FromNumber string // shown to the called party
 	FromName   string
 	Anonymous  bool     // the number is not shown (RFC 3323)
 	Diverted   []string // the numbers by which the call came here, first to last
+	Identity   []string // Identity header fields of the call that is forwarded (RFC 8224); a trunk may pass them on
 	OnBehalfOf string   // id of the user whose limits the call counts against; empty: the instance's
 	ContactID  string
 	AutoAccept bool // the phone is asked to answer by itself
@@ -280,6 +294,8 @@ const (
 	FlowAgentWhisper
 	FlowCustomerWhisper
 	FlowDisconnect // CustomerRemaining: the agent has left, the customer is still there
+	FlowCustomerHold
+	FlowAgentHold
 )
 
 // FlowRun asks for a flow to be run. FlowID is empty for the instance's default flow of that kind.
@@ -371,6 +387,43 @@ type NumberLookup interface {
 	Lookup(trunkID, called string) (n Number, ok bool)
 }
 
+// Person is a user of an instance, as a call must know one.
+type Person struct {
+	ID, InstanceID     string
+	Username           string
+	DisplayName        string
+	RoutingProfileID   string
+	RoutingProfileName string
+}
+
+// Callee is whom somebody reaches by what was dialled: a user of the same instance, or a number outside.
+type Callee struct {
+	Person     *Person
+	Number     string // E.164, or as dialled if it is short
+	FromNumber string // what a number outside is shown
+	FromName   string
+	Emergency  bool
+}
+
+// People knows the users of all instances and whom they may call.
+type People interface {
+	// User finds a user. ok is false if there is none.
+	User(id string) (p Person, ok bool)
+	// Find says whom a user reaches by a user name, an extension or a telephone number. errs.NotFound: nobody.
+	// errs.Denied: the instance does not permit it.
+	Find(userID, called string) (Callee, error)
+}
+
+// Sound is something that a person hears who waits, when no flow is there for it.
+type Sound int
+
+// Sounds.
+const (
+	SoundNone Sound = iota
+	SoundHold       // music
+	SoundRing       // the tone of a telephone that rings at the other end
+)
+
 // Inbound is an admitted INVITE: where it came from and whom it asks for.
 type Inbound struct {
 	CallID     string
@@ -384,6 +437,7 @@ type Inbound struct {
 	Profile    Profile   // of the caller's media
 	Replaces   *DialogID // takes the place of a leg of ours (RFC 3891)
 	Attested   *contact.Attestation
+	Identity   []string          // as they came, bounded; for Target.Identity when the call is forwarded
 	Headers    map[string]string // the SIP facts that flows may read: P-Asserted-Identity, From, To, Diversion ...
 }
 

@@ -1,8 +1,6 @@
 package call
 
 import (
-	"maps"
-	"net/netip"
 	"time"
 
 	"ullim/internal/contact"
@@ -14,6 +12,7 @@ type Phase int
 // Phases.
 const (
 	PhaseNew Phase = iota
+	PhaseCalling
 	PhaseFlow
 	PhaseEnqueueing
 	PhaseQueued
@@ -21,6 +20,7 @@ const (
 	PhaseAgentWhisper
 	PhaseCustomerWhisper
 	PhaseTalking
+	PhaseTransferring
 	PhaseRemaining
 	PhaseEnding
 	PhaseEnded
@@ -29,8 +29,8 @@ const (
 // String is the phase as shown in the API and in logs.
 func (p Phase) String() string {
 	return [...]string{
-		"NEW", "FLOW", "ENQUEUEING", "QUEUED", "RINGING", "AGENT_WHISPER", "CUSTOMER_WHISPER", "TALKING", "REMAINING",
-		"ENDING", "ENDED",
+		"NEW", "CALLING", "FLOW", "ENQUEUEING", "QUEUED", "RINGING", "AGENT_WHISPER", "CUSTOMER_WHISPER", "TALKING",
+		"TRANSFERRING", "REMAINING", "ENDING", "ENDED",
 	}[p]
 }
 
@@ -55,20 +55,41 @@ type State struct {
 	Target TargetQueue
 	Hooks  map[FlowKind]string
 	Voice  Voice
+	NextID string // the id for the next segment, if one is needed
 
 	Gen      int    // last generation given out
 	Flow     [2]int // generation of the flow that runs for the customer and for the agent; 0: none
 	Offer    Offer  // the live offer; its ID is empty if there is none
-	AgentGen int    // generation of the agent's leg; 0: none
 	Rang     time.Time
+	Parties  []Party
+	Customer int      // the party whom the contact is about
+	AgentGen int      // the party who serves the customer; 0: none
+	Caller   int      // PhaseCalling: the party who waits for the other end; 0: the engine itself calls
+	Dial     Target   // PhaseCalling: whom it calls
+	Transfer Transfer // PhaseTransferring
+	HoldFlow [2]bool  // a flow runs, or has run, for one who waits on hold
+	Wired    wiring   // what is in force
 
-	CustomerMedia bool // open
-	AgentMedia    bool
-	ToRecord      bool                     // a flow switched recording on: as in Connect, nothing is recorded unasked
-	Recording     bool                     // one is running or being completed
-	Enqueue       string                   // id of the segment that waits for the recording of the last to be complete
-	Reason        contact.DisconnectReason // decided before the end: the agent left first
-	Closing       bool                     // the final record is on its way to the store
+	ToRecord bool                     // a flow switched recording on: as in Connect, nothing is recorded unasked
+	Taping   string                   // key of the recording that runs
+	Paused   bool                     // it writes silence
+	Sides    sides                    // whom it records
+	Writing  []string                 // keys of recordings that run or are being completed
+	Settling []contact.Record         // segments that are over and wait for a recording or a quality
+	Requeued bool                     // Enqueueing without a flow that asked
+	Reason   contact.DisconnectReason // decided before the end: the agent left first
+	Closing  bool                     // the final record is on its way to the store
+}
+
+// Transfer is a transfer that somebody has asked for by REFER and whose outcome is not known yet.
+type Transfer struct {
+	Gen    int
+	By     int    // who asked
+	Who    Person // the same, who may be gone by the end
+	To     int    // the party that is called; 0: not yet, or a call of ours takes over
+	Lent   int    // the party that another call was asked to take; 0: none
+	Target string // whom they named, for the log
+	Callee Callee
 }
 
 // Indexes of State.Flow.
@@ -77,30 +98,43 @@ const (
 	ofAgent    = 1
 )
 
-// Timer names a timer of a call; at most one of each runs.
+// Timer names a timer of a call; at most one of each runs for a party.
 type Timer int
 
 // Timers.
 const (
-	TimerRing    Timer = iota // the agent's phone has rung long enough
+	TimerRing    Timer = iota // a phone has rung long enough
 	TimerWhisper              // a whisper may last two minutes
+	TimerEarly                // time to look whether early media comes
 	timers                    // how many there are
 )
 
 // maxWhisper is how long a whisper may last before the leg is cut (A1.4).
 const maxWhisper = 2 * time.Minute
 
+// How long a phone may ring, and how often early media is looked for.
+const (
+	transferRing = 45 * time.Second // of one who is to be brought into a call
+	callRing     = 3 * time.Minute  // of one who is called: longer than any network lets it (RFC 3261 §16.6, timer C)
+	earlyLook    = 500 * time.Millisecond
+)
+
 // Event is something that happened to a call.
 type Event interface{ isEvent() }
 
 // Events.
 type (
-	// customerLeg is an event of the customer's leg.
-	customerLeg struct{ LegEvent }
-	// agentLeg is an event of the agent's leg of a generation.
-	agentLeg struct {
-		Gen int
+	// begun: the call is there; its first leg waits for an answer or is to be dialled.
+	begun struct{}
+	// partyLeg is an event of a party's leg.
+	partyLeg struct {
+		Party int
 		LegEvent
+	}
+	// negotiated: SDP of theirs is in force. Held: they do not listen.
+	negotiated struct {
+		Party       int
+		Held, Early bool
 	}
 	// flowDone: a flow has ended by itself.
 	flowDone struct {
@@ -117,19 +151,20 @@ type (
 	enqueueDone struct{ Err error }
 	// offered: the ACD has reserved an agent.
 	offered struct{ Offer Offer }
-	// timerFired: a timer ran out; Gen is the one it was started with.
+	// timerFired: a timer ran out; Gen is the one it was started with. TimerEarly: Packets have been received so far.
 	timerFired struct {
-		Timer Timer
-		Gen   int
+		Timer   Timer
+		Gen     int
+		Packets uint64
 	}
 	// mediaDead: no sound has come from a leg for too long.
 	mediaDead struct {
-		Agent bool
-		Gen   int
+		Party int
 		Why   string
 	}
-	// recordingDone: the recording is complete on disk, or failed.
+	// recordingDone: the recording of a key is complete on disk, or failed.
 	recordingDone struct {
+		Key       string
 		Recording contact.Recording
 		Err       error
 	}
@@ -147,17 +182,58 @@ type (
 		Reason contact.DisconnectReason
 		Detail string
 	}
-	// qualityKnown: the media of a leg is closed.
+	// qualityKnown: the media of a party is closed.
 	qualityKnown struct {
-		Agent   bool
+		Party   int
 		Quality contact.Quality
 	}
+	// resolved: whom a REFER names. FlowID: a number of ours, which is answered by that flow.
+	resolved struct {
+		Gen    int
+		Callee Callee
+		Number string
+		FlowID string
+		Err    error
+	}
+	// moved: another call has taken the party that it was asked to take, or not. Next is its contact.
+	moved struct {
+		Gen     int
+		Next    string
+		Quality contact.Quality
+		Err     error
+	}
+	// takeOver: somebody is to take the place of a party. From is the contact that they come from; nil: they come by a
+	// call of their own, to pick this one up.
+	takeOver struct {
+		Party    int
+		Newcomer Party
+		From     *contact.Record
+		ToRecord bool
+	}
+	// inviteAsked: somebody is to be brought in. holdAsked, muteAsked, removeAsked: it is asked for a party.
+	inviteAsked struct {
+		Callee  Callee
+		Hears   Role
+		Monitor bool // a supervisor
+	}
+	holdAsked struct {
+		Party int
+		On    bool
+	}
+	muteAsked struct {
+		Party int
+		On    bool
+	}
+	removeAsked struct{ Party int }
+	// tapeAsked starts, stops, suspends or resumes the recording.
+	tapeAsked struct{ Do TapeAction }
 	// stored: the final record is committed (or spilled).
 	stored struct{}
 )
 
-func (customerLeg) isEvent()   {}
-func (agentLeg) isEvent()      {}
+func (begun) isEvent()         {}
+func (partyLeg) isEvent()      {}
+func (negotiated) isEvent()    {}
 func (flowDone) isEvent()      {}
 func (enqueueAsked) isEvent()  {}
 func (enqueueDone) isEvent()   {}
@@ -172,112 +248,12 @@ func (recordingSet) isEvent()  {}
 func (voiceSet) isEvent()      {}
 func (stopAsked) isEvent()     {}
 func (qualityKnown) isEvent()  {}
+func (resolved) isEvent()      {}
+func (moved) isEvent()         {}
+func (takeOver) isEvent()      {}
+func (inviteAsked) isEvent()   {}
+func (holdAsked) isEvent()     {}
+func (muteAsked) isEvent()     {}
+func (removeAsked) isEvent()   {}
+func (tapeAsked) isEvent()     {}
 func (stored) isEvent()        {}
-
-// Effect is something that the actor does because Step says so, in the order given.
-type Effect interface{ isEffect() }
-
-// Effects.
-type (
-	// negotiate applies SDP to the media of a leg. Offer: it is an offer and wants an answer.
-	negotiate struct {
-		Agent bool
-		SDP   []byte
-		Offer bool
-		Host  netip.Addr // of the far end's signalling, if it is new
-	}
-	// hangupCustomer, HangupAgent: end a leg.
-	hangupCustomer struct{ Cause string }
-	hangupAgent    struct{ Cause string }
-	// startFlow runs a flow for the customer or the agent, ending the one that runs there.
-	startFlow struct {
-		For    int
-		Gen    int
-		Kind   FlowKind
-		FlowID string
-	}
-	// stopFlow ends the flow that runs for somebody, and what it plays.
-	stopFlow struct{ For int }
-	// takeQueue asks the ACD for a place in line.
-	takeQueue struct{ Enqueue Enqueue }
-	// replyQueue answers the flow that asked for the queue.
-	replyQueue struct{ Err error }
-	// leaveQueue, ReportOffer, ReportJoined, ReportDone tell the ACD.
-	leaveQueue  struct{ ContactID string }
-	reportOffer struct {
-		OfferID string
-		Result  OfferResult
-	}
-	reportJoined struct{ OfferID string }
-	reportDone   struct{ OfferID string }
-	// dialAgent opens media for the agent and rings the device.
-	dialAgent struct {
-		Gen   int
-		Offer Offer
-	}
-	// join and Part connect and part the two medias.
-	join struct{}
-	part struct{}
-	// startRecording and StopRecording: Key is the blob key.
-	startRecording struct{ Key string }
-	stopRecording  struct{}
-	// startTimer and StopTimer.
-	startTimer struct {
-		Timer Timer
-		Gen   int
-		After time.Duration
-	}
-	stopTimer struct{ Timer Timer }
-	// closeMedia frees the media of a leg; QualityKnown follows.
-	closeMedia struct{ Agent bool }
-	// save writes the record of the open segment behind the call.
-	save struct{ Record contact.Record }
-	// closeSegment writes the final record of a segment. Last: the call is over when it is stored.
-	closeSegment struct {
-		Record contact.Record
-		Last   bool
-	}
-	// openSegment adds the record of a new segment.
-	openSegment struct{ Record contact.Record }
-	// tell records an event for whoever watches.
-	tell struct{ Kind, Detail string }
-)
-
-func (negotiate) isEffect()      {}
-func (hangupCustomer) isEffect() {}
-func (hangupAgent) isEffect()    {}
-func (startFlow) isEffect()      {}
-func (stopFlow) isEffect()       {}
-func (takeQueue) isEffect()      {}
-func (replyQueue) isEffect()     {}
-func (leaveQueue) isEffect()     {}
-func (reportOffer) isEffect()    {}
-func (reportJoined) isEffect()   {}
-func (reportDone) isEffect()     {}
-func (dialAgent) isEffect()      {}
-func (join) isEffect()           {}
-func (part) isEffect()           {}
-func (startRecording) isEffect() {}
-func (stopRecording) isEffect()  {}
-func (startTimer) isEffect()     {}
-func (stopTimer) isEffect()      {}
-func (closeMedia) isEffect()     {}
-func (save) isEffect()           {}
-func (closeSegment) isEffect()   {}
-func (openSegment) isEffect()    {}
-func (tell) isEffect()           {}
-
-// copyRecord gives a record that shares nothing that changes with r.
-func copyRecord(r contact.Record) contact.Record {
-	r.Attributes = maps.Clone(r.Attributes)
-	if r.Queue != nil {
-		q := *r.Queue
-		r.Queue = &q
-	}
-	if r.Agent != nil {
-		a := *r.Agent
-		r.Agent = &a
-	}
-	r.Recordings = append([]contact.Recording(nil), r.Recordings...)
-	return r
-}

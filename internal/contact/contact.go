@@ -43,6 +43,9 @@ const (
 	ContactFlowDisconnect DisconnectReason = "CONTACT_FLOW_DISCONNECT"
 	Expired               DisconnectReason = "EXPIRED"
 	Other                 DisconnectReason = "OTHER"
+	// Of contacts that we place.
+	OutboundDestinationError DisconnectReason = "OUTBOUND_DESTINATION_ENDPOINT_ERROR"
+	OutboundAttemptFailed    DisconnectReason = "OUTBOUND_ATTEMPT_FAILED"
 )
 
 // EndpointType says what an Endpoint's address is.
@@ -163,12 +166,14 @@ type Record struct {
 	ConnectedToSystemTimestamp time.Time `json:"connectedToSystemTimestamp,omitzero"`
 	DisconnectTimestamp        time.Time `json:"disconnectTimestamp,omitzero"`
 	LastUpdateTimestamp        time.Time `json:"lastUpdateTimestamp,omitzero"`
+	TransferCompletedTimestamp time.Time `json:"transferCompletedTimestamp,omitzero"`
 
 	Queue                   *QueueInfo        `json:"queue,omitempty"`
 	Agent                   *AgentInfo        `json:"agent,omitempty"`
 	AgentConnectionAttempts int               `json:"agentConnectionAttempts"`
 	Attributes              map[string]string `json:"attributes,omitempty"` // 32 KB in all
 	DisconnectReason        DisconnectReason  `json:"disconnectReason,omitempty"`
+	TransferredTo           *Endpoint         `json:"transferredToEndpoint,omitempty"`
 	DisconnectDetail        string            `json:"disconnectDetail,omitempty"` // one line for the operator: what ended it
 	Recordings              []Recording       `json:"recordings,omitempty"`
 	CustomerQuality         *Quality          `json:"customerQuality,omitempty"`

@@ -154,6 +154,7 @@ func chromiumCall(t *testing.T, hash string) {
 
 // talkTo is the server of the page.
 func talkTo(t *testing.T, s *media.Session, reports chan<- string) http.Handler {
+	t.Helper()
 	mux := http.NewServeMux()
 	mux.HandleFunc("GET /", func(w http.ResponseWriter, _ *http.Request) {
 		w.Header().Set("Content-Type", "text/html")

@@ -50,6 +50,7 @@ const (
 	ContactSearch          = "ContactSearch.View"
 	ListenRecordings       = "ListenCallRecordings"
 	DownloadRecordings     = "DownloadCallRecordings"
+	ManagerListenIn        = "ManagerListenIn"
 	InstanceView           = "Instance.View"
 	InstanceEdit           = "Instance.Edit"
 	TrunksView             = "Trunks.View"
@@ -66,7 +67,7 @@ func Permissions() []string {
 	list := []string{
 		BasicAgentAccess, OutboundCallAccess, RealTimeMetrics, ListenRecordings, DownloadRecordings,
 		"AccessMetrics", "HistoricalMetrics", "AgentActivityAudit", "DeleteCallRecordings", "RedactedData",
-		"ManagerListenIn", "RestrictTaskCreation", "ChatTestMode",
+		ManagerListenIn, "RestrictTaskCreation", "ChatTestMode",
 		ContactSearch, "ContactAttributes.View", "AgentTimeCard.View", "HistoricalChanges.View",
 		UsersEditPermission, QueuesEnableAndDisable, "AgentStates.EnableAndDisable", FlowsPublish, "Views.View",
 		NumbersView, NumbersClaim, NumbersEdit, NumbersRelease,
@@ -100,7 +101,7 @@ func DefaultSecurityProfiles(instanceID string) []*SecurityProfile {
 	agent := []string{BasicAgentAccess, OutboundCallAccess}
 	analyst := []string{
 		BasicAgentAccess, "AccessMetrics", RealTimeMetrics, "HistoricalMetrics", ContactSearch,
-		"ContactAttributes.View", ListenRecordings, "ManagerListenIn", "MetricsReports.View", "MetricsReports.Create",
+		"ContactAttributes.View", ListenRecordings, ManagerListenIn, "MetricsReports.View", "MetricsReports.Create",
 		"MetricsReports.Edit", "MetricsReports.Schedule", "Evaluation.View", "Evaluation.Create", "Evaluation.Edit",
 		"EvaluationForms.View", "AgentActivityAudit", "Queues.View", UsersView,
 	}

@@ -29,7 +29,7 @@ type Class struct {
 
 // Classify says what a number in its one form (see Normalize) is, when dialled in a region.
 func Classify(number, region string) Class {
-	if region != "" && phonenumbers.IsEmergencyNumber(strings.TrimPrefix(number, "+"), region) || isEmergencyAnywhere(number) {
+	if IsEmergency(number, region) || isEmergencyAnywhere(number) {
 		return Class{Country: region, Type: Emergency}
 	}
 	if !strings.HasPrefix(number, "+") {

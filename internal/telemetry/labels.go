@@ -44,7 +44,8 @@ func refusals() []Refusal {
 func disconnectReasons() []contact.DisconnectReason {
 	return []contact.DisconnectReason{
 		contact.CustomerDisconnect, contact.AgentDisconnect, contact.ThirdPartyDisconnect, contact.TelecomProblem,
-		contact.ContactFlowDisconnect, contact.Expired, contact.Other,
+		contact.ContactFlowDisconnect, contact.Expired, contact.OutboundDestinationError, contact.OutboundAttemptFailed,
+		contact.Other,
 	}
 }
 

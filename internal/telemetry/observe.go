@@ -33,6 +33,10 @@ type Sources struct {
 	CertificateSeconds func() map[string]float64 // until it expires, by the section of the configuration
 
 	// Counters: they grow only.
+	CallsOutgoing func() float64 // placed for a phone, or by the engine itself
+	CallTransfers func() float64
+	CallMoves     func() float64 // parties that moved from one call to another
+
 	HEPSent         func() float64 // SIP messages copied to the collector
 	HEPDropped      func() float64
 	InvitesAdmitted func() float64
@@ -68,6 +72,9 @@ func (m *Metrics) Observe(s Sources) error {
 	const gauge, counter = prometheus.GaugeValue, prometheus.CounterValue
 	return errors.Join(
 		m.GaugeFunc("ullim_calls_active", "Calls now.", s.ActiveCalls),
+		m.CounterFunc("ullim_calls_outgoing_total", "Calls placed for a phone or by the engine itself.", s.CallsOutgoing),
+		m.CounterFunc("ullim_call_transfers_total", "Transfers that were begun.", s.CallTransfers),
+		m.CounterFunc("ullim_call_moves_total", "Parties that took a place in another call: attended transfers, pick-ups.", s.CallMoves),
 		m.GaugeFunc("ullim_sip_legs", "SIP dialogs and attempts now.", s.SIPLegs),
 		m.GaugeFunc("ullim_sip_streams", "SIP connections over TCP, TLS and WebSocket now.", s.SIPStreams),
 		m.byName("ullim_sip_connections", "SIP connections, by transport.", "transport", gauge, s.SIPConnections),

@@ -53,6 +53,8 @@ ullim_contacts_closed_total{reason="CONTACT_FLOW_DISCONNECT"} 0
 ullim_contacts_closed_total{reason="CUSTOMER_DISCONNECT"} 1
 ullim_contacts_closed_total{reason="EXPIRED"} 0
 ullim_contacts_closed_total{reason="OTHER"} 1
+ullim_contacts_closed_total{reason="OUTBOUND_ATTEMPT_FAILED"} 0
+ullim_contacts_closed_total{reason="OUTBOUND_DESTINATION_ENDPOINT_ERROR"} 0
 ullim_contacts_closed_total{reason="TELECOM_PROBLEM"} 0
 ullim_contacts_closed_total{reason="THIRD_PARTY_DISCONNECT"} 0
 # HELP ullim_flow_actions_total Flow actions run, by type and outcome.
@@ -100,7 +102,7 @@ func all() Sources {
 		JobsBuried: func() map[string]float64 { return map[string]float64{} },
 		SIPLegs:    n(11), SIPStreams: n(12), InvitesAdmitted: n(13), SIPDropped: n(14), SIPRateLimited: n(15),
 		RecordingsUploaded: n(16), UploadFailures: n(17), RTPLate: n(18), SRTPRefused: n(19), RTCPSent: n(20),
-		RecordingsFailed: n(21), Conferences: n(22), Recordings: n(23),
+		RecordingsFailed: n(21), Conferences: n(22), Recordings: n(23), CallsOutgoing: n(24), CallTransfers: n(25), CallMoves: n(26),
 		Offers: func() map[string]float64 { return map[string]float64{"answered": 20, "missed": 1} },
 		Panics: func() map[string]float64 { return map[string]float64{"sip": 0} },
 	}

@@ -4,6 +4,8 @@ import (
 	"net/netip"
 	"slices"
 	"strings"
+
+	"ullim/media/srtp"
 )
 
 const defaultPtime = 20 // RFC 3551 §4.5
@@ -82,6 +84,22 @@ func Answer(l Local, offer Description) ([]byte, Session, error) {
 	s.Memory.Lines = l.lines(offer, at)
 	s.Memory.Numbers = merge(numbers(offer.Media[at]), l.Memory.Numbers)
 	return l.writeAnswer(offer, at, s), s, nil
+}
+
+// Check says why an offer would be refused by who takes these codecs and has this policy; nil: it would not. It is for a
+// dry run: nothing is agreed, and no keys are needed.
+func Check(codecs []string, policy Policy, offer []byte) error {
+	d, err := Parse(offer)
+	if err != nil {
+		return err
+	}
+	l := Local{Addr: netip.IPv4Unspecified(), Port: 9, Codecs: codecs, Policy: policy}
+	for _, suite := range srtp.Suites() {
+		l.Secrets.Keys = append(l.Secrets.Keys, srtp.NewKey(suite))
+	}
+	l.Secrets.Fingerprint = Fingerprint{"sha-256", "00"}
+	_, _, err = Answer(l, d)
+	return err
 }
 
 // Accept decides on the answer to our offer. errs.Invalid: they refused the stream, or answered what was not offered.

@@ -42,6 +42,25 @@ func TestR32WhatIsRequiredIsNeverPlain(t *testing.T) {
 	}
 }
 
+func TestADryRunSaysWhyAnOfferWouldBeRefused(t *testing.T) {
+	for _, c := range []struct {
+		policy     Policy
+		offer, why string
+	}{
+		{PlainPolicy, "m=audio 4 RTP/SAVP 0\r\na=crypto:1 " + theirKey(), ""},
+		{Browser, "m=audio 4 UDP/TLS/RTP/SAVPF 0\r\n" + fingerprint, ""},
+		{RequireSDES, "m=audio 4 RTP/AVP 0", "encryption is required and not offered"},
+		{PlainPolicy, "m=audio 4 RTP/AVP 18", "no codec in common with PCMU"},
+		{PlainPolicy, "m=image 4 udptl t38", "there is no audio over RTP"},
+		{PlainPolicy, "m=audio 4 RTP/SAVP 0", "its protection is not known"},
+	} {
+		err := Check([]string{PCMU}, c.policy, []byte(them(c.offer)))
+		if (err == nil) != (c.why == "") || err != nil && !strings.Contains(err.Error(), c.why) {
+			t.Errorf("%q to %q: %v", c.offer, c.policy, err)
+		}
+	}
+}
+
 func TestAnAnswerMustBeToWhatWasOffered(t *testing.T) {
 	sdes := "a=crypto:2 " + theirKey()
 	unoffered := srtp.NewKey(srtp.AES_256_CM_HMAC_SHA1_80)

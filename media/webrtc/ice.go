@@ -87,11 +87,7 @@ func (a *Agent) Refused() uint64 { return a.refused }
 // Check takes a STUN packet and gives the answer to send back to where it came from; nil: none. Strangers get no answer,
 // not even an error: RFC 8445 §7.3 would give them one, and make of the port a mirror.
 func (a *Agent) Check(packet []byte, from netip.AddrPort, now time.Time) (answer []byte) {
-	limit := &a.unknown
-	if a.Valid(from) {
-		limit = &a.known
-	}
-	if len(packet) > maxCheck || !from.IsValid() || !limit.take(now) {
+	if len(packet) > maxCheck || !from.IsValid() {
 		a.refused++
 		return nil
 	}
@@ -102,8 +98,12 @@ func (a *Agent) Check(packet []byte, from netip.AddrPort, now time.Time) (answer
 		}
 		return nil
 	}
-	ours, ok := a.authenticate(m)
-	if !ok {
+	limit := &a.unknown
+	if a.Valid(from) {
+		limit = &a.known
+	}
+	ours, ok := a.named(m) // strangers do not know the name: what they send uses nobody's rate up
+	if !ok || !limit.take(now) || stun.NewShortTermIntegrity(ours.Pwd).Check(m) != nil {
 		a.refused++
 		return nil
 	}
@@ -126,8 +126,8 @@ func (a *Agent) Check(packet []byte, from netip.AddrPort, now time.Time) (answer
 	return build(m, stun.BindingSuccess, mapped, integrity, stun.Fingerprint)
 }
 
-// authenticate finds the credentials of ours that a check was made with (RFC 8489 §9.1.3, RFC 8445 §7.2.2).
-func (a *Agent) authenticate(m *stun.Message) (Credentials, bool) {
+// named finds the credentials of ours that a check names (RFC 8489 §9.1.3, RFC 8445 §7.2.2).
+func (a *Agent) named(m *stun.Message) (Credentials, bool) {
 	name, err := m.Get(stun.AttrUsername)
 	if err != nil || len(name) > 513 {
 		return Credentials{}, false
@@ -141,7 +141,7 @@ func (a *Agent) authenticate(m *stun.Message) (Credentials, bool) {
 	}
 	for _, c := range a.ours {
 		if subtle.ConstantTimeCompare([]byte(c.Ufrag), []byte(ufrag)) == 1 {
-			return c, stun.NewShortTermIntegrity(c.Pwd).Check(m) == nil
+			return c, true
 		}
 	}
 	return Credentials{}, false

@@ -131,9 +131,16 @@ func TestChecksAreAnsweredAtABoundedRateAndAFloodStarvesNobody(t *testing.T) { /
 	if a.Check(usual(t), here, begin.Add(10*time.Millisecond)) == nil {
 		t.Error("a flood keeps the far end from being heard")
 	}
+	nameless := check(t, "another1:"+theirs, ours.Pwd)
+	for range 10_000 {
+		a.Check(nameless, here, begin.Add(time.Second))
+	}
+	if a.Check(usual(t), netip.AddrPortFrom(there.Addr(), 9), begin.Add(time.Second)) == nil {
+		t.Error("a flood of strangers keeps a new path from being found")
+	}
 	answered := 0
 	for range 1000 {
-		if a.Check(usual(t), here, begin.Add(20*time.Millisecond)) != nil {
+		if a.Check(usual(t), here, begin.Add(2*time.Second)) != nil {
 			answered++
 		}
 	}

@@ -53,7 +53,7 @@ type System struct {
 	Calls   int       `json:"Calls"` // contacts in progress on this node
 }
 
-// Options are what the face works on. All but Traces and NameFree are required.
+// Options are what the face works on. All but Traces, NameFree and TrunkState are required.
 type Options struct {
 	Instances        resource.Store[*identity.Instance]
 	Users            resource.Store[*identity.User]
@@ -69,6 +69,7 @@ type Options struct {
 	Realm         string // of SIP digest
 	Registrations Registrations
 	Contacts      Contacts
+	Calls         Calls
 	Recordings    Recordings
 	PromptAudio   PromptAudio
 	Guard         Guard
@@ -78,12 +79,14 @@ type Options struct {
 	Traces Traces
 	// NameFree refuses (errs.Duplicate) a device name that another instance of the realm has.
 	NameFree func(ctx context.Context, name string) error
+	// TrunkState is what a trunk is doing on this node.
+	TrunkState func(trunkID string) sip.TrunkState
 }
 
 func (o *Options) complete() bool {
 	return o.Instances != nil && o.Users != nil && o.SecurityProfiles != nil && o.AccessKeys != nil && o.Trunks != nil &&
 		o.Devices != nil && o.Numbers != nil && o.Prompts != nil && o.Sealer != nil && o.Realm != "" &&
-		o.Registrations != nil && o.Contacts != nil && o.Recordings != nil && o.PromptAudio != nil && o.System != nil &&
+		o.Registrations != nil && o.Contacts != nil && o.Calls != nil && o.Recordings != nil && o.PromptAudio != nil && o.System != nil &&
 		o.OutboundPolicies != nil && o.Guard != nil && o.Waiting != nil
 }
 
@@ -104,6 +107,7 @@ func Table(o Options) (*rest.Table, error) {
 	s.accessKeys(t)
 	s.recordings(t)
 	s.traces(t)
+	s.participants(t)
 	s.settings(t)
 	s.audio(t)
 	s.guard(t)

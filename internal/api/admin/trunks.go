@@ -3,6 +3,8 @@ package admin
 import (
 	"context"
 
+	"github.com/google/uuid"
+
 	"ullim/internal/api/rest"
 	"ullim/internal/errs"
 	"ullim/internal/identity"
@@ -15,28 +17,12 @@ func (s *service) trunks(t *rest.Table) {
 	rest.Op(t, "CreateTrunk", "POST", "/trunks", identity.TrunksEdit, s.createTrunk)
 	rest.Op(t, "ListTrunks", "GET", "/trunks", identity.TrunksView, s.listTrunks)
 	rest.Op(t, "DescribeTrunk", "GET", one, identity.TrunksView, s.describeTrunk)
+	rest.Op(t, "DescribeTrunkState", "GET", one+"/state", identity.TrunksView, s.describeTrunkState)
 	rest.Op(t, "UpdateTrunk", "PUT", one, identity.TrunksEdit, s.updateTrunk)
 	rest.Op(t, "DeleteTrunk", "DELETE", one, identity.TrunksEdit, s.deleteTrunk)
 }
 
-// trunkConfig is what a trunk is set up with. The password is written and never read.
-type trunkConfig struct {
-	Name        string   `json:"Name"`
-	Description string   `json:"Description,omitempty"`
-	Addresses   []string `json:"Addresses,omitempty"`
-	Username    string   `json:"Username,omitempty"`
-	Password    string   `json:"Password,omitempty"`
-	Codecs      []string `json:"Codecs,omitempty"`
-	Region      string   `json:"Region,omitempty"`
-	MaxChannels int      `json:"MaxChannels,omitempty"`
-	MaxCPS      int      `json:"MaxCps,omitempty"`
-	Disabled    bool     `json:"Disabled,omitempty"`
-
-	AllowRefer    bool     `json:"AllowRefer,omitempty"`
-	RedirectHosts []string `json:"RedirectHosts,omitempty"`
-}
-
-func (in *trunkConfig) apply(t *sip.Trunk, realm string) error {
+func (in *trunkConfig) apply(t *sip.Trunk, realm string, sealer *identity.Sealer) error {
 	if in.Password != "" && in.Username == "" {
 		return errs.Field("Username", "is required with Password")
 	}
@@ -46,7 +32,10 @@ func (in *trunkConfig) apply(t *sip.Trunk, realm string) error {
 	renamed := in.Username != t.Username
 	t.Name, t.Description, t.Addresses, t.Username = in.Name, in.Description, in.Addresses, in.Username
 	t.Codecs, t.Region, t.MaxChannels, t.MaxCPS, t.Disabled = in.Codecs, in.Region, in.MaxChannels, in.MaxCPS, in.Disabled
-	t.AllowRefer, t.RedirectHosts = in.AllowRefer, in.RedirectHosts
+	in.applyOutgoing(t)
+	if err := in.applyLogin(t, sealer); err != nil {
+		return err
+	}
 	switch {
 	case in.Username == "":
 		t.HA1MD5, t.HA1SHA256 = "", ""
@@ -58,39 +47,17 @@ func (in *trunkConfig) apply(t *sip.Trunk, realm string) error {
 	return nil
 }
 
-type trunk struct {
-	TrunkID          string            `json:"TrunkId"`
-	Name             string            `json:"Name"`
-	Description      string            `json:"Description,omitempty"`
-	Addresses        []string          `json:"Addresses"`
-	Username         string            `json:"Username,omitempty"`
-	Codecs           []string          `json:"Codecs"`
-	Region           string            `json:"Region,omitempty"`
-	MaxChannels      int               `json:"MaxChannels"`
-	MaxCPS           int               `json:"MaxCps"`
-	Disabled         bool              `json:"Disabled"`
-	AllowRefer       bool              `json:"AllowRefer"`
-	RedirectHosts    []string          `json:"RedirectHosts,omitempty"`
-	Tags             map[string]string `json:"Tags,omitempty"`
-	LastModifiedTime rest.Time         `json:"LastModifiedTime,omitzero"`
-}
-
-func trunkOf(t *sip.Trunk) trunk {
-	return trunk{
-		TrunkID: t.ID, Name: t.Name, Description: t.Description, Addresses: append([]string{}, t.Addresses...),
-		Username: t.Username, Codecs: append([]string{}, t.Codecs...), Region: t.Region, MaxChannels: t.MaxChannels,
-		MaxCPS: t.MaxCPS, Disabled: t.Disabled, Tags: t.Tags, LastModifiedTime: rest.At(t.ModifiedAt),
-		AllowRefer: t.AllowRefer, RedirectHosts: t.RedirectHosts,
-	}
-}
-
 type createTrunkOutput struct {
 	TrunkID string `json:"TrunkId"`
 }
 
 func (s *service) createTrunk(ctx context.Context, c *rest.Call, in *trunkConfig) (*createTrunkOutput, error) {
-	t := &sip.Trunk{Meta: resource.Meta{InstanceID: c.Instance()}}
-	if err := in.apply(t, s.Realm); err != nil {
+	id, err := uuid.NewV7() // now, because the password is sealed for it
+	if err != nil {
+		return nil, err
+	}
+	t := &sip.Trunk{Meta: resource.Meta{ID: id.String(), InstanceID: c.Instance()}}
+	if err := in.apply(t, s.Realm, s.Sealer); err != nil {
 		return nil, err
 	}
 	if err := s.Trunks.Create(ctx, t); err != nil {
@@ -137,32 +104,11 @@ func (s *service) describeTrunk(ctx context.Context, c *rest.Call, in *trunkInpu
 	return &describeTrunkOutput{Trunk: trunkOf(t)}, nil
 }
 
-type updateTrunkInput struct {
-	TrunkID     string   `json:"-" path:"TrunkId" ref:"trunk"`
-	Name        string   `json:"Name"`
-	Description string   `json:"Description,omitempty"`
-	Addresses   []string `json:"Addresses,omitempty"`
-	Username    string   `json:"Username,omitempty"`
-	Password    string   `json:"Password,omitempty"` // missing: as it is
-	Codecs      []string `json:"Codecs,omitempty"`
-	Region      string   `json:"Region,omitempty"`
-	MaxChannels int      `json:"MaxChannels,omitempty"`
-	MaxCPS      int      `json:"MaxCps,omitempty"`
-	Disabled    bool     `json:"Disabled,omitempty"`
-
-	AllowRefer    bool     `json:"AllowRefer,omitempty"`
-	RedirectHosts []string `json:"RedirectHosts,omitempty"`
-}
-
-// updateTrunk replaces the whole configuration but the password, which stays if none is given.
+// updateTrunk replaces the whole configuration but the passwords, which stay if none are given.
 func (s *service) updateTrunk(ctx context.Context, c *rest.Call, in *updateTrunkInput) (*rest.Empty, error) {
-	config := &trunkConfig{
-		Name: in.Name, Description: in.Description, Addresses: in.Addresses, Username: in.Username, Password: in.Password,
-		Codecs: in.Codecs, Region: in.Region, MaxChannels: in.MaxChannels, MaxCPS: in.MaxCPS, Disabled: in.Disabled,
-		AllowRefer: in.AllowRefer, RedirectHosts: in.RedirectHosts,
-	}
+	config := in.config()
 	_, err := resource.Edit(ctx, s.Trunks, c.Instance(), in.TrunkID, func(t *sip.Trunk) error {
-		return config.apply(t, s.Realm)
+		return config.apply(t, s.Realm, s.Sealer)
 	})
 	return done(err)
 }

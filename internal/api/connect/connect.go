@@ -77,12 +77,13 @@ type Options struct {
 	Agents      Agents
 	PromptAudio PromptAudio
 	Contacts    Contacts
+	Calls       Calls
 }
 
 func (o *Options) complete() bool {
 	return o.Instances != nil && o.Users != nil && o.SecurityProfiles != nil && o.AccessKeys != nil && o.Devices != nil &&
 		o.Queues != nil && o.Hours != nil && o.RoutingProfiles != nil && o.AgentStatuses != nil && o.Prompts != nil && o.Numbers != nil && o.Flows != nil && o.Agents != nil && o.PromptAudio != nil &&
-		o.Contacts != nil
+		o.Contacts != nil && o.Calls != nil
 }
 
 // service has the handlers.
@@ -108,5 +109,6 @@ func Table(o Options) (*rest.Table, error) {
 	s.prompts(t)
 	s.numbers(t)
 	s.contacts(t)
+	s.tapes(t)
 	return t, nil
 }

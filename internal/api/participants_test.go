@@ -1,0 +1,134 @@
+package api_test
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/http"
+	"strings"
+	"sync"
+	"testing"
+
+	"github.com/aws/aws-sdk-go-v2/aws"
+	awsconnect "github.com/aws/aws-sdk-go-v2/service/connect"
+	"github.com/aws/aws-sdk-go-v2/service/connect/types"
+
+	"ullim/internal/call"
+	"ullim/internal/errs"
+)
+
+// fakeCalls remembers what was asked of live contacts; one is live, of ours.
+type fakeCalls struct {
+	mu    sync.Mutex
+	asked []string
+}
+
+const liveContact = "33333333-3333-4333-8333-333333333333"
+
+func (f *fakeCalls) note(instanceID, contactID, format string, args ...any) error {
+	if instanceID != ours || contactID != liveContact {
+		return errs.New(errs.NotFound, "no contact %s is in progress", contactID)
+	}
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.asked = append(f.asked, fmt.Sprintf(format, args...))
+	return nil
+}
+
+func (f *fakeCalls) Tape(_ context.Context, instanceID, contactID string, do call.TapeAction) error {
+	return f.note(instanceID, contactID, "tape %d", do)
+}
+
+func (f *fakeCalls) Participants(instanceID, contactID string) ([]call.Participant, error) {
+	err := f.note(instanceID, contactID, "list")
+	return []call.Participant{
+		{ID: -1, Role: call.RoleCustomer, State: "CONNECTED", Address: "+8210"},
+		{ID: 9, Role: call.RoleSupervisor, Hears: call.Coach, State: "RINGING", UserID: "u"},
+	}, err
+}
+
+func (f *fakeCalls) Invite(_ context.Context, instanceID, contactID string, i call.Invitation) error {
+	return f.note(instanceID, contactID, "invite %s%s %v %d", i.UserID, i.Number, i.Supervisor, i.Hears)
+}
+
+func (f *fakeCalls) Remove(_ context.Context, instanceID, contactID string, n int) error {
+	return f.note(instanceID, contactID, "remove %d", n)
+}
+
+func (f *fakeCalls) Hold(_ context.Context, instanceID, contactID string, n int, on bool) error {
+	return f.note(instanceID, contactID, "hold %d %v", n, on)
+}
+
+func (f *fakeCalls) Mute(_ context.Context, instanceID, contactID string, n int, on bool) error {
+	return f.note(instanceID, contactID, "mute %d %v", n, on)
+}
+
+func TestR10RecordingIsControlledThroughTheSDK(t *testing.T) {
+	w := newWorld(t)
+	c, ctx := w.client("admin"), t.Context()
+	id, live := aws.String(ours), aws.String(liveContact)
+	all := &types.VoiceRecordingConfiguration{VoiceRecordingTrack: types.VoiceRecordingTrackAll}
+	_, err := c.StartContactRecording(ctx, &awsconnect.StartContactRecordingInput{
+		InstanceId: id, ContactId: live, InitialContactId: live, VoiceRecordingConfiguration: all,
+	})
+	must(t, err)
+	_, err = c.SuspendContactRecording(ctx, &awsconnect.SuspendContactRecordingInput{InstanceId: id, ContactId: live, InitialContactId: live})
+	must(t, err)
+	_, err = c.ResumeContactRecording(ctx, &awsconnect.ResumeContactRecordingInput{InstanceId: id, ContactId: live, InitialContactId: live})
+	must(t, err)
+	_, err = c.StopContactRecording(ctx, &awsconnect.StopContactRecordingInput{InstanceId: id, ContactId: live, InitialContactId: live})
+	must(t, err)
+	if got := strings.Join(w.calls.asked, ", "); got != "tape 0, tape 2, tape 3, tape 1" {
+		t.Errorf("asked %s", got)
+	}
+	all.VoiceRecordingTrack = types.VoiceRecordingTrackFromAgent
+	_, err = c.StartContactRecording(ctx, &awsconnect.StartContactRecordingInput{
+		InstanceId: id, ContactId: live, InitialContactId: live, VoiceRecordingConfiguration: all,
+	})
+	if err == nil || !strings.Contains(err.Error(), "VoiceRecordingTrack") {
+		t.Errorf("one side alone: %v", err)
+	}
+	other := aws.String("44444444-4444-4444-8444-444444444444")
+	_, err = c.StopContactRecording(ctx, &awsconnect.StopContactRecordingInput{InstanceId: id, ContactId: other, InitialContactId: other})
+	if notFound := new(types.ResourceNotFoundException); !errors.As(err, &notFound) {
+		t.Errorf("a contact that is not live: %v", err)
+	}
+}
+
+func TestSupervisorsAndThirdPartiesAreAddedToContacts(t *testing.T) {
+	w := newWorld(t)
+	path := "/contacts/" + liveContact + "/participants"
+	user := w.person(ours, w.routing, "sue", w.profile["Admin"])
+	var list struct {
+		Participants []struct {
+			Number int
+			Role   string
+		}
+	}
+	w.admin("admin", http.MethodGet, path, "", &list)
+	if len(list.Participants) != 2 || list.Participants[1].Role != "COACH" || list.Participants[0].Number != -1 {
+		t.Errorf("listed %+v", list)
+	}
+	w.admin("admin", http.MethodPost, path, `{"Role":"MONITOR","UserId":"`+user.ID+`"}`, nil)
+	w.admin("admin", http.MethodPost, path, `{"Role":"THIRD_PARTY","PhoneNumber":"+82255512345"}`, nil)
+	w.admin("admin", http.MethodPost, path+"/-1", `{"OnHold":true,"Muted":false}`, nil)
+	w.admin("admin", http.MethodDelete, path+"/9", "", nil)
+	want := "list, invite " + user.ID + " true 1, invite +82255512345 false 0, hold -1 true, mute -1 false, remove 9"
+	if got := strings.Join(w.calls.asked, ", "); got != want {
+		t.Errorf("asked %s, want %s", got, want)
+	}
+	for body, names := range map[string]string{
+		`{"Role":"SPY","UserId":"` + user.ID + `"}`:                                "Role",
+		`{"Role":"MONITOR"}`:                                                       "UserId",
+		`{"Role":"MONITOR","PhoneNumber":"+8210"}`:                                 "UserId",
+		`{"Role":"BARGE","UserId":"` + user.ID + `","PhoneNumber":"+82255512345"}`: "UserId",
+	} {
+		status, _, answer := w.do("admin", http.MethodPost, "/admin/v1"+path, body)
+		if status != http.StatusBadRequest || !strings.Contains(string(answer), names) {
+			t.Errorf("%s: %d %s", body, status, answer)
+		}
+	}
+	if status, _, _ := w.do("boss", http.MethodGet, "/admin/v1"+path, ""); status != http.StatusNotFound {
+		t.Errorf("another instance sees the contact: %d", status)
+	}
+}

@@ -1,0 +1,423 @@
+package call
+
+import (
+	"errors"
+	"fmt"
+	"math/rand/v2"
+	"slices"
+	"testing"
+	"time"
+
+	"ullim/internal/contact"
+	"ullim/internal/errs"
+)
+
+// A world that answers every effect at random, in any order, must always see the call end with everything released.
+func TestWhateverHappensTheCallEndsOnceAndNothingStaysReserved(t *testing.T) {
+	starts := []func() State{newState, outgoingState, flowCallState}
+	reached := map[string]int{}
+	for seed := range uint64(9000) {
+		rng := rand.New(rand.NewPCG(seed, 1))
+		w := newTestWorld(t, seed, rng, starts[seed%uint64(len(starts))]())
+		for range 80 {
+			w.turn()
+			w.surprise()
+		}
+		w.calm = true
+		w.pending = append(w.pending, stopAsked{Reason: contact.Other, Detail: "the world ends"})
+		for range 400 {
+			if len(w.pending) == 0 {
+				break
+			}
+			w.turn()
+		}
+		w.check()
+		for k, n := range w.reached {
+			reached[k] += n
+		}
+		if t.Failed() {
+			return
+		}
+	}
+	for _, k := range []string{
+		"transferred", "transfer failed", "lent", "adopted", "conference", "recorded twice", "flow transfer", "notified",
+		"supervisor", "requeued",
+	} {
+		if reached[k] < 5 {
+			t.Errorf("the worlds came to %q only %d times: they prove nothing about it", k, reached[k])
+		}
+	}
+}
+
+// outgoingState is a call from a device, flowCallState one that the engine places.
+func outgoingState() State {
+	s := outgoing(Callee{Number: "+8225551234"}, Target{InstanceID: "i1"}, Party{
+		ID: firstParty, Role: RoleAgent, Media: true, Person: Person{ID: "u1", Username: "kim"},
+	})
+	s.Caller, s.AgentGen, s.NextID, s.Alias, s.Record.ID = firstParty, firstParty, "n0", "acme", "c1"
+	return s
+}
+
+func flowCallState() State {
+	s := outgoing(Callee{Number: "+8225551234"}, Target{InstanceID: "i1"})
+	s.NextID, s.Alias, s.Record.ID = "n0", "acme", "c1"
+	return s
+}
+
+type testWorld struct {
+	t       *testing.T
+	seed    uint64
+	rng     *rand.Rand
+	s       State
+	calm    bool // nothing new happens any more
+	pending []Event
+	offers  map[string]string // id -> "live", "joined", "ended"
+	nextID  int
+	queued  bool
+	taping  string
+	medias  map[int]bool // open
+	refers  map[int]int  // REFERs by a party that were taken and have no outcome yet
+	closes  map[string]int
+	opened  map[string]bool
+	reached map[string]int
+}
+
+func newTestWorld(t *testing.T, seed uint64, rng *rand.Rand, s State) *testWorld {
+	t.Helper()
+	w := &testWorld{
+		t: t, seed: seed, rng: rng, s: s, offers: map[string]string{}, medias: map[int]bool{}, refers: map[int]int{},
+		closes: map[string]int{}, opened: map[string]bool{"c1": true}, reached: map[string]int{},
+	}
+	for _, p := range s.Parties {
+		if p.Stage == partyComing { // the media of others is opened when they are dialled
+			w.medias[p.ID] = true
+		}
+	}
+	w.step(begun{})
+	w.pending = append(w.pending, partyLeg{Party: s.Customer, LegEvent: answered})
+	return w
+}
+
+func (w *testWorld) turn() {
+	if len(w.pending) == 0 {
+		return
+	}
+	i := w.rng.IntN(len(w.pending))
+	e := w.pending[i]
+	w.pending = slices.Delete(w.pending, i, i+1)
+	w.step(e)
+}
+
+func (w *testWorld) step(e Event) {
+	if w.s.NextID == "" && w.s.Phase >= PhaseTalking {
+		w.nextID++
+		w.s.NextID = fmt.Sprint("n", w.nextID)
+	}
+	before := w.s.Phase
+	var effects []Effect
+	w.s, effects = Step(w.s, e, time.Now())
+	for _, eff := range effects {
+		w.answer(eff)
+	}
+	w.audio(before, e)
+}
+
+// audio proves that whoever listens has something to hear, and from one source only.
+func (w *testWorld) audio(before Phase, e Event) {
+	if wired(&w.s).equal(w.s.Wired) == false {
+		w.t.Errorf("seed %d: what is in force is not what the state says after %T", w.seed, e)
+	}
+	bridged := func(id int) bool {
+		return slices.ContainsFunc(w.s.Wired.Bridge, func(m member) bool { return m.Party == id })
+	}
+	for _, p := range w.s.Parties {
+		sources := 0
+		if bridged(p.ID) {
+			sources++
+		}
+		for _, x := range w.s.Wired.Sounds {
+			if x.Party == p.ID {
+				sources++
+			}
+		}
+		if sources > 0 && w.s.hasFlow(p.ID) {
+			sources++
+		} else if w.s.hasFlow(p.ID) {
+			sources = 1
+		}
+		if sources > 1 {
+			w.t.Errorf("seed %d: party %d hears %d things in %s after %T %+v", w.seed, p.ID, sources, w.s.Phase, e, w.s.Wired)
+		}
+		waits := w.s.Phase >= PhaseQueued && w.s.Phase < PhaseRemaining || w.s.Phase == PhaseEnqueueing && w.s.Requeued
+		if p.ID == w.s.Customer && p.talks() && !p.Held && waits && sources == 0 && !w.s.parked(p.ID) {
+			w.t.Errorf("seed %d: the customer hears nothing in %s, which was %s before %T", w.seed, w.s.Phase, before, e)
+		}
+	}
+}
+
+func (w *testWorld) anybody() int {
+	if len(w.s.Parties) == 0 {
+		return 0
+	}
+	return w.s.Parties[w.rng.IntN(len(w.s.Parties))].ID
+}
+
+func (w *testWorld) post(es ...Event) { w.pending = append(w.pending, es...) }
+
+func (w *testWorld) leg(id int, e LegEvent) { w.post(partyLeg{Party: id, LegEvent: e}) }
+
+// surprise is something that happens from outside.
+func (w *testWorld) surprise() {
+	switch w.rng.IntN(30) {
+	case 0:
+		w.nextID++
+		w.post(targetSet{Target: TargetQueue{ID: "q", Name: "q"}},
+			enqueueAsked{Gen: w.s.Flow[ofCustomer], NewID: fmt.Sprint("n", w.nextID)})
+	case 1, 2:
+		w.leg(w.s.AgentGen, answered)
+	case 3:
+		w.leg(w.anybody(), bye)
+	case 4:
+		w.post(recordingSet{On: w.rng.IntN(3) > 0})
+	case 5:
+		w.post(timerFired{Timer: Timer(w.rng.IntN(int(timers))), Gen: w.anybody(), Packets: w.rng.Uint64N(3)})
+	case 6:
+		w.post(hookSet{Kind: FlowDisconnect, FlowID: "f"})
+	case 7:
+		w.post(mediaDead{Party: w.anybody()})
+	case 8, 9, 10:
+		if w.queued {
+			w.nextID++
+			o := offer
+			o.ID = fmt.Sprint("o", w.nextID)
+			w.offers[o.ID] = "live"
+			w.post(offered{Offer: o})
+		}
+	case 11, 12, 13:
+		r := &Refer{Target: "x"}
+		if w.rng.IntN(3) == 0 {
+			r.Replaces = &DialogID{CallID: "y"}
+		}
+		by := w.s.AgentGen
+		if w.rng.IntN(4) == 0 {
+			by = w.anybody()
+		}
+		w.leg(by, LegEvent{Kind: LegRefer, Refer: r})
+	case 14, 15:
+		w.leg(w.s.Transfer.To, []LegEvent{
+			answered,
+			{Kind: LegEnded, Cause: CauseRejected, Code: 486},
+			{Kind: LegProgress, Code: 180},
+			answered,
+			{Kind: LegProgress, Code: 183, SDP: []byte("v=0")},
+			{Kind: LegEnded, Cause: CauseTimeout},
+		}[w.rng.IntN(6)])
+	case 16:
+		w.post(negotiated{Party: w.anybody(), Held: w.rng.IntN(2) == 0, Early: w.rng.IntN(3) == 0})
+	case 17, 18:
+		c := Callee{Number: "+82255"}
+		if w.rng.IntN(2) == 0 {
+			c.Person = &Person{ID: "u9", Username: "yun"}
+		}
+		w.post(inviteAsked{Callee: c, Hears: Role(w.rng.IntN(3)), Monitor: w.rng.IntN(2) == 0})
+	case 19, 20:
+		w.leg(w.anybody(), answered)
+	case 21:
+		w.post(holdAsked{Party: w.anybody(), On: w.rng.IntN(2) == 0}, muteAsked{Party: w.anybody(), On: w.rng.IntN(2) == 0})
+	case 22:
+		w.post(removeAsked{Party: w.anybody()})
+	case 23:
+		w.post(tapeAsked{Do: TapeAction(w.rng.IntN(4))})
+	case 24:
+		e := takeOver{Party: w.anybody(), Newcomer: Party{Person: Person{ID: "u7", Username: "lee"}}}
+		if w.rng.IntN(2) == 0 {
+			e.Newcomer.Person, e.From = Person{}, &contact.Record{ID: "other", InitialContactID: "first"}
+		}
+		w.post(e)
+	case 25:
+		w.leg(w.s.Customer, LegEvent{Kind: LegProgress, Code: 180})
+	case 26:
+		w.leg(w.anybody(), LegEvent{Kind: LegEnded, Cause: CauseTransport})
+	case 27:
+		w.leg(w.s.Customer, LegEvent{Kind: LegProgress, Code: 183, SDP: []byte("v=0")})
+	}
+}
+
+func (w *testWorld) answer(e Effect) {
+	w.count(e)
+	switch e := e.(type) {
+	case startFlow:
+		if e.Kind != FlowInbound && e.Kind != FlowDisconnect {
+			w.post(flowDone{
+				Gen: e.Gen, Kind: e.Kind,
+				Outcome: []FlowOutcome{FlowEnded, FlowFailed, FlowEnded, FlowQueued}[w.rng.IntN(4)],
+			})
+		}
+	case takeQueue, leaveQueue, reportJoined, reportOffer, reportDone:
+		w.queue(e)
+	case dial:
+		w.medias[e.Party] = true
+	case adopt:
+		w.medias[e.Party] = true
+	case negotiate:
+		w.post(negotiated{Party: e.Party, Early: e.Early})
+	case closeMedia:
+		if !w.medias[e.Party] {
+			w.t.Errorf("seed %d: media %d closed twice, or never opened", w.seed, e.Party)
+		}
+		delete(w.medias, e.Party)
+		w.later(qualityKnown{Party: e.Party})
+	case startRecording:
+		if w.taping != "" {
+			w.t.Errorf("seed %d: two recordings at once", w.seed)
+		}
+		w.taping = e.Key
+	case stopRecording:
+		if w.taping == "" {
+			w.t.Errorf("seed %d: a recording was stopped twice", w.seed)
+		}
+		w.post(recordingDone{Key: w.taping})
+		w.taping = ""
+	case resolve:
+		r := resolved{Gen: e.Gen, Callee: Callee{Number: "+822"}}
+		switch w.rng.IntN(5) {
+		case 0:
+			r.Err = errs.New(errs.NotFound, "nobody")
+		case 1:
+			r.FlowID, r.Number = "f2", "+8215"
+		case 2:
+			r.Callee.Person = &Person{ID: "u5", Username: "choi"}
+		}
+		w.post(r)
+	case lend:
+		m := moved{Gen: e.Gen, Next: "c9"}
+		if w.rng.IntN(2) == 0 {
+			m.Err = errors.New("not there")
+		} else {
+			delete(w.medias, e.Party)
+		}
+		w.post(m)
+	case notify:
+		w.notified(e)
+	case openSegment:
+		w.opened[e.Record.ID] = true
+	case closeSegment:
+		w.closes[e.Record.ID]++
+		if e.Last {
+			w.post(stored{})
+		}
+	}
+}
+
+// later steps an event after what is being done now: as the actor does with what an effect gives at once.
+func (w *testWorld) later(e Event) { w.post(e) }
+
+func (w *testWorld) notified(e notify) {
+	switch {
+	case e.Code == 491 || e.Code == 403 && w.refers[e.Party] == 0: // a REFER that was not taken
+	case e.Code == 100:
+		w.refers[e.Party]++
+	case e.Code >= 200 && w.refers[e.Party] > 0:
+		w.refers[e.Party]--
+		w.reached["notified"]++
+	case e.Code < 200 && w.refers[e.Party] == 0:
+		w.t.Errorf("seed %d: party %d hears of a transfer that is over: %d", w.seed, e.Party, e.Code)
+	}
+}
+
+// queue is the ACD.
+func (w *testWorld) queue(e Effect) {
+	switch e := e.(type) {
+	case takeQueue:
+		if w.queued {
+			w.t.Errorf("seed %d: queued twice", w.seed)
+		}
+		w.queued = true
+		w.post(enqueueDone{})
+	case leaveQueue:
+		w.queued = false
+	case reportJoined:
+		w.queued, w.offers[e.OfferID] = false, "joined"
+	case reportOffer:
+		if e.Result != OfferAnswered {
+			if w.offers[e.OfferID] != "live" {
+				w.t.Errorf("seed %d: offer %s ended while %s", w.seed, e.OfferID, w.offers[e.OfferID])
+			}
+			w.offers[e.OfferID] = "ended"
+		}
+	case reportDone:
+		if w.offers[e.OfferID] != "joined" {
+			w.t.Errorf("seed %d: offer %s done while %s", w.seed, e.OfferID, w.offers[e.OfferID])
+		}
+		w.offers[e.OfferID] = "ended"
+	}
+}
+
+// count notes that the world came to something, so that the test proves something.
+func (w *testWorld) count(e Effect) {
+	switch e := e.(type) {
+	case tell:
+		w.reached[e.Kind]++
+		if e.Kind == "transferred" && w.s.Phase == PhaseFlow {
+			w.reached["flow transfer"]++
+		}
+	case lend:
+		w.reached["lent"]++
+	case adopt:
+		w.reached["adopted"]++
+	case join:
+		if len(e.Bridge) > 2 {
+			w.reached["conference"]++
+		}
+		if slices.ContainsFunc(e.Bridge, func(m member) bool { return m.Role != Speaker }) {
+			w.reached["supervisor"]++
+		}
+	case startRecording:
+		if len(w.s.Record.Recordings) > 1 {
+			w.reached["recorded twice"]++
+		}
+	case takeQueue:
+		if w.s.Requeued {
+			w.reached["requeued"]++
+		}
+	}
+}
+
+func (w *testWorld) check() {
+	bad := func(format string, args ...any) {
+		w.t.Helper()
+		w.t.Errorf("seed %d: "+format, append([]any{w.seed}, args...)...)
+	}
+	if w.s.Phase != PhaseEnded {
+		bad("the call hangs in %s: %+v", w.s.Phase, w.s)
+	}
+	if w.queued {
+		bad("still in the queue")
+	}
+	if w.taping != "" {
+		bad("still recording")
+	}
+	for id, state := range w.offers {
+		if state != "ended" {
+			bad("offer %s is %s", id, state)
+		}
+	}
+	for id := range w.opened {
+		if w.closes[id] != 1 {
+			bad("segment %s was closed %d times", id, w.closes[id])
+		}
+	}
+	for id := range w.closes {
+		if !w.opened[id] {
+			bad("segment %s was closed and never opened", id)
+		}
+	}
+	for id := range w.medias {
+		bad("media of party %d is open", id)
+	}
+	for id, n := range w.refers {
+		if n != 0 {
+			bad("party %d was never told how the transfer went", id)
+		}
+	}
+}
