@@ -20,7 +20,8 @@ func TestT03R25FirstSRVTargetDeadSecond503ThirdAnswers(t *testing.T) {
 		defer s.close()
 		s.dns.set(func(z *zone) {
 			z.srv["_sip._udp.carrier.example"] = []*net.SRV{
-				{Target: "dead.example.", Port: 5060, Priority: 1}, {Target: "busy.example.", Port: 5060, Priority: 2},
+				{Target: "dead.example.", Port: 5060, Priority: 1},
+				{Target: "busy.example.", Port: 5060, Priority: 2},
 				{Target: "good.example.", Port: 5060, Priority: 3},
 			}
 			z.addrs = map[string][]string{
