@@ -50,31 +50,30 @@ func bodies(reqs []*sipgo.Request) []string {
 func TestWaitingMessagesAreTold(t *testing.T) {
 	state := &memoryStates{}
 	run(t, func(s *stage) {
-		t := s.t
 		p := s.phone(deviceAddr)
 		p.answersRequests()
 		contact := "Contact: <sip:" + deviceName + "@" + deviceAddr + ">"
 		s.ep.SetWaiting(contactUser, 1, 0)
 		d := p.ask("SUBSCRIBE", "sub", contact, "Event: message-summary", "Expires: 600")
 		d.learnFrom(p.response("2 SUBSCRIBE", 200))
-		same(t, "expires", p.response("2 SUBSCRIBE", 200).GetHeader("Expires").Value(), "600")
+		same(s.t, "expires", p.response("2 SUBSCRIBE", 200).GetHeader("Expires").Value(), "600")
 		s.ep.SetWaiting(contactUser, 2, 8)
 		s.ep.SetWaiting(contactUser, 2, 8)
 		synctest.Wait()
-		same(t, "told", bodies(p.requests(sipgo.NOTIFY)), []string{"active 1/0", "active 2/8"})
+		same(s.t, "told", bodies(p.requests(sipgo.NOTIFY)), []string{"active 1/0", "active 2/8"})
 		first := p.requests(sipgo.NOTIFY)[0]
-		same(t, "body", string(first.Body()), "Messages-Waiting: yes\r\nMessage-Account: sip:agent7@198.51.100.1\r\nVoice-Message: 1/0\r\n")
-		same(t, "dialog", callIDOf(first)+tagOf(first.To().Params), "sub"+d.from)
-		same(t, "event", first.GetHeader("Event").Value(), "message-summary")
+		same(s.t, "body", string(first.Body()), "Messages-Waiting: yes\r\nMessage-Account: sip:agent7@198.51.100.1\r\nVoice-Message: 1/0\r\n")
+		same(s.t, "dialog", callIDOf(first)+tagOf(first.To().Params), "sub"+d.from)
+		same(s.t, "event", first.GetHeader("Event").Value(), "message-summary")
 		time.Sleep(10*time.Minute + keepEvery)
 		synctest.Wait()
-		same(t, "the end", bodies(p.requests(sipgo.NOTIFY))[2:], []string{"terminated 2/8"})
-		same(t, "subscriptions", s.ep.mwi.size(), 0)
+		same(s.t, "the end", bodies(p.requests(sipgo.NOTIFY))[2:], []string{"terminated 2/8"})
+		same(s.t, "subscriptions", s.ep.mwi.size(), 0)
 		s.ep.SetWaiting(contactUser, 3, 3)
 		synctest.Wait()
-		same(t, "after the end", len(p.requests(sipgo.NOTIFY)), 3)
+		same(s.t, "after the end", len(p.requests(sipgo.NOTIFY)), 3)
 		time.Sleep(keepEvery + 1)
-		same(t, "stored", string(state.of(stateWaiting, contactUser)), `{"new":3,"old":3}`)
+		same(s.t, "stored", string(state.of(stateWaiting, contactUser)), `{"new":3,"old":3}`)
 	}, func(o *Options) { o.State = state })
 	run(t, func(s *stage) { // after a restart
 		fresh, old := s.ep.Waiting(contactUser)
