@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"os"
 	"os/signal"
+	"runtime/debug"
 	"syscall"
 	"time"
 
@@ -33,6 +34,9 @@ func (s serveCommand) Run() error {
 	signal.Notify(signals, os.Interrupt, syscall.SIGTERM)
 	defer signal.Stop(signals)
 
+	if os.Getenv("GOGC") == "" { // the heap is small and the machine is not: collect less often
+		debug.SetGCPercent(300)
+	}
 	server, err := app.Serve(context.Background(), cfg, os.Stdout, os.Stderr)
 	if err != nil {
 		return err

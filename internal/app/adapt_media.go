@@ -12,6 +12,7 @@ import (
 	"ullim/internal/contact"
 	"ullim/internal/errs"
 	"ullim/internal/events"
+	"ullim/internal/trace"
 	"ullim/media"
 	"ullim/media/g711"
 	"ullim/media/g722"
@@ -40,6 +41,7 @@ func (a *App) openMedia(context.Context) error {
 type plane struct {
 	*media.Plane
 	events *events.Recorder
+	trace  *trace.Recorder
 }
 
 var _ call.MediaPlane = plane{}
@@ -58,7 +60,7 @@ func (p plane) Open(o call.MediaOptions) (call.Media, error) {
 	if err != nil {
 		return nil, err
 	}
-	return session{s}, nil
+	return session{s, p.trace, o.ContactID}, nil
 }
 
 // preferred is what may be used, with the codec of the other side first, so that nothing need be transcoded; if nothing is
@@ -169,8 +171,37 @@ func both(a, b call.Media) (left, right *media.Session, err error) {
 	return l.Session, r.Session, nil
 }
 
-// session makes a media.Session a call.Media.
-type session struct{ *media.Session }
+// session makes a media.Session a call.Media. What is agreed on is noted in the trace of the contact.
+type session struct {
+	*media.Session
+	trace     *trace.Recorder
+	contactID string
+}
+
+// Answer negotiates an offer of theirs.
+func (s session) Answer(offer []byte) ([]byte, error) {
+	answer, err := s.Session.Answer(offer)
+	s.note("their offer", err)
+	return answer, err
+}
+
+// Accept takes their answer to our offer.
+func (s session) Accept(answer []byte) error {
+	err := s.Session.Accept(answer)
+	s.note("their answer", err)
+	return err
+}
+
+func (s session) note(what string, err error) {
+	if s.trace == nil {
+		return
+	}
+	outcome := "agreed: "
+	if err != nil {
+		outcome = "refused (" + err.Error() + "): "
+	}
+	s.trace.Note(s.contactID, trace.Fact{At: time.Now(), Text: what + " " + outcome + s.String()})
+}
 
 // SetHost tells where the far end's signalling comes from.
 func (s session) SetHost(host netip.Addr) { s.SetSignallingSource(host) }
