@@ -5,7 +5,6 @@ import (
 	"context"
 	"fmt"
 	"maps"
-	"net/netip"
 	"strings"
 	"sync"
 	"time"
@@ -130,10 +129,5 @@ func (a *App) flowReady(instanceID, flowID string) error {
 
 // checkOffer is an error if nothing in an offer could be answered: the rules of media/sdp, without a port.
 func checkOffer(offer []byte, p call.Profile) error {
-	d, err := sdp.Parse(offer)
-	if err != nil {
-		return err
-	}
-	_, _, err = sdp.Answer(sdp.Local{ID: 1, Version: 1, Addr: netip.IPv4Unspecified(), Port: 9, Codecs: p.Codecs}, d)
-	return err
+	return sdp.Check(p.Codecs, sdp.Policy(p.Encryption), offer)
 }
