@@ -35,7 +35,7 @@ func (s serveCommand) Run() error {
 	defer signal.Stop(signals)
 
 	if os.Getenv("GOGC") == "" { // the heap is small and the machine is not: collect less often
-		debug.SetGCPercent(300)
+		debug.SetGCPercent(200)
 	}
 	server, err := app.Serve(context.Background(), cfg, os.Stdout, os.Stderr)
 	if err != nil {

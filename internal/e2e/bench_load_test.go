@@ -76,6 +76,7 @@ type load struct {
 	calls  int
 	rate   int
 	hold   time.Duration
+	beside bool // another load runs, too
 }
 
 // loadResult is what SIPp counted.
@@ -115,6 +116,9 @@ func (e *engine) begin(b *testing.B, s *sink, l load) *loadRun {
 	limit := time.Duration(l.calls)*time.Second/time.Duration(l.rate) + l.hold + 20*time.Second
 	r := &loadRun{b: b, stats: filepath.Join(dir, "stats.csv"), out: &buffer{}, since: time.Now(), limit: limit + 10*time.Second}
 	port := e.ports.sipp(0)
+	if l.beside {
+		port = e.ports.sipp(1)
+	}
 	cmd := exec.Command(program(b, "sipp", "sip-tester"), l.target, "-sf", scenario, "-s", "+8225550100",
 		"-i", "127.0.0.1", "-bind_local", "-p", fmt.Sprint(port), "-nostdin", "-buff_size", "4000000",
 		"-key", "sink", fmt.Sprint(s.port), "-d", fmt.Sprint(l.hold.Milliseconds()),

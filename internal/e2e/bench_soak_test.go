@@ -25,7 +25,7 @@ func BenchmarkSoak(b *testing.B) {
 	calls := loadResult{}
 	for end := time.Now().Add(length); time.Now().Before(end); {
 		one := c.begin(b, short, load{target: c.server, rate: rate, calls: 50 * rate})
-		two := c.begin(b, long, load{target: c.server, rate: 10, calls: 400, hold: 10 * time.Second})
+		two := c.begin(b, long, load{target: c.server, rate: 10, calls: 400, hold: 10 * time.Second, beside: true})
 		for _, r := range []loadResult{one.wait(), two.wait()} {
 			calls.ok, calls.failed, calls.again = calls.ok+r.ok, calls.failed+r.failed, calls.again+r.again
 		}
