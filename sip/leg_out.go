@@ -231,7 +231,9 @@ func (l *Leg) onAnswer(tx *sipgo.ClientTx, res *sipgo.Response) {
 		if l.state == legCalling && l.tryAgain(res) {
 			return
 		}
-		o.contacts, o.retryAfter = contactsOf(res), retryWait(res)
+		if !l.ended { // else whoever owns the leg may be reading them
+			o.contacts, o.retryAfter = contactsOf(res), retryWait(res)
+		}
 		l.finish(call.CauseRejected, res.StatusCode, plainText(res.Reason, 100))
 		l.settle()
 	}

@@ -216,6 +216,7 @@ func TestEveryTransportCarriesCallsBothWays(t *testing.T) {
 					if err = got.WaitConfirmed(t.Context()); err != nil {
 						t.Fatal(err)
 					}
+					synctest.Wait() // the owner hears of the answer a moment after the ACK is out
 					leg.Hangup("")
 					if _, err = got.WaitEnded(t.Context()); err != nil {
 						t.Fatal(err)
