@@ -291,6 +291,7 @@ func BenchmarkWaiting(b *testing.B) {
 	n := benchEnv("ULLIM_BENCH_WAITING", 500)
 	headline(b, fmt.Sprintf("Waiting: %d callers in a queue without agents, hearing music", n))
 	bare := bareMemory(b, n)
+	b.Setenv("GOGC", "100") // what is alive is seen by collections, and they come sooner
 	c := newBenchCenter(b)
 	queue, _ := c.queue("Nobody")
 	c.number("+8225550100", queueFlow(queue))
