@@ -12,6 +12,7 @@
 //	                            trunks. Each is a streamConn with a pulse (pulse.go: deadlines, keep-alives), counted and
 //	                            findable in streams.go, and enters sipgo by the door of its transport (doors.go).
 //	send.go                     requests that cannot go the obvious way: the connection is gone, or too large for UDP.
+//	owed.go                     ACKs that a device may not have got, sent again when it is back
 //	validate.go, tidy.go        the rules for one raw message, pure functions.
 //	endpoint.go, index.go       the wiring, and which dialog or INVITE a message belongs to.
 //	trust*.go, bans.go,

@@ -50,6 +50,9 @@ type streamConn struct {
 	mu    sync.Mutex // of pulse
 	pulse pulse
 	known atomic.Bool // also in pulse
+
+	owedMu sync.Mutex
+	owed   []owedAck
 }
 
 var _ net.Conn = (*streamConn)(nil)
@@ -214,6 +217,7 @@ func (c *streamConn) send(p []byte) { _, _ = c.Write(p) } // a lost answer is as
 
 // write is the goroutine that writes and watches the time, until stop or Close.
 func (c *streamConn) write() {
+	defer c.ep.settleOwed(c) // when it is removed
 	defer c.ep.streams.remove(c.ep, c)
 	defer c.cut()
 	timer := time.NewTimer(streamFirst)

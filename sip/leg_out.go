@@ -513,5 +513,7 @@ func (ep *Endpoint) sendAck(ack *sipgo.Request) {
 	c.Via().Params.Add("branch", ep.prefix+newTag())
 	if err := ep.transports.WriteMsg(c); err != nil {
 		ep.log.LogAttrs(context.Background(), slogInfo, "ack not sent", callIDAttr(ack), errAttr(err))
+		return
 	}
+	ep.owe(c)
 }

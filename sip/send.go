@@ -137,8 +137,8 @@ func (ep *Endpoint) detour(req *sipgo.Request, then, fail func()) bool {
 			then()
 		})
 	}
-	peer, err := netip.ParseAddrPort(req.Destination())
-	if err != nil || ep.streams.find(sipgo.NetworkToUpper(req.Transport()), peer) != nil {
+	peer, ok := destinationOf(req)
+	if !ok || ep.streams.find(sipgo.NetworkToUpper(req.Transport()), peer) != nil {
 		return false
 	}
 	ep.dialMu.Lock()
@@ -154,6 +154,11 @@ func (ep *Endpoint) detour(req *sipgo.Request, then, fail func()) bool {
 		}
 		fail()
 	})
+}
+
+func destinationOf(req *sipgo.Request) (netip.AddrPort, bool) {
+	peer, err := netip.ParseAddrPort(req.Destination())
+	return peer, err == nil
 }
 
 // restore makes a way for a request whose connection is gone.
