@@ -123,6 +123,7 @@ func phraseOf(code int) string {
 // inviteFacts is what an INVITE says, as far as it matters here.
 type inviteFacts struct {
 	source  netip.AddrPort
+	browser bool // over WebSocket
 	own     bool // our own, back again
 	merged  bool // a copy of one that is being handled
 	sdp     []byte
@@ -152,6 +153,7 @@ type load struct {
 func (ep *Endpoint) factsOfInvite(req *sipgo.Request) inviteFacts {
 	f := inviteFacts{accepts: acceptsSDP(req), contact: req.Contact() != nil && !req.Contact().Address.Wildcard}
 	f.source, _ = netip.ParseAddrPort(req.Source())
+	f.browser = overWebSocket(req)
 	f.own = ep.index.leg(callIDOf(req), tagOf(req.From().Params)) != nil
 	var ok bool
 	if ep.tooBrief(req) {
@@ -233,7 +235,10 @@ func decide(f *inviteFacts, tab tables, use load, authenticate func() peer) Deci
 // identify finds the caller by source address, else by digest.
 func (d *Decision) identify(f *inviteFacts, tab tables, authenticate func() peer) {
 	t, why := tab.trunks.MatchSource(f.source)
-	if t == nil && tab.registered != nil { // a carrier that we register with calls our registered Contact
+	if f.browser && t != nil { // no carrier is a page; the address is that of a proxy that the carrier shares
+		t, why = nil, "trunk "+t.Name+" has this address, but nobody is a trunk over WebSocket"
+	}
+	if t == nil && !f.browser && tab.registered != nil { // a carrier that we register with calls our registered Contact
 		t, why = tab.registered(f.source, why)
 	}
 	if t != nil && t.Username == "" {

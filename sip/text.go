@@ -78,6 +78,9 @@ func (ep *Endpoint) sender(req *sipgo.Request, now time.Time) peer {
 	trunks := ep.opt.Trunks()
 	source, _ := netip.ParseAddrPort(req.Source())
 	t, _ := trunks.MatchSource(source)
+	if overWebSocket(req) {
+		t = nil
+	}
 	if t != nil && t.Username == "" {
 		return peer{trunk: t}
 	}

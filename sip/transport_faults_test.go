@@ -1,6 +1,7 @@
 package sip
 
 import (
+	"bytes"
 	"context"
 	"crypto/tls"
 	"fmt"
@@ -483,6 +484,72 @@ func TestR33DialogFollowsTheBrowserToItsNewConnection(t *testing.T) {
 			})
 		})
 	}
+}
+
+// R33: the connection breaks as the browser answers. Its 200 was here, but nobody knows whether our ACK was there, and a
+// browser does not repeat its 200 over the next connection: so the ACK is. Later there is nothing to repeat.
+func TestR33AckOfABrowsersAnswerGoesOutAgainOverItsNextConnection(t *testing.T) {
+	for _, tc := range []struct {
+		after time.Duration
+		acks  int
+	}{{100 * time.Millisecond, 2}, {timerB + time.Second, 1}} {
+		inHouse(t, "198.51.100.1", func(h *house) {
+			t := h.t
+			var acks atomic.Int64
+			p := h.deviceWith(t, "WSS", "203.0.113.5:40000", func(o *siptest.PhoneOptions) {
+				o.Trace = func(sent bool, _ net.Addr, b []byte) {
+					if !sent && bytes.HasPrefix(b, []byte("ACK ")) {
+						acks.Add(1)
+					}
+				}
+			})
+			defer p.Close() //nolint:errcheck // in memory
+			var events eventLog
+			leg := h.ep.Dial(targetOfDevice(), []byte(strings.ReplaceAll(sdpOffer, "192.0.2.10", "198.51.100.1")), events.add)
+			call, err := p.NextCall(t.Context())
+			if err != nil {
+				t.Fatal(err)
+			}
+			if err = call.WaitConfirmed(t.Context()); err != nil {
+				t.Fatal(err)
+			}
+			time.Sleep(tc.after)
+			p.DropConnections()
+			time.Sleep(5 * time.Second)
+			same(t, "ACKs before", int(acks.Load()), 1)
+			if err = p.Register(t.Context()); err != nil {
+				t.Fatal(err)
+			}
+			time.Sleep(time.Second)
+			same(t, "ACKs", int(acks.Load()), tc.acks)
+			leg.Hangup("")
+			if _, err = call.WaitEnded(t.Context()); err != nil {
+				t.Fatal(err)
+			}
+		})
+	}
+}
+
+// A TLS proxy may share its address with a trunk, as on one machine: its browsers are devices, and strangers are nobody.
+func TestNobodyIsATrunkOverWebSocket(t *testing.T) {
+	inHouse(t, "198.51.100.1", func(h *house) {
+		t := h.t
+		h.answered()
+		p := h.device(t, "WSS", "192.0.2.10:40000") // the address of the trunk
+		defer p.Close()                             //nolint:errcheck // in memory
+		call, err := p.Invite(t.Context(), "+82212345678", siptest.CallOptions{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err = call.WaitAnswered(t.Context()); err != nil {
+			t.Fatal(err)
+		}
+		in := h.owner.call(t, 0).in
+		same(t, "trunk", in.TrunkID, "")
+		same(t, "a device's", in.DeviceUser != "", true)
+		call.Hangup()
+		synctest.Wait()
+	})
 }
 
 // RFC 7118, RFC 6455 §10.2: who may open a WebSocket, and how.

@@ -140,7 +140,15 @@ func (h *house) options(transport, local string) siptest.PhoneOptions {
 
 func (h *house) device(t *testing.T, transport, local string) *siptest.Phone {
 	t.Helper()
-	p, err := siptest.NewPhone(h.options(transport, local))
+	return h.deviceWith(t, transport, local, func(*siptest.PhoneOptions) {})
+}
+
+// deviceWith is a device with options of its own.
+func (h *house) deviceWith(t *testing.T, transport, local string, change func(o *siptest.PhoneOptions)) *siptest.Phone {
+	t.Helper()
+	o := h.options(transport, local)
+	change(&o)
+	p, err := siptest.NewPhone(o)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -13,6 +13,7 @@ import (
 	"unicode/utf8"
 
 	"github.com/coder/websocket"
+	sipgo "github.com/emiago/sipgo/sip"
 )
 
 // WebSocketPath is where browsers connect.
@@ -73,6 +74,12 @@ func (ep *Endpoint) upgrade(w http.ResponseWriter, r *http.Request, origins []st
 		return
 	}
 	c.serve(conn, &wsFace{streamConn: c})
+}
+
+// overWebSocket reports a request that came from a page.
+func overWebSocket(req *sipgo.Request) bool {
+	network := sipgo.NetworkToUpper(req.Transport())
+	return network == "WS" || network == "WSS"
 }
 
 // offersSIP reports whether a client asks for the subprotocol.
