@@ -28,9 +28,9 @@ run: build ## start the engine with the embedded default (data folder: ./data)
 	./bin/ullim serve
 
 .PHONY: test
-test: ## everything: format, lint, import table, unit, both databases, both blob stores, SIPp, baresip
+test: ## everything: format, lint, import table, unit, both databases, both blob stores, SIPp, baresip, Chromium
 	@tools/setup.sh test
-	@$(MAKE) --no-print-directory tools lint build
+	@$(MAKE) --no-print-directory tools lint build browser
 	go test $(GOFLAGS_RACE) -timeout 20m $$(go list ./... | grep -v /internal/e2e$$)
 	go test -timeout 10m -run 'Virtual|Whatever' ./internal/app
 	go test -tags opus,nolibopusfile ./media/opus
@@ -47,6 +47,15 @@ $(LINT): tools/go.mod tools/go.sum
 $(VERSITYGW): tools/go.mod tools/go.sum
 	@mkdir -p $(TOOLS)
 	go build -C tools -o $@ github.com/versity/versitygw/cmd/versitygw
+	@touch $@
+
+# JsSIP and the hand in Chromium of the browser tests, as the lock file says
+BROWSER := internal/e2e/browser
+.PHONY: browser
+browser: $(BROWSER)/node_modules/.package-lock.json ## install the packages of the browser tests
+
+$(BROWSER)/node_modules/.package-lock.json: $(BROWSER)/package-lock.json
+	npm ci --prefix $(BROWSER) --ignore-scripts --no-audit --no-fund --loglevel=error
 	@touch $@
 
 .PHONY: lint

@@ -19,6 +19,8 @@ case "${1:-demo}" in
     need sipp sip-tester
     need baresip baresip-core
     need chromium chromium
+    need node nodejs
+    need npm npm
     have_postgres || missing+=(postgresql)
     [ -e /usr/include/opus/opus.h ] || missing+=(libopus-dev pkg-config) # for -tags opus only
     ;;

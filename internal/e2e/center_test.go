@@ -39,7 +39,7 @@ func newCenterAt(t testing.TB, b block, extra ...string) *center {
 	c := &center{engine: newEngineAt(t, b, extra...)}
 	c.aws = connect.New(connect.Options{
 		Region: "ap-northeast-2", BaseEndpoint: aws.String(c.url),
-		Credentials: credentials.NewStaticCredentialsProvider(c.keyID, c.secret, ""),
+		Credentials: credentials.NewStaticCredentialsProvider(c.keyID, c.secret, ""), HTTPClient: c.client,
 	})
 	c.admin(http.MethodPost, "/trunks", map[string]any{"Name": "carrier", "Addresses": []string{"127.0.0.1/32"}, "Region": "KR"}, nil)
 	ctx := t.Context()
@@ -107,7 +107,7 @@ func (c *center) raw(method, path string, in any) []byte {
 		req.Header.Set("Content-Type", "application/json")
 	}
 	req.Header.Set("Authorization", "Bearer "+c.token)
-	res, err := http.DefaultClient.Do(req)
+	res, err := c.client.Do(req)
 	c.must(err)
 	defer res.Body.Close()
 	b, err := io.ReadAll(res.Body)

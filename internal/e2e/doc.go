@@ -10,6 +10,7 @@
 //	phones_test.go     agents and callers of siptest on real sockets
 //	sipp_test.go       SIPp: load, lost ACKs, CANCEL, OPTIONS, TCP; its scenarios are in testdata
 //	baresip_test.go    baresip as caller and as agent: who heard whom, live and in the recording
+//	browser_test.go    JsSIP in Chromium over WSS: calls both ways, keys, hold; _rig_ drives it, _lost_ takes its network away
 //	crash_test.go      kill -9 in the middle of recorded calls, and the start after it
 //	drain_test.go      SIGTERM with calls up
 //	s3_test.go         recordings in a bucket, also when the server comes late
@@ -20,6 +21,7 @@
 // Everything is on loopback: the engine, carriers and agents at 127.0.0.1, strangers at 127.0.0.9. The tests wait for
 // conditions, never for a time to pass, so that a slow machine makes them slower and not red.
 //
-// They need sipp (Debian: sip-tester), baresip (baresip-core), espeak-ng, and versitygw from tools/ (`make tools`).
+// They need sipp (Debian: sip-tester), baresip (baresip-core), chromium, node with the packages of browser/ (`make
+// browser`), espeak-ng, and versitygw from tools/ (`make tools`).
 // ULLIM_BIN names a binary to be tested instead of the one that is built; ULLIM_TEST_LOG=1 shows the engine's log.
 package e2e

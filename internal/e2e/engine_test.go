@@ -63,7 +63,8 @@ type engine struct {
 	child  *child
 	env    []string // further variables of the engine
 
-	url, server        string // http://..., and host:port of SIP
+	url, server        string // http(s)://..., and host:port of SIP
+	client             *http.Client
 	instance           string
 	keyID, secret      string
 	token              string
@@ -142,7 +143,15 @@ func newEngine(t testing.TB, extra ...string) *engine {
 func newEngineAt(t testing.TB, b block, extra ...string) *engine {
 	t.Helper()
 	dir := t.TempDir()
-	e := &engine{t: t, ports: b, dir: filepath.Join(dir, "data"), config: filepath.Join(dir, "ullim.yaml"), log: &buffer{}}
+	e := &engine{
+		t: t, ports: b, dir: filepath.Join(dir, "data"), config: filepath.Join(dir, "ullim.yaml"), log: &buffer{},
+		client: http.DefaultClient,
+	}
+	for _, s := range extra {
+		if file, ok := strings.CutPrefix(s, "ULLIM_HTTP_TLS_CERTIFICATE="); ok {
+			e.client = trusting(t, file)
+		}
+	}
 	low, high := e.ports.rtp()
 	yaml := fmt.Sprintf(`
 data: {folder: %q}
@@ -185,7 +194,7 @@ func (e *engine) start() {
 	if e.child, err = start(cmd); err != nil {
 		e.t.Fatal(err)
 	}
-	banner := regexp.MustCompile(`HTTP on (http://[0-9.:]+), SIP on udp ([0-9.:]+), SIP on tcp [0-9.:]+(?:, SIP on tls [0-9.:]+)?, data in `)
+	banner := regexp.MustCompile(`HTTP on (https?://[0-9.:]+), SIP on udp ([0-9.:]+), SIP on tcp [0-9.:]+(?:, SIP on tls [0-9.:]+)?, data in `)
 	e.until("the engine says where it is", func() bool {
 		select {
 		case <-e.child.ended:
@@ -264,7 +273,7 @@ func (e *engine) status(path string) int {
 	if err != nil {
 		e.t.Fatal(err)
 	}
-	res, err := http.DefaultClient.Do(req)
+	res, err := e.client.Do(req)
 	if err != nil {
 		return 0
 	}
@@ -276,7 +285,7 @@ func (e *engine) status(path string) int {
 // metrics reads /metrics: the sum of all series of each name, and each series with its labels.
 func (e *engine) metrics() map[string]float64 {
 	e.t.Helper()
-	res, err := http.Get(e.url + "/metrics")
+	res, err := e.client.Get(e.url + "/metrics")
 	if err != nil {
 		e.t.Fatal(err)
 	}

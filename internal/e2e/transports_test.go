@@ -4,6 +4,7 @@ import (
 	"crypto/ecdsa"
 	"crypto/elliptic"
 	"crypto/rand"
+	"crypto/tls"
 	"crypto/x509"
 	"crypto/x509/pkix"
 	"encoding/pem"
@@ -47,6 +48,18 @@ func certificate(t testing.TB) (cert, key string) {
 		}
 	}
 	return cert, key
+}
+
+// trusting is a client that trusts a certificate.
+func trusting(t testing.TB, file string) *http.Client {
+	t.Helper()
+	b, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	pool := x509.NewCertPool()
+	pool.AppendCertsFromPEM(b)
+	return &http.Client{Transport: &http.Transport{TLSClientConfig: &tls.Config{RootCAs: pool, MinVersion: tls.VersionTLS12}}}
 }
 
 // TestBaresipOverTCPAndTLS has somebody else's caller and agent on streams, with audio both ways.
