@@ -93,13 +93,17 @@ func visitKey(u *sipgo.Uri) string {
 
 // itself reports an address of ours.
 func (ep *Endpoint) itself(to netip.AddrPort) bool {
+	host, ok := hostAddr(ep.host)
+	advertised := ok && host == to.Addr()
 	for _, g := range ep.packets {
 		if g.local == to || g.local.Addr().IsUnspecified() && g.local.Port() == to.Port() && to.Addr().IsLoopback() {
 			return true
 		}
+		if advertised && ep.port == 0 && g.local.Port() == to.Port() { // without a port the name stands for that of the socket
+			return true
+		}
 	}
-	host, ok := hostAddr(ep.host)
-	return ok && host == to.Addr() && (ep.port == 0 || ep.port == int(to.Port()))
+	return advertised && ep.port == int(to.Port())
 }
 
 // contactsOf are the Contacts of a 3xx, the most wanted first. RFC 3261 §8.1.3.4.
