@@ -14,19 +14,24 @@ import (
 
 // sipp runs a scenario of testdata against the engine to its end, and fails the test if a call failed. It gives the log
 // of messages.
-func (e *engine) sipp(place int, scenario, number string, args ...string) string {
+func (e *engine) sipp(place int, name, number string, args ...string) string {
 	e.t.Helper()
+	log, problem := e.runSIPp(place, name, number, args...)
+	if problem != "" {
+		e.t.Fatal(problem)
+	}
+	return log
+}
+
+// runSIPp is sipp for any goroutine: it gives what went wrong.
+func (e *engine) runSIPp(place int, name, number string, args ...string) (log, problem string) {
 	path := program(e.t, "sipp", "sip-tester")
 	dir := e.t.TempDir()
-	file, err := filepath.Abs(filepath.Join("testdata", scenario+".xml"))
-	if err != nil {
-		e.t.Fatal(err)
-	}
 	messages, problems := filepath.Join(dir, "messages.log"), filepath.Join(dir, "errors.log")
 	port := e.ports.sipp(place)
 	all := append([]string{
-		e.server, "-sf", file, "-s", number, "-i", "127.0.0.1", "-bind_local", "-p", fmt.Sprint(port), "-mp", fmt.Sprint(port + 2),
-		"-nostdin", "-timeout", "90s", "-timeout_error",
+		e.server, "-sf", scenario(e.t, dir, name), "-s", number, "-i", "127.0.0.1", "-bind_local", "-p", fmt.Sprint(port), "-mp", fmt.Sprint(port + 2),
+		"-nostdin", "-timeout", "40s", "-timeout_error",
 		"-trace_msg", "-message_file", messages, "-trace_err", "-error_file", problems,
 	}, args...)
 	ctx, cancel := context.WithTimeout(e.t.Context(), 2*time.Minute)
@@ -35,13 +40,13 @@ func (e *engine) sipp(place int, scenario, number string, args ...string) string
 	cmd.Dir = dir
 	cmd.Env = append(os.Environ(), "TERM=xterm")
 	out, err := cmd.CombinedOutput()
-	log, _ := os.ReadFile(messages)
+	said, _ := os.ReadFile(messages)
 	if err != nil {
 		complaints, _ := os.ReadFile(problems)
 		screen := string(out)
-		e.t.Fatalf("sipp %s: %v\n%s\n%s\n%s", scenario, err, screen[max(0, len(screen)-4000):], complaints, log[:min(len(log), 20_000)])
+		return "", fmt.Sprintf("sipp %s: %v\n%s\n%s\n%s", name, err, screen[max(0, len(screen)-1000):], complaints[:min(len(complaints), 4000)], said[:min(len(said), 8000)])
 	}
-	return string(log)
+	return string(said), ""
 }
 
 func TestFiftyCallsOfSIPpHearAMessageAndAreHungUpOn(t *testing.T) {
