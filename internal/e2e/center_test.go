@@ -147,6 +147,12 @@ type device struct {
 // agent makes a user with a device. Two seconds of after-contact work.
 func (c *center) agent(name, profileID string) (userID string, d device) {
 	c.t.Helper()
+	return c.agentWith(name, profileID, nil)
+}
+
+// agentWith is agent with a media profile of the device.
+func (c *center) agentWith(name, profileID string, media map[string]any) (userID string, d device) {
+	c.t.Helper()
 	u, err := c.aws.CreateUser(c.t.Context(), &connect.CreateUserInput{
 		InstanceId: &c.instance, Username: &name, Password: aws.String("Correct-horse-battery-9"), RoutingProfileId: &profileID,
 		SecurityProfileIds: []string{c.agentRole},
@@ -154,7 +160,11 @@ func (c *center) agent(name, profileID string) (userID string, d device) {
 		PhoneConfig:        &types.UserPhoneConfig{PhoneType: types.PhoneTypeSoftPhone, AfterContactWorkTimeLimit: 2},
 	})
 	c.must(err)
-	c.admin(http.MethodPost, "/devices", map[string]any{"Name": name, "UserId": *u.UserId}, &d)
+	in := map[string]any{"Name": name, "UserId": *u.UserId}
+	if media != nil {
+		in["Media"] = media
+	}
+	c.admin(http.MethodPost, "/devices", in, &d)
 	return *u.UserId, d
 }
 

@@ -58,10 +58,10 @@ var scenarioParts = template.FuncMap{
 		return send("", "SIP/2.0 302 Moved Temporarily", "Via:[$via]\nFrom:[$from]\nTo:[$to];tag=[pid]-[call_number]\nCall-ID: [call_id]\nCSeq:[$cseq]\nContact: "+contacts, "", nil)
 	},
 	"answer": func(status, body string, headers ...string) string {
-		return answer("[pid]-[call_number]", status, body, headers)
+		return answerAs("[pid]-[call_number]", status, body, headers)
 	},
 	"answerAs": func(tag, status, body string, headers ...string) string {
-		return answer(tag+"-[call_number]", status, body, headers)
+		return answerAs(tag+"-[call_number]", status, body, headers)
 	},
 	"get": func(method string, regexps ...string) string {
 		return fmt.Sprintf("<recv request=%q timeout=\"20000\">%s</recv>\n", method, checks(regexps))
@@ -126,7 +126,7 @@ func inside(method string, cseq int) string {
 		"To: <sip:[service]@[remote_ip]:[remote_port]>[peer_tag_param]\nCall-ID: [call_id]\nCSeq: %d %s\nMax-Forwards: 70\n%s", cseq, method, contact)
 }
 
-func answer(tag, status, body string, headers []string) string {
+func answerAs(tag, status, body string, headers []string) string {
 	return send("", "SIP/2.0 "+status, "Via:[$via]\nFrom:[$from]\nTo:[$to];tag="+tag+"\nCall-ID: [call_id]\nCSeq:[$cseq]\n"+contact, body, headers)
 }
 
