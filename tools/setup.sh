@@ -18,6 +18,8 @@ case "${1:-demo}" in
   test | bench)
     need sipp sip-tester
     need baresip baresip-core
+    need kamailio kamailio # a proxy in the path, and sipcapture
+    need ip iproute2 # a network namespace, for a phone behind NAT
     need chromium chromium
     need node nodejs
     need npm npm
