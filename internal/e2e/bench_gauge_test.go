@@ -33,7 +33,7 @@ func costs(b *testing.B, pid int, f func()) float64 {
 
 // cpuOf is user and system time of a process, all its threads, by its CPU clock (clock_getcpuclockid(3)): /proc tells the
 // same in steps of 10 ms only.
-func cpuOf(b *testing.B, pid int) time.Duration {
+func cpuOf(b testing.TB, pid int) time.Duration {
 	b.Helper()
 	const scheduled = 2 // CPUCLOCK_SCHED
 	var t unix.Timespec
@@ -44,7 +44,7 @@ func cpuOf(b *testing.B, pid int) time.Duration {
 }
 
 // residentOf is the resident memory of a process in bytes.
-func residentOf(b *testing.B, pid int) float64 {
+func residentOf(b testing.TB, pid int) float64 {
 	b.Helper()
 	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/statm", pid))
 	if err != nil {
@@ -62,7 +62,7 @@ type footprint struct{ rss, heap, stacks, goroutines, files, threads float64 }
 
 // footprint measures over two garbage collections; the least heap between them is what is alive. There is no call to ask for
 // a collection: each look at the metrics makes some garbage, and enough of them make one.
-func (e *engine) footprint(b *testing.B) footprint {
+func (e *engine) footprint(b testing.TB) footprint {
 	b.Helper()
 	const collections, heap = "go_gc_duration_seconds_count", "go_memstats_heap_alloc_bytes"
 	m := e.metrics()
