@@ -9,9 +9,12 @@ import (
 	"net/netip"
 	"os"
 	"os/exec"
+	"regexp"
 	"runtime"
+	"strconv"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -30,7 +33,8 @@ const (
 )
 
 // TestR04PhoneBehindNATHearsAndIsHeard has a baresip in a network namespace of its own, behind a router that translates addresses
-// and ports and lets nobody in whom the phone has not called. Contact and c= say 10.0.0.2, where nobody can send.
+// and ports and lets nobody in whom the phone has not called. Contact and c= say 10.0.0.2, where nobody can send. Meanwhile a
+// stranger sends audio to the caller's port: nobody hears it, and nothing comes back.
 func TestR04PhoneBehindNATHearsAndIsHeard(t *testing.T) {
 	if os.Geteuid() != 0 {
 		t.Skip("SKIPPED: network namespaces need root; nothing is proved about NAT here")
@@ -53,12 +57,29 @@ func TestR04PhoneBehindNATHearsAndIsHeard(t *testing.T) {
 		return strings.Contains(string(c.raw(http.MethodGet, "/devices/"+d.ID, nil)), "baresip")
 	})
 	c.setAvailable(userID)
-	carrier, err := siptest.NewCarrier(siptest.PhoneOptions{Name: "carrier", Server: server, Local: natCarrier + ":0"})
+	var port atomic.Int64 // of the engine's audio for the caller
+	media := regexp.MustCompile(`(?s)^SIP/2.0 200 .*m=audio (\d+) `)
+	carrier, err := siptest.NewCarrier(siptest.PhoneOptions{
+		Name: "carrier", Server: server, Local: natCarrier + ":0", Trace: func(sent bool, _ net.Addr, b []byte) {
+			if m := media.FindSubmatch(b); m != nil && !sent {
+				n, _ := strconv.Atoi(string(m[1]))
+				port.Store(int64(n))
+			}
+		},
+	})
 	c.must(err)
 	defer carrier.Close()
 	call := c.answered(carrier, "+8225550520", mobile(1))
 	hears(t, call, agentVoice, "the agent behind the NAT")
-	talk(t, 4*time.Second)
+	foreign := c.metrics()["ullim_rtp_packets_foreign_total"]
+	got := inject(t, fmt.Sprintf("%s:%d", natEngine, port.Load()), siptest.Voice("stranger"), 4*time.Second)
+	if got > 0 {
+		t.Errorf("the stranger was sent %d packets of the call", got)
+	}
+	if n := c.metrics()["ullim_rtp_packets_foreign_total"] - foreign; n < 100 {
+		t.Errorf("%g packets of the stranger were counted", n)
+	}
+	hears(t, call, agentVoice, "the agent behind the NAT")
 	call.Hangup()
 	c.closed(1)
 	wantVoice(t, "the agent behind the NAT", last(agent.hangUp(t), 3*time.Second), siptest.Voice(mobile(1)))
@@ -66,6 +87,33 @@ func TestR04PhoneBehindNATHearsAndIsHeard(t *testing.T) {
 		t.Logf("the router turned %d packets away", n)
 	}
 	c.atRest()
+}
+
+// inject sends a voice as RTP from a third address for a while, 500 packets a second, and tells how many packets came back.
+func inject(t *testing.T, to string, voice siptest.Source, d time.Duration) (got int) {
+	t.Helper()
+	dst := net.UDPAddrFromAddrPort(netip.MustParseAddrPort(to))
+	u, err := net.ListenUDP("udp4", &net.UDPAddr{IP: net.ParseIP(natOffice)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer u.Close()
+	packet := make([]byte, 172)
+	packet[0] = 0x80 // PCMU
+	buf := make([]byte, 2048)
+	for n, begun := 0, time.Now(); time.Since(begun) < d; n++ {
+		wire.BigEndian.PutUint16(packet[2:], uint16(n))
+		wire.BigEndian.PutUint32(packet[4:], uint32(160*n))
+		for i := range 160 {
+			packet[12+i] = byte(voice[(160*n+i)%len(voice)] >> 8)
+		}
+		_, _ = u.WriteToUDP(packet, dst)
+		_ = u.SetReadDeadline(time.Now().Add(2 * time.Millisecond))
+		if _, _, err := u.ReadFromUDP(buf); err == nil {
+			got++
+		}
+	}
+	return got
 }
 
 // router is an office's: it translates addresses and ports, and lets in only answers (RFC 4787: address and port dependent
