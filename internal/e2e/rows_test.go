@@ -324,6 +324,7 @@ func (c *center) loop(phone *siptest.Phone) {
 	if n := c.metrics()["ullim_sip_invites_admitted_total"] - before; n > 1 {
 		c.t.Errorf("%g calls were admitted for one", n)
 	}
+	c.until("a metric tells of the loop", func() bool { return c.metrics()[`ullim_sip_invites_refused_total{reason="loop"}`] > 0 })
 	c.until("the log tells of the loop", func() bool { return strings.Contains(c.log.String(), "our own INVITE came back") })
 }
 
