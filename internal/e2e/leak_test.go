@@ -28,7 +28,8 @@ func (c *center) run(ctx context.Context, place int, l burst) {
 	args := append([]string{
 		c.server, "-sf", scenario(c.t, c.t.TempDir(), "sipp/"+l.scenario), "-s", l.number, "-i", "127.0.0.1", "-bind_local",
 		"-p", fmt.Sprint(c.ports.sipp(place)), "-mp", fmt.Sprint(c.ports.sipp(place) + 2), "-nostdin", "-m", fmt.Sprint(l.calls), "-r", fmt.Sprint(l.rate),
-		"-key", "from", "01055580000", "-l", "60", "-max_retrans", "6", "-default_behaviors", "all,-abortunexp",
+		"-key", "from", "01055580000", "-l", "60", "-max_retrans", "6", "-recv_timeout", "20000",
+		"-timeout", fmt.Sprintf("%ds", 2*l.calls/l.rate+45), // SIPp itself gets stuck at times "-default_behaviors", "all,-abortunexp",
 	}, l.args...)
 	cmd := exec.CommandContext(ctx, program(c.t, "sipp", "sip-tester"), args...)
 	cmd.Dir, cmd.Env = c.t.TempDir(), append(os.Environ(), "TERM=xterm")
