@@ -23,6 +23,9 @@ const (
 
 	// maxTransactions is how many requests of half a minute may be remembered before strangers are shed: some 200 MB.
 	maxTransactions = 20000
+
+	// knownTransactions may be as many more for those who are known: what strangers fill up is not theirs (R21).
+	knownTransactions = 10000
 )
 
 // arrival is where a message came from.
@@ -133,15 +136,17 @@ func (ep *Endpoint) refusedAgain(res *sipgo.Response) bool {
 // in all, before anything is done for it. Trunks known by their address have limits of their own.
 func (ep *Endpoint) shed(m *rawMessage, in arrival) *refusal {
 	now := time.Now()
-	ok, wait := !in.shed, time.Second
-	if ok && ep.trust.level(in.source, now) == trustUnknown {
+	ok, wait, room := !in.shed, time.Second, int64(maxTransactions)
+	if ep.trust.level(in.source, now) != trustUnknown {
+		room += knownTransactions
+	} else if ok {
 		if sign := scannerSign(m); sign != "" {
 			ep.offence(in.source, scanner, sign)
 			return &refusal{why: sign}
 		}
 		ok, wait = ep.opt.Limits.AllowRequest(in.source.Addr(), now)
 	}
-	if ep.count.transactions.Load() > int64(maxTransactions) {
+	if ep.count.transactions.Load() > room {
 		to, _ := m.get("to")
 		ok = ok && strings.Contains(to, "tag=") // what is in a dialog goes on
 	}

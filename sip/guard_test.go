@@ -347,5 +347,11 @@ func TestTooManyTransactionsShedStrangersOnly(t *testing.T) {
 		_, c := s.up("trunk")
 		c.leg.Hangup("")
 		s.trunk.settle()
+		phone := s.phone(deviceAddr)
+		phone.dialog("before").invite()
+		same(t, "a phone that nobody knows yet", phone.responses("1 INVITE"), []int{503})
+		s.ep.trust.promote(netip.MustParseAddrPort(deviceAddr), time.Now().Add(time.Hour), time.Now())
+		phone.dialog("after").invite()
+		same(t, "a phone that is known", phone.responses("1 INVITE"), []int{503, 401})
 	})
 }
