@@ -33,6 +33,8 @@ test: ## everything: format, lint, import table, unit, both databases, both blob
 	@$(MAKE) --no-print-directory tools lint build browser
 	go test $(GOFLAGS_RACE) -timeout 20m $$(go list ./... | grep -v /internal/e2e$$)
 	go test -timeout 10m -run 'Virtual|Whatever' ./internal/app
+	ULLIM_TEST_SEEDS=1000 go test -timeout 10m -run Whatever ./sip
+	go test -run Alloc ./media/... # the race detector allocates by itself
 	go test -tags opus,nolibopusfile ./media/opus
 	go test $(GOFLAGS_RACE) -timeout 15m ./internal/e2e # last and alone: these tests listen in real time
 
