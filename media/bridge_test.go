@@ -364,7 +364,7 @@ func TestM03LossOrderAndLatenessPassAsTheyAre(t *testing.T) { // M3
 	random := rand.New(rand.NewPCG(1, 2))
 	inBubble(t, nil, func(r *rig) {
 		t := r.t
-		r.net.Fate = func(_ []byte, from, _ netip.AddrPort) []time.Duration {
+		r.net.SetFate(func(_ []byte, from, _ netip.AddrPort) []time.Duration {
 			if from.Addr() != phoneAddr {
 				return []time.Duration{0}
 			}
@@ -378,7 +378,7 @@ func TestM03LossOrderAndLatenessPassAsTheyAre(t *testing.T) { // M3
 			default:
 				return []time.Duration{time.Duration(random.IntN(60)) * ms} // late, perhaps behind others
 			}
-		}
+		})
 		p := r.pair("0", "", "0", "")
 		defer p.close()
 		for range 3000 {

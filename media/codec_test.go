@@ -165,7 +165,7 @@ func TestM03LossAndSpikesAreHiddenWhereSoundIsDecoded(t *testing.T) {
 			t.Fatal(err)
 		}
 		count := 0
-		r.net.Fate = func(packet []byte, _, to netip.AddrPort) []time.Duration {
+		r.net.SetFate(func(packet []byte, _, to netip.AddrPort) []time.Duration {
 			if to != toOne {
 				return []time.Duration{0}
 			}
@@ -180,7 +180,7 @@ func TestM03LossAndSpikesAreHiddenWhereSoundIsDecoded(t *testing.T) {
 				return []time.Duration{150 * ms}
 			}
 			return []time.Duration{time.Duration(count%7) * ms}
-		}
+		})
 		two.Forget()
 		hum(one, toOne, 9, "G722", 440, 1000)
 		heard := two.Heard()

@@ -110,7 +110,7 @@ func TestR10BothSidesStayInStepForHalfAnHour(t *testing.T) {
 		defer p.close()
 		var mu sync.Mutex // both phones send
 		fates := make(map[netip.AddrPort]*rand.Rand)
-		r.net.Fate = func(_ []byte, from, to netip.AddrPort) []time.Duration {
+		r.net.SetFate(func(_ []byte, from, to netip.AddrPort) []time.Duration {
 			mu.Lock()
 			defer mu.Unlock()
 			random := fates[from]
@@ -125,7 +125,7 @@ func TestR10BothSidesStayInStepForHalfAnHour(t *testing.T) {
 				return nil
 			}
 			return []time.Duration{time.Duration(random.ExpFloat64() * 4 * float64(ms))}
-		}
+		})
 		rec, err := r.plane.Record(recordOf("c-1", "k.wav", p.a, p.b))
 		if err != nil {
 			t.Error(err)

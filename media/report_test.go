@@ -126,7 +126,7 @@ func TestAGoodLineIsToldFromABadOne(t *testing.T) {
 			s, p, to := r.call(4000, "0", "")
 			defer p.Close()
 			n := 0
-			r.net.Fate = func(_ []byte, _, dest netip.AddrPort) []time.Duration {
+			r.net.SetFate(func(_ []byte, _, dest netip.AddrPort) []time.Duration {
 				if dest != to {
 					return []time.Duration{0}
 				}
@@ -134,7 +134,7 @@ func TestAGoodLineIsToldFromABadOne(t *testing.T) {
 					return nil
 				}
 				return []time.Duration{time.Duration(n%2) * jitter}
-			}
+			})
 			talk(p, to, 0, 0, 500, 160)
 			time.Sleep(100 * ms)
 			q = s.Close()

@@ -79,7 +79,7 @@ func TestR32PoliciesAgainstEachOtherNeverFallBackToPlain(t *testing.T) {
 	const gcm, refused = "AEAD_AES_128_GCM", "refused"
 	inBubble(t, nil, func(r *rig) {
 		wire := &sniffer{}
-		r.net.Fate = wire.fate
+		r.net.SetFate(wire.fate)
 		for _, c := range []struct{ offers, answers, want string }{
 			{"", "", ""},
 			{"", "optional", ""},
@@ -131,7 +131,7 @@ func TestM08R32ALongCallRollsOverWithHoldAndResumeOnEachSide(t *testing.T) {
 	for _, way := range []string{"sdes", "dtls"} {
 		inBubble(t, nil, func(r *rig) {
 			wire := &sniffer{}
-			r.net.Fate = wire.fate
+			r.net.SetFate(wire.fate)
 			a, b := r.open(media.SessionOptions{Encryption: way}), r.open(media.SessionOptions{})
 			again := func(x, y *media.Session) {
 				if err := negotiate(r.t, x, y); err != nil {
@@ -263,7 +263,7 @@ func TestR32TheirNewKeyBringsOursAndNothingIsLost(t *testing.T) {
 func TestR32AReofferWithoutEncryptionIsRefusedAndTheCallGoesOn(t *testing.T) {
 	inBubble(t, nil, func(r *rig) {
 		wire := &sniffer{}
-		r.net.Fate = wire.fate
+		r.net.SetFate(wire.fate)
 		for _, way := range []string{"sdes", "dtls", "webrtc"} {
 			a, b := r.open(media.SessionOptions{Encryption: way}), r.open(media.SessionOptions{Encryption: way})
 			if err := negotiate(r.t, a, b); err != nil {
@@ -348,7 +348,7 @@ func TestABrowserIsAnsweredAndRung(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			inBubble(t, nil, func(r *rig) {
 				wire := &sniffer{}
-				r.net.Fate = wire.fate
+				r.net.SetFate(wire.fate)
 				b := r.browser(5000)
 				s := r.open(media.SessionOptions{Encryption: "webrtc", Codecs: []string{"PCMU", "PCMA"}})
 				if we {
@@ -443,7 +443,9 @@ func TestM09TheDTLSRoleIsKeptOnReoffersAndANewFingerprintIsANewHandshake(t *test
 func TestABrowserThatMovesIsFollowedAndOneThatFallsSilentGetsNothing(t *testing.T) { // RFC 7675
 	inBubble(t, nil, func(r *rig) {
 		b := r.browser(5000)
+		b.mu.Lock()
 		b.controls = false // the conflict is theirs to solve
+		b.mu.Unlock()
 		s := r.open(media.SessionOptions{Encryption: "webrtc"})
 		text, err := s.Answer(b.description("actpass"))
 		if err != nil {

@@ -14,12 +14,13 @@ import (
 	"time"
 )
 
-// Net is a network in memory. Its conns are net.PacketConn with UDP addresses. Delivery takes Delay, or what Fate says.
+// Net is a network in memory. Its conns are net.PacketConn with UDP addresses. Delivery takes Delay, or what its fate says.
 type Net struct {
 	// Delay is how long every packet takes.
 	Delay time.Duration
-	// Fate, if set, decides for each packet how often it arrives and how much later than Delay; none: it is lost.
-	Fate func(packet []byte, from, to netip.AddrPort) []time.Duration
+
+	fateMu sync.Mutex
+	fate   func(packet []byte, from, to netip.AddrPort) []time.Duration
 
 	mu    sync.Mutex
 	conns map[netip.AddrPort]*conn
@@ -132,6 +133,14 @@ func (c *conn) pop() (p packet, wait time.Duration, ok bool) {
 	return p, 0, true
 }
 
+// SetFate lets f decide for each packet how often it arrives and how much later than Delay; none: it is lost. It is called
+// for one packet at a time, and may be set while packets fly.
+func (n *Net) SetFate(f func(packet []byte, from, to netip.AddrPort) []time.Duration) {
+	n.fateMu.Lock()
+	defer n.fateMu.Unlock()
+	n.fate = f
+}
+
 // WriteTo implements net.PacketConn.
 func (c *conn) WriteTo(b []byte, to net.Addr) (int, error) {
 	select {
@@ -144,11 +153,13 @@ func (c *conn) WriteTo(b []byte, to net.Addr) (int, error) {
 		return 0, err
 	}
 	p := packet{due: time.Now().Add(c.net.Delay), bytes: append([]byte(nil), b...), from: c.addr}
-	if c.net.Fate == nil {
+	c.net.fateMu.Lock()
+	defer c.net.fateMu.Unlock()
+	if c.net.fate == nil {
 		c.net.deliver(p, dest)
 		return len(b), nil
 	}
-	for _, extra := range c.net.Fate(p.bytes, c.addr, dest) {
+	for _, extra := range c.net.fate(p.bytes, c.addr, dest) {
 		late := p
 		late.due = p.due.Add(extra)
 		c.net.deliver(late, dest)
