@@ -144,7 +144,8 @@ func chromiumCall(t *testing.T, hash string) {
 	if r.Error != "" || r.State != "connected" || r.Received < 150 || r.Lost > 5 || r.Energy < 0.01 || r.Sent < 150 {
 		t.Errorf("the browser: %s", report)
 	}
-	if q.Received < 150 || q.Refused > 5 || q.Lost > 5 || q.Encryption == "" || q.Foreign != 0 {
+	// What the browser sends before its answer is here comes from somebody that is not known yet.
+	if q.Received < 150 || q.Refused > 5 || q.Lost > 5 || q.Encryption == "" || q.Foreign > 20 {
 		t.Errorf("the session: %+v", q)
 	}
 	if os.Getenv("ULLIM_SHOW") != "" {
