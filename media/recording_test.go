@@ -108,11 +108,8 @@ func TestR10BothSidesStayInStepForHalfAnHour(t *testing.T) {
 		t := r.t
 		p := r.pair("0", "", "8", "")
 		defer p.close()
-		var mu sync.Mutex // both phones send
 		fates := make(map[netip.AddrPort]*rand.Rand)
 		r.net.SetFate(func(_ []byte, from, to netip.AddrPort) []time.Duration {
-			mu.Lock()
-			defer mu.Unlock()
 			random := fates[from]
 			if random == nil {
 				random = rand.New(rand.NewPCG(7, uint64(len(fates))))
