@@ -49,7 +49,7 @@ func (f *flows) Run(ctx context.Context, r call.FlowRun) call.FlowOutcome {
 		return call.FlowLeft
 	case ivr.Failed:
 		return call.FlowFailed
-	case ivr.Ended:
+	case ivr.Ended, ivr.Transferred:
 	}
 	return call.FlowEnded
 }
