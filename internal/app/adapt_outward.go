@@ -3,6 +3,7 @@ package app
 import (
 	"context"
 	"errors"
+	"slices"
 	"time"
 
 	"ullim/internal/call"
@@ -37,8 +38,8 @@ func (v voice) CallThirdParty(ctx context.Context, t ivr.ThirdParty) error {
 
 // CompleteCall has nothing to do for a customer whom we have called: a flow speaks to them when they have answered.
 func (v voice) CompleteCall(context.Context, string, time.Duration) error {
-	switch v.c.Snapshot().Record.InitiationMethod {
-	case contact.Outbound, contact.API, contact.Callback:
+	called := []contact.InitiationMethod{contact.Outbound, contact.API, contact.Callback}
+	if slices.Contains(called, v.c.Snapshot().Record.InitiationMethod) {
 		return nil
 	}
 	return errs.New(errs.InvalidRequest, "the customer of this contact has called us: there is nobody to be called")
