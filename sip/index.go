@@ -34,7 +34,7 @@ type index struct {
 	offered  expiring[string, struct{}] // who was offered SHA-256 and has not answered with it
 	strays   expiring[string, struct{}]
 	refusals expiring[string, *refusedInvitation] // by the branch of an INVITE of ours
-	gone     expiring[dialogKey, string]      // to the remote tag
+	gone     expiring[dialogKey, string]          // to the remote tag
 }
 
 // refusedInvitation is an INVITE of ours that was refused.
