@@ -2,12 +2,16 @@ package call
 
 import (
 	"context"
+	"errors"
 	"sync"
 	"time"
 
 	"ullim/internal/contact"
 	"ullim/internal/errs"
 )
+
+// ErrNotStored is in the error of Admit and Originate when the contact could not be stored.
+var ErrNotStored = errors.New("call: not stored")
 
 // nobody is People without anybody.
 type nobody struct{}
@@ -111,7 +115,7 @@ func (m *Manager) begin(ctx context.Context, a *actor, l *line, what string) err
 		if l != nil {
 			l.media.Close()
 		}
-		return errs.Wrap(err, errs.Unavailable, "the contact could not be stored")
+		return errs.Wrap(errors.Join(ErrNotStored, err), errs.Unavailable, "the contact could not be stored")
 	}
 	if l != nil {
 		l.id = firstParty
