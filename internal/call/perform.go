@@ -139,11 +139,11 @@ func (a *actor) performRecord(e Effect) {
 		a.m.rename(a, e.Record.ID)
 		a.log = a.m.logFor(e.Record.ID, e.Record.CallID)
 	case closeSegment:
-		done := func() {}
 		if e.Last {
-			done = func() { a.deliver(stored{}) }
+			a.saver.closeLast(e.Record, func() { a.deliver(stored{}) })
+		} else {
+			a.saver.close(e.Record, func() {})
 		}
-		a.saver.close(e.Record, done)
 		a.m.closed(&e.Record)
 	}
 }
