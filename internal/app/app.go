@@ -258,6 +258,7 @@ func (a *App) openCalls(ctx context.Context) error {
 			return ok
 		},
 	})
+	a.engine.Metrics = a.centers
 	a.calls = call.NewManager(call.Options{
 		Node: a.o.Node, Media: plane{a.plane, a.events, a.trace}, Dialer: traced{dialer{a}, a},
 		Flows:  &flows{engine: a.engine, source: a.flows, dir: a.dir, log: a.log},
