@@ -78,7 +78,7 @@ func (c *callbacks) CreateCallback(ctx context.Context, b ivr.Callback) error {
 	if p.FromNumber == "" {
 		p.FromNumber = b.Queue.OutboundNumber
 	}
-	if r, err := c.records.Contact(ctx, b.InstanceID, b.ContactID); err == nil {
+	if r, e := c.records.Contact(ctx, b.InstanceID, b.ContactID); e == nil {
 		if r.InitialContactID != "" {
 			p.Initial = r.InitialContactID
 		}

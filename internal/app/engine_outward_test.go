@@ -128,36 +128,65 @@ func TestACallbackIsNotBegunAgainForAnAttemptThatWasMade(t *testing.T) {
 	}
 }
 
-func TestAFlowHandsTheCallerToAThirdPartyByTheTrunk(t *testing.T) {
-	inFloor(t, siptest.NetworkOptions{Seed: 23}, func(ctx context.Context, f *floor) {
-		f.callOut()
-		f.carrier.SetAnswer(siptest.AnswerBehaviour{After: 2 * time.Second})
-		c, err := f.carrier.Call(ctx, f.act.number, f.act.from, siptest.CallOptions{Voice: siptest.Voice("caller")})
-		f.must(err)
-		f.must(c.WaitAnswered(ctx))
-		time.Sleep(time.Second)
-		flow := f.app.lastFlow(f.live())
-		if flow == nil {
-			t.Fatal("no flow runs")
-		}
-		done := make(chan error, 1)
-		go func() {
-			done <- voice{flow}.CallThirdParty(ctx, ivr.ThirdParty{Number: "+821012340007", Limit: 20 * time.Second, Digits: "12,3", Resume: true})
-		}()
-		third, err := f.carrier.NextCall(ctx)
-		f.must(err)
-		f.must(third.WaitConfirmed(ctx))
-		time.Sleep(5 * time.Second)
-		f.hears(c, "caller", f.carrier.Voice(), true)
-		f.hears(third, "third party", siptest.Voice("caller"), true)
-		if got := third.Digits(); got != "123" {
-			t.Errorf("the third party was sent the keys %q", got)
-		}
-		third.Hangup()
-		f.must(<-done)
-		c.Hangup()
-		_, _ = c.WaitEnded(ctx)
-		time.Sleep(time.Second)
-		_ = call.PhaseFlow
+// flow publishes a flow of the test and lets the floor's number answer with it.
+func (f *floor) answerWith(content string) {
+	f.t.Helper()
+	flow := &ivr.Flow{Meta: f.stage.meta("tested"), Type: ivr.TypeInbound, Content: content}
+	f.must(f.app.flows.Create(f.t.Context(), flow, ivr.Published))
+	n, err := f.app.stores.numbers.GetByName(f.t.Context(), f.stage.id, f.act.number)
+	f.must(err)
+	_, err = resource.Edit(f.t.Context(), f.app.stores.numbers, f.stage.id, n.ID, func(n *call.Number) error {
+		n.FlowID = flow.ID
+		return nil
 	})
+	f.must(err)
+}
+
+// toThirdParty calls somebody outside; afterwards, and if that fails, the caller hears a word and is let go.
+const toThirdParty = `{"Version":"2019-10-30","StartAction":"Out","Actions":[
+	{"Identifier":"Out","Type":"TransferParticipantToThirdParty","Parameters":{"ThirdPartyPhoneNumber":"+821012340007",
+	 "ThirdPartyConnectionTimeLimitSeconds":"20","ContinueFlowExecution":"True","ThirdPartyDTMFDigits":"12,3"},
+	 "Transitions":{"NextAction":"Note","Errors":[{"NextAction":"Failed","ErrorType":"CallFailed"},
+	 {"NextAction":"Late","ErrorType":"ConnectionTimeLimitExceeded"},{"NextAction":"Failed","ErrorType":"NoMatchingError"}]}},
+	{"Identifier":"Note","Type":"UpdateContactAttributes","Parameters":{"Attributes":{"came":"back"}},
+	 "Transitions":{"NextAction":"Bye","Errors":[{"NextAction":"Bye","ErrorType":"NoMatchingError"}]}},
+	{"Identifier":"Failed","Type":"UpdateContactAttributes","Parameters":{"Attributes":{"came":"refused"}},
+	 "Transitions":{"NextAction":"Bye","Errors":[{"NextAction":"Bye","ErrorType":"NoMatchingError"}]}},
+	{"Identifier":"Late","Type":"UpdateContactAttributes","Parameters":{"Attributes":{"came":"late"}},
+	 "Transitions":{"NextAction":"Bye","Errors":[{"NextAction":"Bye","ErrorType":"NoMatchingError"}]}},
+	{"Identifier":"Bye","Type":"DisconnectParticipant","Parameters":{},"Transitions":{}}]}`
+
+func TestAFlowHandsTheCallerToAThirdPartyByTheTrunkAndGoesOn(t *testing.T) {
+	for want, answer := range map[string]siptest.AnswerBehaviour{
+		"back": {After: 2 * time.Second}, "refused": {Reject: 486, After: time.Second}, "late": {RingOnly: true},
+	} {
+		t.Run(want, func(t *testing.T) {
+			inFloor(t, siptest.NetworkOptions{Seed: 23}, func(ctx context.Context, f *floor) {
+				f.callOut()
+				f.answerWith(toThirdParty)
+				f.carrier.SetAnswer(answer)
+				c, err := f.carrier.Call(ctx, f.act.number, f.act.from, siptest.CallOptions{Voice: siptest.Voice("caller")})
+				f.must(err)
+				third, err := f.carrier.NextCall(ctx)
+				f.must(err)
+				if want == "back" {
+					f.must(third.WaitConfirmed(ctx))
+					time.Sleep(5 * time.Second)
+					f.hears(c, "caller", f.carrier.Voice(), true)
+					f.hears(third, "third party", siptest.Voice("caller"), true)
+					if got := third.ReceivedDigits(); got != "123" {
+						t.Errorf("the third party was sent the keys %q", got)
+					}
+					third.Hangup()
+				}
+				_, err = c.WaitEnded(ctx)
+				f.must(err)
+				_, _ = third.WaitEnded(ctx)
+				time.Sleep(time.Second)
+				if r := contactsOf(t, f.trial)[0]; r.Attributes["came"] != want || r.DisconnectReason != contact.ContactFlowDisconnect {
+					t.Errorf("record %+v", r)
+				}
+			})
+		})
+	}
 }
