@@ -42,7 +42,7 @@ func (a *actor) perform(e Effect) {
 		a.performQueue(e)
 	case resolve, lend, adopt, refuse, reclaim, reply:
 		a.performOutside(e)
-	case save, openSegment, closeSegment:
+	case save, openSegment, closeSegment, commit:
 		a.performRecord(e)
 	case tell:
 		a.tell(e.Kind, e.Detail)
@@ -133,6 +133,11 @@ func (a *actor) performRecord(e Effect) {
 	switch e := e.(type) {
 	case save:
 		a.saver.save(e.Record)
+	case commit:
+		go func() {
+			a.saver.flush()
+			a.post(committed{})
+		}()
 	case openSegment:
 		a.saver.create(e.Record)
 		a.m.o.Opened(e.Record.ID, e.Record.CallID)
