@@ -296,7 +296,7 @@ func (a *actor) lookAtDevice(g *agent, now time.Time) {
 
 // enqueue puts a contact in line.
 func (a *actor) enqueue(w Waiting, now time.Time) error {
-	q := a.setup.Queues[w.QueueID]
+	q := a.queueOf(w.QueueID)
 	switch {
 	case w.ContactID == "":
 		return errs.Field("ContactId", "is required")

@@ -159,7 +159,7 @@ func against(w *Waiting, a *Candidate, now time.Time) Reason {
 	if r := a.busy(now); r != "" {
 		return r
 	}
-	q, ok := a.Profile.byKey[lineKey{w.QueueID, w.Channel}]
+	q, ok := a.line(w.QueueID, w.Channel)
 	switch {
 	case !ok:
 		return WhyNotInProfile

@@ -313,7 +313,7 @@ func (a *actor) ring(g *agent, s Slot, now time.Time) {
 		ID: s.OfferID, ContactID: s.ContactID, QueueID: s.QueueID, Agent: g.Agent, RingTime: a.setup.ringTime(s.QueueID),
 		ACWTimeout: s.ACWTimeout, AutoAccept: g.AutoAccept,
 	}
-	if q := a.setup.Queues[s.QueueID]; q != nil {
+	if q := a.queueOf(s.QueueID); q != nil {
 		o.QueueName = q.Name
 	}
 	if p := a.setup.Profiles[g.RoutingProfileID]; p != nil {

@@ -91,6 +91,7 @@ type picker struct {
 	matched []bool       // by index of free
 	taken   []bool       // by index of waiting
 	lines   map[lineKey]*line
+	own     map[string]bool // agents for whom somebody waits in their own queue
 }
 
 // line is those who wait in one queue on one channel, best first, as indexes of waiting.
@@ -102,11 +103,11 @@ type line struct {
 
 // newPicker sorts agents and contacts. Lines that no free agent serves are not built.
 func newPicker(waiting []Waiting, agents []Candidate, now time.Time) *picker {
-	p := &picker{waiting: waiting, now: now, lines: make(map[lineKey]*line)}
+	p := &picker{waiting: waiting, now: now, lines: make(map[lineKey]*line), own: awaited(waiting)}
 	for i := range agents {
 		if a := &agents[i]; a.busy(now) == "" {
 			p.free = append(p.free, a)
-			for _, q := range a.Profile.lines {
+			for _, q := range linesOf(a, p.own) {
 				p.lines[lineKey{q.QueueID, q.Channel}] = nil
 			}
 		}
@@ -154,7 +155,7 @@ func (p *picker) sort(l *line) {
 func (p *picker) best(i int, a *Candidate) (best int, skipped bool) {
 	best = -1
 	class := 0
-	for _, q := range a.Profile.lines {
+	for _, q := range linesOf(a, p.own) {
 		if best >= 0 && q.Priority > class {
 			break
 		}
@@ -219,6 +220,7 @@ func NextEligible(waiting []Waiting, agents []Candidate, now time.Time) time.Tim
 		}
 	}
 	delays := make(map[lineKey][]int)
+	own := awaited(waiting)
 	for i := range agents {
 		a := &agents[i]
 		switch a.busy(now) {
@@ -228,7 +230,7 @@ func NextEligible(waiting []Waiting, agents []Candidate, now time.Time) time.Tim
 		default:
 			continue
 		}
-		for _, q := range a.Profile.lines {
+		for _, q := range linesOf(a, own) {
 			key := lineKey{q.QueueID, q.Channel}
 			if a.full(q.Channel) == "" && !slices.Contains(delays[key], q.Delay) {
 				delays[key] = append(delays[key], q.Delay)

@@ -3,9 +3,11 @@ package app
 import (
 	"context"
 
+	"ullim/acd"
 	"ullim/internal/call"
 	"ullim/internal/contact"
 	"ullim/internal/errs"
+	"ullim/internal/resource"
 	"ullim/ivr"
 )
 
@@ -62,7 +64,24 @@ func known(info *ivr.Info, s *call.Snapshot) {
 	}
 }
 
-// AgentQueue is the queue of one agent.
-func (d *directory) AgentQueue(_ context.Context, _, ref string) (ivr.QueueRef, error) {
-	return ivr.QueueRef{}, errs.New(errs.NotFound, "agent %q has no queue of their own", ref)
+// AgentQueue is the queue of one agent, by ARN, id or user name.
+func (d *directory) AgentQueue(_ context.Context, instanceID, ref string) (ivr.QueueRef, error) {
+	t, err := d.tenant(instanceID)
+	if err != nil {
+		return ivr.QueueRef{}, err
+	}
+	if id, ok := resource.IDInARN(instanceID, resource.KindUser, ref); ok {
+		ref = id
+	}
+	u := t.users[ref]
+	for _, other := range t.users {
+		if u == nil && other.Name == ref {
+			u = other
+		}
+	}
+	if u == nil {
+		return ivr.QueueRef{}, errs.New(errs.NotFound, "no agent %q", ref)
+	}
+	id := acd.AgentQueueID(u.ID)
+	return ivr.QueueRef{ID: id, ARN: resource.ARN(instanceID, resource.KindQueue, id), Name: u.Name, AgentID: u.ID}, nil
 }

@@ -283,6 +283,9 @@ func (d *directory) queue(instanceID, ref string) (ivr.QueueRef, error) {
 	if err != nil {
 		return ivr.QueueRef{}, err
 	}
+	if userID, own := acd.OfAgentQueue(ref); own {
+		return d.AgentQueue(context.Background(), instanceID, userID)
+	}
 	q := find(t.config.Queues, t.queues, instanceID, resource.KindQueue, ref)
 	if q == nil {
 		return ivr.QueueRef{}, errs.New(errs.NotFound, "no queue %q", ref)

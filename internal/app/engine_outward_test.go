@@ -190,3 +190,35 @@ func TestAFlowHandsTheCallerToAThirdPartyByTheTrunkAndGoesOn(t *testing.T) {
 		})
 	}
 }
+
+// toAgent puts the caller into the queue of one agent.
+const toAgent = `{"Version":"2019-10-30","StartAction":"Choose","Actions":[
+	{"Identifier":"Choose","Type":"UpdateContactTargetQueue","Parameters":{"AgentId":"kim"},
+	 "Transitions":{"NextAction":"Wait","Errors":[{"NextAction":"Bye","ErrorType":"NoMatchingError"}]}},
+	{"Identifier":"Wait","Type":"TransferContactToQueue","Parameters":{},
+	 "Transitions":{"Errors":[{"NextAction":"Bye","ErrorType":"QueueAtCapacity"},{"NextAction":"Bye","ErrorType":"NoMatchingError"}]}},
+	{"Identifier":"Bye","Type":"DisconnectParticipant","Parameters":{},"Transitions":{}}]}`
+
+func TestACallerWaitsForOneAgentAlone(t *testing.T) {
+	inFloor(t, siptest.NetworkOptions{Seed: 24}, func(ctx context.Context, f *floor) {
+		f.answerWith(toAgent)
+		f.must(f.stage.status(ctx, f.agents["lee"].userID, "Available")) // free, and not asked
+		c, err := f.carrier.Call(ctx, f.act.number, f.act.from, siptest.CallOptions{Voice: siptest.Voice("caller")})
+		f.must(err)
+		f.must(c.WaitAnswered(ctx))
+		time.Sleep(time.Minute)
+		f.must(f.stage.status(ctx, f.agents["kim"].userID, "Available"))
+		agent, err := f.phone("kim").NextCall(ctx)
+		f.must(err)
+		f.must(agent.WaitConfirmed(ctx))
+		time.Sleep(8 * time.Second) // the whispers
+		f.hears(c, "caller", f.phone("kim").Voice(), true)
+		c.Hangup()
+		_, err = agent.WaitEnded(ctx)
+		f.must(err)
+		time.Sleep(time.Second)
+		if r := contactsOf(t, f.trial)[0]; r.Queue == nil || r.Queue.Name != "kim" || r.Agent == nil || r.AgentConnectionAttempts != 1 {
+			t.Errorf("record %+v", r)
+		}
+	})
+}
