@@ -59,7 +59,7 @@ func (a *actor) candidate(g *agent) Candidate {
 	c := Candidate{
 		UserID: g.UserID, Routable: a.setup.routable(g.view.StatusID), Leaving: g.view.NextStatusID != "",
 		Reachable: g.reachable, Settling: a.ops.busy(agentKey(g.UserID)), NotBefore: g.notBefore, Slots: g.view.Slots,
-		AvailableSince: g.view.LastActivity,
+		AvailableSince: g.view.LastActivity, Skills: g.Skills,
 	}
 	if !g.removed {
 		c.Profile = a.setup.profiles[g.RoutingProfileID]

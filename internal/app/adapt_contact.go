@@ -13,8 +13,12 @@ import (
 
 // Update changes what else flows can change of a contact.
 func (f flowContact) Update(ctx context.Context, u ivr.Update) error {
-	if len(u.Criteria) > 0 { // the queue knows no skills yet: the flow is told, and takes its error branch
-		return ivr.ErrNotSupported
+	var r call.Routing
+	for _, s := range u.Criteria {
+		r.Steps = append(r.Steps, call.RoutingStep{Expression: s.Expression, Expiry: s.Expiry})
+	}
+	if _, err := criteriaOf(r.Steps); err != nil {
+		return err
 	}
 	if u.HoldCustomer != nil {
 		if err := left(f.c.Hold(ctx, false, *u.HoldCustomer)); err != nil {
@@ -38,10 +42,9 @@ func (f flowContact) Update(ctx context.Context, u ivr.Update) error {
 			return err
 		}
 	}
-	if u.Priority == nil && u.AgeAdjustment == nil {
+	if u.Priority == nil && u.AgeAdjustment == nil && len(r.Steps) == 0 {
 		return nil
 	}
-	var r call.Routing
 	if u.Priority != nil {
 		r.Priority = *u.Priority
 	}

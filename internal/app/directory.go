@@ -181,7 +181,7 @@ func (d *directory) readTenant(ctx context.Context, inst *identity.Instance) (*t
 	for id, u := range t.users {
 		t.config.Agents[id] = acd.Agent{
 			UserID: id, Username: u.Name, RoutingProfileID: u.RoutingProfileID, AutoAccept: u.Phone.AutoAccept,
-			ACWTimeout: time.Duration(u.Phone.AfterContactWorkTimeLimit) * time.Second,
+			ACWTimeout: time.Duration(u.Phone.AfterContactWorkTimeLimit) * time.Second, Skills: skillsOf(u),
 		}
 	}
 	for id, h := range t.config.Hours {

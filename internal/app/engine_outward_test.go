@@ -8,6 +8,7 @@ import (
 
 	"ullim/internal/call"
 	"ullim/internal/contact"
+	"ullim/internal/identity"
 	"ullim/internal/resource"
 	"ullim/ivr"
 	"ullim/sip"
@@ -189,6 +190,55 @@ func TestAFlowHandsTheCallerToAThirdPartyByTheTrunkAndGoesOn(t *testing.T) {
 			})
 		})
 	}
+}
+
+// toSkilled wants an agent who speaks Korean for half a minute.
+const toSkilled = `{"Version":"2019-10-30","StartAction":"Choose","Actions":[
+	{"Identifier":"Choose","Type":"UpdateContactTargetQueue","Parameters":{"QueueId":"Sales"},
+	 "Transitions":{"NextAction":"Prefer","Errors":[{"NextAction":"Bye","ErrorType":"NoMatchingError"}]}},
+	{"Identifier":"Prefer","Type":"UpdateContactRoutingCriteria","Parameters":{"RoutingCriteria":{"Steps":[{"Expression":{"AttributeCondition":
+	 {"Name":"language","Value":"ko","ProficiencyLevel":"3","ComparisonOperator":"NumberGreaterOrEqualTo"}},"Expiry":{"DurationInSeconds":"30"}}]}},
+	 "Transitions":{"NextAction":"Wait","Errors":[{"NextAction":"Bye","ErrorType":"NoMatchingError"}]}},
+	{"Identifier":"Wait","Type":"TransferContactToQueue","Parameters":{},
+	 "Transitions":{"Errors":[{"NextAction":"Bye","ErrorType":"QueueAtCapacity"},{"NextAction":"Bye","ErrorType":"NoMatchingError"}]}},
+	{"Identifier":"Bye","Type":"DisconnectParticipant","Parameters":{},"Transitions":{}}]}`
+
+func TestACallerWaitsForASkilledAgentAndThenForAnybody(t *testing.T) {
+	inFloor(t, siptest.NetworkOptions{Seed: 25}, func(ctx context.Context, f *floor) {
+		f.answerWith(toSkilled)
+		f.must(f.stage.status(ctx, f.agents["kim"].userID, "Available"))
+		c, err := f.carrier.Call(ctx, f.act.number, f.act.from, siptest.CallOptions{})
+		f.must(err)
+		f.must(c.WaitAnswered(ctx))
+		begun := time.Now()
+		agent, err := f.phone("kim").NextCall(ctx)
+		f.must(err)
+		if waited := time.Since(begun); waited < 29*time.Second || waited > 35*time.Second {
+			t.Errorf("an agent without the skill rang after %s, want half a minute", waited)
+		}
+		agent.Hangup()
+		c.Hangup()
+		_, _ = c.WaitEnded(ctx)
+		time.Sleep(30 * time.Second)
+		f.must(f.stage.status(ctx, f.agents["kim"].userID, "Offline"))
+		_, err = resource.Edit(ctx, f.app.stores.users, f.stage.id, f.agents["kim"].userID, func(u *identity.User) error {
+			u.Proficiencies = []identity.Proficiency{{Name: "language", Value: "ko", Level: 4}}
+			return nil
+		})
+		f.must(err)
+		f.must(f.stage.status(ctx, f.agents["kim"].userID, "Available"))
+		c, err = f.carrier.Call(ctx, f.act.number, f.act.from, siptest.CallOptions{})
+		f.must(err)
+		f.must(c.WaitAnswered(ctx))
+		begun = time.Now()
+		_, err = f.phone("kim").NextCall(ctx)
+		f.must(err)
+		if waited := time.Since(begun); waited > 5*time.Second {
+			t.Errorf("the agent with the skill rang after %s", waited)
+		}
+		c.Hangup()
+		_, _ = c.WaitEnded(ctx)
+	})
 }
 
 // toAgent puts the caller into the queue of one agent.
