@@ -56,8 +56,10 @@ func TestRoutingCriteriaPreferAgentsForATime(t *testing.T) {
 }
 
 func TestAnExpressionHasOneMeaning(t *testing.T) {
-	for _, bad := range []string{``, `{}`, `[]`, `{"AndExpression":[]}`, `{"AndExpression":[{}]}`,
-		`{"AttributeCondition":{},"OrExpression":[{"AttributeCondition":{}}]}`} {
+	for _, bad := range []string{
+		``, `{}`, `[]`, `{"AndExpression":[]}`, `{"AndExpression":[{}]}`,
+		`{"AttributeCondition":{},"OrExpression":[{"AttributeCondition":{}}]}`,
+	} {
 		if _, err := ParseExpression([]byte(bad)); err == nil {
 			t.Errorf("%s is taken", bad)
 		}
