@@ -47,6 +47,7 @@ type actor struct {
 	customer atomic.Int64 // the party whose keys are for the flow
 	byInfo   atomic.Bool  // somebody takes keys by SIP INFO alone
 	headers  map[string]string
+	keep     keep
 	saver    *saver
 	flowsUp  sync.WaitGroup
 
