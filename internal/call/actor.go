@@ -30,6 +30,7 @@ type Snapshot struct {
 	Offer    Offer
 	Parties  []Party
 	Headers  map[string]string
+	Secret   bool // a flow asks for keys that nobody else may learn: no audio of the customer is to leave the call
 
 	lines []*line
 }
@@ -325,7 +326,7 @@ func (a *actor) publish() {
 	a.snapshot.Store(&Snapshot{
 		Phase: a.state.Phase, Record: copyRecord(a.state.Record), Target: a.state.Target, Voice: a.state.Voice,
 		Callback: a.state.Callback, Logging: a.state.Logging,
-		Offer: a.state.Offer, Parties: a.state.Parties, Headers: a.headers, lines: slices.Clone(a.lines),
+		Offer: a.state.Offer, Parties: a.state.Parties, Headers: a.headers, Secret: a.state.Secret != 0, lines: slices.Clone(a.lines),
 	})
 }
 
