@@ -30,6 +30,7 @@ type Snapshot struct {
 	Offer    Offer
 	Parties  []Party
 	Headers  map[string]string
+	Secret   bool // a flow asks for keys that nobody else may learn: no audio of the customer is to leave the call
 
 	lines []*line
 }
@@ -47,6 +48,7 @@ type actor struct {
 	customer atomic.Int64 // the party whose keys are for the flow
 	byInfo   atomic.Bool  // somebody takes keys by SIP INFO alone
 	headers  map[string]string
+	keep     keep
 	saver    *saver
 	flowsUp  sync.WaitGroup
 
@@ -324,7 +326,7 @@ func (a *actor) publish() {
 	a.snapshot.Store(&Snapshot{
 		Phase: a.state.Phase, Record: copyRecord(a.state.Record), Target: a.state.Target, Voice: a.state.Voice,
 		Callback: a.state.Callback, Logging: a.state.Logging,
-		Offer: a.state.Offer, Parties: a.state.Parties, Headers: a.headers, lines: slices.Clone(a.lines),
+		Offer: a.state.Offer, Parties: a.state.Parties, Headers: a.headers, Secret: a.state.Secret != 0, lines: slices.Clone(a.lines),
 	})
 }
 
