@@ -42,6 +42,9 @@ type Gather struct {
 	Max        int    // stop after so many digits; 1 for a menu
 	Terminator string // this sequence ends the input and is not part of it; empty for none
 	CancelKey  byte   // clears what was typed so far ('*'); 0 for none
+	// Secret: what is pressed is not for anybody to see or hear: it is kept out of logs and traces, and recordings and
+	// streams are silent while it is asked for.
+	Secret bool
 }
 
 // Gathered is what was pressed. TimedOut: no digit came within FirstDigit.
@@ -57,12 +60,15 @@ type Contact interface {
 	SetAttributes(ctx context.Context, set map[string]string) error
 	// SetTargetQueue chooses the queue for Queue.
 	SetTargetQueue(ctx context.Context, q QueueRef) error
-	// SetHook chooses the flow for a place in the contact's life; an empty flow id restores the default.
+	// SetHook chooses the flow for a place in the contact's life; an empty flow id restores the default. ErrNotSupported:
+	// the contact never comes to that place.
 	SetHook(ctx context.Context, h Hook, flowID string) error
 	// SetRecording chooses who is recorded when an agent is joined.
 	SetRecording(ctx context.Context, agent, customer bool) error
 	// SetVoice chooses the voice and language of spoken text from here on.
 	SetVoice(ctx context.Context, voice, language string) error
+	// Update changes what else there is to change; see Update.
+	Update(ctx context.Context, u Update) error
 }
 
 // Info is a snapshot of the contact: what the data paths of A1.9 can show.
@@ -77,11 +83,20 @@ type Info struct {
 	Language, Voice                                string
 	Attributes                                     map[string]string // a copy
 	SIPHeaders                                     map[string]string
+	Name, Description, CustomerID                  string
+	References                                     map[string]Reference
+	Tags                                           map[string]string
+	CallbackNumber                                 string            // empty: the customer's
+	CallProgress                                   string            // CallAnswered, VoicemailBeep ...; empty: not looked for
+	MediaStream                                    map[string]string // StreamARN, StartTimestamp, StopTimestamp, StartFragmentNumber
+	TaskContactID                                  string
+	Logging                                        *bool // what a flow of an earlier segment chose
 }
 
 // QueueRef is a queue as flows see it.
 type QueueRef struct {
 	ID, ARN, Name, HoursID       string
+	AgentID                      string // of the agent whose own queue it is; empty: a standard queue
 	OutboundNumber, OutboundName string
 }
 
@@ -101,6 +116,10 @@ const (
 	HookCustomerRemaining Hook = "CustomerRemaining"
 	HookCustomerHold      Hook = "CustomerHold"
 	HookAgentHold         Hook = "AgentHold"
+	HookDefaultAgentUI    Hook = "DefaultAgentUI"    // what the agent sees with the contact
+	HookDisconnectAgentUI Hook = "DisconnectAgentUI" // ... and after it
+	HookPauseContact      Hook = "PauseContact"
+	HookResumeContact     Hook = "ResumeContact"
 )
 
 // Flows finds flows. ref is an ARN, an id or a name.
@@ -114,6 +133,8 @@ type Flows interface {
 // Directory answers what flows ask about the contact centre. ref is an ARN, an id or a name.
 type Directory interface {
 	Queue(ctx context.Context, instanceID, ref string) (QueueRef, error)
+	// AgentQueue is the queue of one agent.
+	AgentQueue(ctx context.Context, instanceID, agentRef string) (QueueRef, error)
 	// Open tells whether hours of operation are open now.
 	Open(ctx context.Context, instanceID, hoursRef string) (bool, error)
 }
