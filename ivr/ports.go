@@ -63,6 +63,8 @@ type Contact interface {
 	SetRecording(ctx context.Context, agent, customer bool) error
 	// SetVoice chooses the voice and language of spoken text from here on.
 	SetVoice(ctx context.Context, voice, language string) error
+	// Update changes what else there is to change; see Update.
+	Update(ctx context.Context, u Update) error
 }
 
 // Info is a snapshot of the contact: what the data paths of A1.9 can show.
@@ -77,11 +79,20 @@ type Info struct {
 	Language, Voice                                string
 	Attributes                                     map[string]string // a copy
 	SIPHeaders                                     map[string]string
+	Name, Description, CustomerID                  string
+	References                                     map[string]Reference
+	Tags                                           map[string]string
+	CallbackNumber                                 string            // empty: the customer's
+	CallProgress                                   string            // CallAnswered, VoicemailBeep ...; empty: not looked for
+	MediaStream                                    map[string]string // StreamARN, StartTimestamp, StopTimestamp, StartFragmentNumber
+	TaskContactID                                  string
+	Logging                                        *bool // what a flow of an earlier segment chose
 }
 
 // QueueRef is a queue as flows see it.
 type QueueRef struct {
 	ID, ARN, Name, HoursID       string
+	AgentID                      string // of the agent whose own queue it is; empty: a standard queue
 	OutboundNumber, OutboundName string
 }
 
@@ -114,6 +125,8 @@ type Flows interface {
 // Directory answers what flows ask about the contact centre. ref is an ARN, an id or a name.
 type Directory interface {
 	Queue(ctx context.Context, instanceID, ref string) (QueueRef, error)
+	// AgentQueue is the queue of one agent.
+	AgentQueue(ctx context.Context, instanceID, agentRef string) (QueueRef, error)
 	// Open tells whether hours of operation are open now.
 	Open(ctx context.Context, instanceID, hoursRef string) (bool, error)
 }

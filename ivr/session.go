@@ -24,6 +24,7 @@ const (
 	Ended        Outcome = "ended"
 	Disconnected Outcome = "disconnected"
 	Queued       Outcome = "queued"
+	Transferred  Outcome = "transferred" // joined with a third party outside
 	Failed       Outcome = "failed"
 	Left         Outcome = "left"
 )
@@ -39,12 +40,17 @@ const aPause = 10 * time.Millisecond
 const maxDocuments = 512
 
 // Engine runs flows. Fill in the fields and use it by pointer; one serves all contacts. Directory and Flows are needed;
-// without Prompts or Speaker the messages that need them take their error branch.
+// without the others the actions that need them take their error branch.
 type Engine struct {
 	Flows     Flows
 	Directory Directory
 	Prompts   Prompts
 	Speaker   Speaker
+	Modules   Modules
+	Functions Functions
+	Metrics   Metrics
+	Callbacks Callbacks
+	Tasks     Tasks
 	Log       *slog.Logger
 	// Observe is told of every action that ran, for metrics: the type ("unsupported" for all that are not known, so that
 	// there are few labels) and "ok", "left", an outcome, or an error type.

@@ -157,6 +157,9 @@ func (m *Manager) callOut(ctx context.Context, in Inbound, leg Leg) (func(LegEve
 	}
 	s := outgoing(callee, Target{InstanceID: caller.InstanceID, OnBehalfOf: caller.ID, ContactID: id}, first)
 	s.Alias, s.Caller, s.AgentGen = inst.Alias, firstParty, firstParty
+	if callee.WhisperFlow != "" && !callee.Emergency {
+		s.Hooks = map[FlowKind]string{FlowOutboundWhisper: callee.WhisperFlow}
+	}
 	s.Record.ID, s.Record.InitialContactID, s.Record.Node, s.Record.CallID = id, id, m.o.Node, in.CallID
 	s.Record.InitiationTimestamp, s.Record.LastUpdateTimestamp = in.Received, in.Received
 	s.Record.Agent = agentInfo(caller, time.Time{}, in.Received, time.Time{})

@@ -27,6 +27,7 @@ const (
 	KindUser            Kind = "agent"
 	KindSecurityProfile Kind = "security-profile"
 	KindFlow            Kind = "contact-flow"
+	KindFlowModule      Kind = "flow-module"
 	KindPrompt          Kind = "prompt"
 	KindPhoneNumber     Kind = "phone-number"
 	KindTrunk           Kind = "trunk"
