@@ -99,6 +99,7 @@ func (m *Manager) newActor(s State, headers map[string]string) *actor {
 	}
 	a.customer.Store(int64(s.Customer))
 	a.saver = &saver{store: m.o.Store, spill: m.o.Spill, closed: m.o.Closed, log: m.o.Log}
+	a.saver.lazy, _ = m.o.Store.(lazyStore)
 	a.saver.idle = sync.NewCond(&a.saver.mu)
 	return a
 }

@@ -16,6 +16,7 @@ type Data struct {
 	Tag                                     map[string]string
 	Untag                                   []string
 	CallbackNumber                          string // E.164
+	NextContactID                           string // of a contact that goes on with this one's business
 	Logging                                 *bool  // of flows: a later segment has it too
 }
 
@@ -40,6 +41,9 @@ func (s *step) dataSet(d Data) {
 	}
 	if d.CallbackNumber != "" {
 		s.Callback = d.CallbackNumber
+	}
+	if d.NextContactID != "" {
+		r.NextContactID = d.NextContactID
 	}
 	if d.Logging != nil {
 		s.Logging = d.Logging

@@ -42,7 +42,7 @@ func (a *actor) perform(e Effect) {
 		a.performQueue(e)
 	case resolve, lend, adopt, refuse, reclaim, reply:
 		a.performOutside(e)
-	case save, openSegment, closeSegment:
+	case save, openSegment, closeSegment, commit:
 		a.performRecord(e)
 	case tell:
 		a.tell(e.Kind, e.Detail)
@@ -133,17 +133,22 @@ func (a *actor) performRecord(e Effect) {
 	switch e := e.(type) {
 	case save:
 		a.saver.save(e.Record)
+	case commit:
+		go func() {
+			a.saver.flush()
+			a.post(committed{})
+		}()
 	case openSegment:
 		a.saver.create(e.Record)
 		a.m.o.Opened(e.Record.ID, e.Record.CallID)
 		a.m.rename(a, e.Record.ID)
 		a.log = a.m.logFor(e.Record.ID, e.Record.CallID)
 	case closeSegment:
-		done := func() {}
 		if e.Last {
-			done = func() { a.deliver(stored{}) }
+			a.saver.closeLast(e.Record, func() { a.deliver(stored{}) })
+		} else {
+			a.saver.close(e.Record, func() {})
 		}
-		a.saver.close(e.Record, done)
 		a.m.closed(&e.Record)
 	}
 }

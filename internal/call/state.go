@@ -245,6 +245,8 @@ type (
 	removeAsked struct{ Party int }
 	// tapeAsked starts, stops, suspends or resumes the recording.
 	tapeAsked struct{ Do TapeAction }
+	// committed: what was saved so far is on disk.
+	committed struct{}
 	// stored: the final record is committed (or spilled).
 	stored struct{}
 )
@@ -277,4 +279,5 @@ func (holdAsked) isEvent()     {}
 func (muteAsked) isEvent()     {}
 func (removeAsked) isEvent()   {}
 func (tapeAsked) isEvent()     {}
+func (committed) isEvent()     {}
 func (stored) isEvent()        {}
