@@ -62,19 +62,35 @@ func (s *step) resolved(e resolved) {
 		s.transferToFlow(e)
 	default:
 		s.Transfer.Callee = e.Callee
-		s.Transfer.To = s.call(e.Callee, RoleThird, Speaker, s.kept(), s.Transfer.Who.ID)
+		s.Transfer.To = s.forward(e.Callee, s.kept(), s.Transfer.Who.ID)
 		s.Rang = s.now
 	}
 }
 
 // call dials a party that is to join.
 func (s *step) call(c Callee, role PartyRole, hears Role, near int, onBehalfOf string) int {
+	return s.dial(c, role, hears, near, Target{OnBehalfOf: onBehalfOf})
+}
+
+// forward dials a party who is to talk to the customer in the place of whom the customer has called: a carrier is told by
+// which numbers the call came, and whoever signed for the caller's number is passed on while that number is shown.
+func (s *step) forward(c Callee, near int, onBehalfOf string) int {
+	t := Target{OnBehalfOf: onBehalfOf}
+	if c.Person == nil && !c.Emergency {
+		t.Diverted = s.Came.By
+		if c.FromNumber == s.Record.CustomerEndpoint.Address {
+			t.Identity = s.Came.Identity
+		}
+	}
+	return s.dial(c, RoleThird, Speaker, near, t)
+}
+
+// dial dials a party; t says what is special about it.
+func (s *step) dial(c Callee, role PartyRole, hears Role, near int, t Target) int {
 	p := Party{ID: s.generation(), Role: role, Hears: hears, Stage: partyDialled, Media: true}
 	customer := s.Record.CustomerEndpoint
-	t := Target{
-		InstanceID: s.Record.InstanceID, Priority: PriorityAgent, ContactID: s.Record.ID, OnBehalfOf: onBehalfOf,
-		FromNumber: customer.Address, FromName: customer.DisplayName,
-	}
+	t.InstanceID, t.Priority, t.ContactID = s.Record.InstanceID, PriorityAgent, s.Record.ID
+	t.FromNumber, t.FromName = customer.Address, customer.DisplayName
 	if c.Person != nil {
 		p.Person = *c.Person
 		p.Address = contact.Endpoint{Type: contact.VoIP, Address: c.Person.Username, DisplayName: c.Person.DisplayName}

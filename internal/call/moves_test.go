@@ -479,14 +479,14 @@ func TestOriginateCallsTheCustomerAndRunsTheFlow(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		e := newExchange(t, true)
 		id, err := e.Originate(t.Context(), Originate{
-			InstanceID: "i1", Number: "+8210", FlowID: "f1", FromNumber: "+82158", Priority: PriorityCampaign, Method: contact.Callback,
+			InstanceID: "i1", Number: "+8210", FlowID: "f1", FromNumber: "+82158", Priority: PriorityCampaign, Group: "spring", Method: contact.Callback,
 		})
 		if err != nil {
 			t.Fatal(err)
 		}
 		synctest.Wait()
 		out := e.dialed[0]
-		if out.target.Number != "+8210" || out.target.FromNumber != "+82158" || out.target.Priority != PriorityCampaign {
+		if out.target.Number != "+8210" || out.target.FromNumber != "+82158" || out.target.Priority != PriorityCampaign || out.target.Group != "spring" {
 			t.Errorf("dialled %+v", out.target)
 		}
 		out.events(LegEvent{Kind: LegAnswered, SDP: []byte("v=0")})

@@ -71,6 +71,7 @@ type State struct {
 	AgentGen int      // the party who serves the customer; 0: none
 	Caller   int      // PhaseCalling: the party who waits for the other end; 0: the engine itself calls
 	Dial     Target   // PhaseCalling: whom it calls
+	Came     came     // how the customer's call came to us; empty if we called
 	Transfer Transfer // PhaseTransferring
 	Outward  Outward  // PhaseOutward, and until the queue has the contact back after it
 	HoldFlow [2]bool  // a flow runs, or has run, for one who waits on hold
@@ -87,6 +88,12 @@ type State struct {
 	WasSince time.Time                // when it entered that one
 	Reason   contact.DisconnectReason // decided before the end: the agent left first
 	Closing  bool                     // the final record is on its way to the store
+}
+
+// came is what a call that is forwarded tells of the one that came in.
+type came struct {
+	By       []string // the numbers, first to last: the last one is ours
+	Identity []string
 }
 
 // Transfer is a transfer that somebody has asked for by REFER and whose outcome is not known yet.
