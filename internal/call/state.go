@@ -71,6 +71,7 @@ type State struct {
 	AgentGen int      // the party who serves the customer; 0: none
 	Caller   int      // PhaseCalling: the party who waits for the other end; 0: the engine itself calls
 	Dial     Target   // PhaseCalling: whom it calls
+	Failed   int      // PhaseCalling: what the other end was refused with, once it was
 	Came     came     // how the customer's call came to us; empty if we called
 	Transfer Transfer // PhaseTransferring
 	Outward  Outward  // PhaseOutward, and until the queue has the contact back after it
@@ -105,6 +106,9 @@ type Transfer struct {
 	Lent   int    // the party that another call was asked to take; 0: none
 	Target string // whom they named, for the log
 	Callee Callee
+	Names  DialogID // in another call of ours, whose other end takes the party over
+	Waits  bool     // that other end still rings
+	Sooner *reached // it was heard of it before it was known that it rings
 }
 
 // Indexes of State.Flow.
@@ -219,6 +223,8 @@ type (
 		Quality contact.Quality
 		Err     error
 	}
+	// reached: the other end of the call that is to take a party over has answered (Code 0), or cannot be had.
+	reached struct{ Gen, Code int }
 	// outwardAsked: a flow wants the customer joined with somebody outside.
 	outwardAsked struct {
 		Gen     int
@@ -277,6 +283,7 @@ func (stopAsked) isEvent()     {}
 func (qualityKnown) isEvent()  {}
 func (resolved) isEvent()      {}
 func (moved) isEvent()         {}
+func (reached) isEvent()       {}
 func (outwardAsked) isEvent()  {}
 func (dataSet) isEvent()       {}
 func (routingSet) isEvent()    {}
