@@ -86,7 +86,7 @@ func newWorld(t *testing.T) *world {
 		AgentStatuses:    apitest.NewStore(mem, func() *acd.AgentStatus { return new(acd.AgentStatus) }),
 		Prompts:          apitest.NewStore(mem, func() *prompts.Prompt { return new(prompts.Prompt) }),
 		Numbers:          apitest.NewStore(mem, func() *call.Number { return new(call.Number) }),
-		Flows:            ivr.NewService(apitest.NewStore(mem, func() *ivr.Flow { return new(ivr.Flow) })),
+		Flows:            ivr.NewService(apitest.NewFlowStore(mem, ivr.TypeInbound)),
 		Agents:           w.agents,
 		PromptAudio:      w.blobs,
 		Contacts:         w.records,
