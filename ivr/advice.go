@@ -4,6 +4,7 @@ import (
 	"embed"
 	"encoding/json"
 	"fmt"
+	"slices"
 	"strings"
 )
 
@@ -54,9 +55,20 @@ func (r *Report) say(language string, texts map[string]advice) {
 			continue
 		}
 		if base == "ko" {
-			f.Message, f.Fix = fmt.Sprintf(a.Ko, f.problem.args...), a.KoFix
+			f.Message, f.Fix = fmt.Sprintf(a.Ko, korean(f.problem.args)...), a.KoFix
 		}
 	}
+}
+
+// korean is arguments with the words among them in Korean.
+func korean(args []any) []any {
+	out := slices.Clone(args)
+	for i, v := range out {
+		if word, ok := v.(kindWord); ok {
+			out[i] = word.korean()
+		}
+	}
+	return out
 }
 
 // String is the finding on one line.

@@ -19,24 +19,24 @@ const (
 // Finding is one thing that Inspect found. Rule is a stable name for the sort of it; Fix is what to do next. Action is
 // the type of the action, and with ActionID empty when it is about the whole flow.
 type Finding struct {
-	Severity Severity `json:"severity"`
-	ActionID string   `json:"actionId,omitempty"`
-	Action   string   `json:"action,omitempty"`
-	Field    string   `json:"field"`
-	Rule     string   `json:"rule"`
-	Message  string   `json:"message"`
-	Fix      string   `json:"fix,omitempty"`
+	Severity Severity `json:"Severity"`
+	ActionID string   `json:"ActionId,omitempty"`
+	Action   string   `json:"Action,omitempty"`
+	Field    string   `json:"Field"`
+	Rule     string   `json:"Rule"`
+	Message  string   `json:"Message"`
+	Fix      string   `json:"Fix,omitempty"`
 
 	problem Problem
 }
 
 // Report is what Inspect found, in the order of the document, the whole flow first.
 type Report struct {
-	Findings []Finding `json:"findings"`
+	Findings []Finding `json:"Findings"`
 	// Unsupported are the types of actions that will take their error branch, each once.
-	Unsupported []string `json:"unsupported,omitempty"`
+	Unsupported []string `json:"Unsupported,omitempty"`
 	// Unresolved are the references that lead nowhere here, each once; empty when references were not checked.
-	Unresolved []string `json:"unresolved,omitempty"`
+	Unresolved []string `json:"Unresolved,omitempty"`
 }
 
 // Count is how many findings have a severity.

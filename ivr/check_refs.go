@@ -165,16 +165,38 @@ func (in *inspection) elsewhere(r FlowRef) bool {
 	return !ours || !strings.HasPrefix(base, "arn:aws:connect:"+resource.Region+":"+resource.Account+":")
 }
 
-func kindWord(k resource.Kind) string {
-	switch k { //nolint:exhaustive // the others are not referred to
+// kindWord is a kind in messages; the report says it in its language.
+type kindWord resource.Kind
+
+// String is the English word.
+func (k kindWord) String() string {
+	switch resource.Kind(k) { //nolint:exhaustive // the others are not referred to
 	case resource.KindHours:
 		return "hours of operation"
 	case resource.KindFlow:
 		return "flow"
 	case resource.KindFlowModule:
 		return "module"
+	}
+	return string(k)
+}
+
+func (k kindWord) korean() string {
+	switch resource.Kind(k) { //nolint:exhaustive // the others are not referred to
+	case resource.KindQueue:
+		return "대기열"
+	case resource.KindPrompt:
+		return "안내 음성"
+	case resource.KindHours:
+		return "운영 시간"
+	case resource.KindFlow:
+		return "흐름"
+	case resource.KindFlowModule:
+		return "모듈"
 	case resource.KindUser:
-		return "agent"
+		return "상담원"
+	case KindFunction:
+		return "함수"
 	}
 	return string(k)
 }
@@ -192,9 +214,9 @@ func (in *inspection) fits(r FlowRef, t *Target) {
 	}
 	switch _, qualifier := SplitRef(r.Ref); {
 	case f.Archived:
-		in.warn(r.Field, "names the %s %q, which is archived: it cannot be run", f.what(), f.Name)
+		in.warn(r.Field, "names the %s %q, which is archived: it cannot be run", kindWord(f.Kind()), f.Name)
 	case f.Published == "":
-		in.warn(r.Field, "names the %s %q, which has not been published", f.what(), f.Name)
+		in.warn(r.Field, "names the %s %q, which has not been published", kindWord(f.Kind()), f.Name)
 	case r.Kind == resource.KindFlowModule && qualifier != "" && qualifier != QualifierLatest:
 		if _, number := versionNumber(qualifier); !number && f.alias(qualifier) == nil {
 			in.fail(r.Field, "names the alias %q, which module %q does not have", qualifier, f.Name)

@@ -80,6 +80,14 @@ func FlowTypes() []FlowType {
 	}
 }
 
+// Validate refuses what is neither a type of flow nor TypeModule.
+func (t FlowType) Validate() error {
+	if t != TypeModule && !slices.Contains(FlowTypes(), t) {
+		return errs.Field("Type", "%.40q is not a flow type", string(t))
+	}
+	return nil
+}
+
 // Validate checks what every stored flow must be: drafts need only be JSON of the right size. What is published was
 // checked by Check when it was published; rules that came later do not make it unreadable.
 func (f *Flow) Validate() error {
@@ -92,8 +100,8 @@ func (f *Flow) Validate() error {
 	if n := utf8.RuneCountInString(f.Description); n > 500 {
 		return errs.Field("Description", "has %d characters, at most 500 are allowed", n)
 	}
-	if f.Type != TypeModule && !slices.Contains(FlowTypes(), f.Type) {
-		return errs.Field("Type", "%.40q is not a flow type", string(f.Type))
+	if err := f.Type.Validate(); err != nil {
+		return err
 	}
 	if err := f.validateModule(); err != nil {
 		return err

@@ -42,6 +42,26 @@ func (s *ModuleService) Module(ctx context.Context, instanceID, ref string) (*Fl
 	return s.Published(ctx, instanceID, ref)
 }
 
+// ModuleChange is a change of a module's content and settings; nil stays. Status is about the content.
+type ModuleChange struct {
+	Content, Settings *string
+	Status            Status
+}
+
+// UpdateModule changes content and settings in one step. *ProblemsError when it cannot be published; then nothing has
+// changed.
+func (s *ModuleService) UpdateModule(ctx context.Context, instanceID, id string, m ModuleChange) (*Flow, error) {
+	return s.edit(ctx, instanceID, id, func(f *Flow) (Changes, error) {
+		if m.Settings != nil {
+			f.Settings = *m.Settings
+		}
+		if m.Content == nil {
+			return Changes{}, nil
+		}
+		return s.put(ctx, f, *m.Content, m.Status, "")
+	})
+}
+
 // alias is the alias that a qualifier names, by name or id; nil if there is none.
 func (f *Flow) alias(qualifier string) *Alias {
 	if i := slices.IndexFunc(f.Aliases, func(a Alias) bool { return qualifier != "" && (a.Name == qualifier || a.ID == qualifier) }); i >= 0 {

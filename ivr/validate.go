@@ -127,7 +127,7 @@ func (w *wiring) problem(field, format string, args ...any) {
 func (w *wiring) check(n *Node, t FlowType) {
 	w.n = n
 	r := n.act.rules()
-	if !r.allowedIn(t) {
+	if t != TypeModule && !r.allowedIn(t) { // which flows a module will be called by, it cannot know
 		names := make([]string, len(r.flows))
 		for i, f := range r.flows {
 			names[i] = string(f)
