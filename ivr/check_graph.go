@@ -89,22 +89,22 @@ type tarjan struct {
 	found      [][]*Node
 }
 
-// frame is a visit that is under way: ways[at:] are still to be looked at.
-type frame struct {
+// visited is a visit that is under way: ways[at:] are still to be looked at.
+type visited struct {
 	n    *Node
 	ways []string
 	at   int
 }
 
-func (t *tarjan) enter(n *Node) frame {
+func (t *tarjan) enter(n *Node) visited {
 	t.index[n] = len(t.index) + 1
 	t.low[n] = t.index[n]
 	t.stack, t.on[n] = append(t.stack, n), true
-	return frame{n: n, ways: n.targets()}
+	return visited{n: n, ways: n.targets()}
 }
 
 func (t *tarjan) visit(root *Node) {
-	work := []frame{t.enter(root)}
+	work := []visited{t.enter(root)}
 	for len(work) > 0 {
 		f := &work[len(work)-1]
 		if f.at < len(f.ways) {

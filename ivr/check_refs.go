@@ -5,8 +5,6 @@ import (
 	"slices"
 	"strings"
 
-	"github.com/google/uuid"
-
 	"ullim/internal/resource"
 )
 
@@ -159,7 +157,7 @@ func (in *inspection) missing(r FlowRef) {
 func (in *inspection) elsewhere(r FlowRef) bool {
 	base, _ := SplitRef(r.Ref)
 	if !strings.HasPrefix(base, "arn:") {
-		return r.Name != "" && uuid.Validate(base) == nil
+		return r.Name != "" // what an export has been cleaned of, or an id
 	}
 	_, ours := resource.IDInARN(in.known.InstanceID(), r.Kind, base)
 	return !ours || !strings.HasPrefix(base, "arn:aws:connect:"+resource.Region+":"+resource.Account+":")

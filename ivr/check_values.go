@@ -94,12 +94,3 @@ func walkText(at string, v any, yield func(string, string) bool) bool {
 	}
 	return true
 }
-
-func sortedKeys(m map[string]any) []string {
-	out := make([]string, 0, len(m))
-	for k := range m {
-		out = append(out, k)
-	}
-	slices.Sort(out)
-	return out
-}

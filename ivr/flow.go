@@ -25,9 +25,7 @@ const (
 	TypeAgentWhisper    FlowType = "AGENT_WHISPER"
 	TypeAgentTransfer   FlowType = "AGENT_TRANSFER"
 	TypeQueueTransfer   FlowType = "QUEUE_TRANSFER"
-	TypeCampaign        FlowType = "CAMPAIGN"
-	// TypeModule is ours for flow modules, which are kept as flows of a kind of their own and called by InvokeFlowModule.
-	TypeModule FlowType = "MODULE"
+	TypeCampaign        FlowType = "CAMPAIGN" // TypeModule is in action.go
 )
 
 // Flow is a contact flow or a flow module: a draft (Content, not validated) and what was published last (validated; what
