@@ -47,6 +47,9 @@ func (c *cache) get(ctx context.Context, instanceID, id string) (*Flow, error) {
 		if c.flows == nil || len(c.flows) >= maxCached {
 			c.flows = make(map[flowKey]*Flow)
 		}
+		if other := c.flows[key]; other != nil && other.Version > f.Version {
+			return other, nil // somebody has read later, and what was seen once is not unseen
+		}
 		c.flows[key] = f
 	}
 	return f, nil

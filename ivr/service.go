@@ -252,6 +252,9 @@ func (s *Service) Published(ctx context.Context, instanceID, ref string) (*Flow,
 	return s.live.edition(ctx, f, number)
 }
 
+// Relink looks references up anew that exports make by name, after what they may lead to has changed.
+func (s *Service) Relink() { s.live.changed() }
+
 // readEdition is a flow as contacts run it: the version of this number (0 is the one published last) with its references
 // resolved.
 func (s *Service) readEdition(ctx context.Context, f *Flow, number int) (*Flow, error) {

@@ -178,6 +178,10 @@ func (a *App) openStorage(ctx context.Context) error {
 // changed puts a change of the configuration into force before the API answers that it was made.
 func (a *App) changed(c resource.Change) {
 	a.dir.changed(c)
+	if a.flows != nil && a.modules != nil { // what an export calls by name may be there now, or no longer
+		a.flows.Relink()
+		a.modules.Relink()
+	}
 	if c.Kind != resource.KindDevice || a.registry == nil {
 		return
 	}
