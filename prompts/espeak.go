@@ -5,14 +5,17 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"math"
 	"os"
 	"os/exec"
+	"strconv"
 	"strings"
 	"time"
 	"unicode/utf8"
 
 	"ullim/internal/errs"
 	"ullim/internal/wav"
+	"ullim/prompts/ssml"
 )
 
 // Espeak speaks with espeak-ng, run as a child process for each text: the text goes in on standard input and never onto
@@ -27,7 +30,8 @@ type Espeak struct {
 var _ Synthesizer = (*Espeak)(nil)
 
 const (
-	espeakWordsPerMinute = "150"
+	espeakWordsPerMinute = 150
+	espeakPitch          = 50        // of 0 to 99
 	espeakMaxOutput      = 32 << 20 // bytes: about twelve minutes, far more than the longest text
 )
 
@@ -44,10 +48,13 @@ func (e *Espeak) Synthesize(ctx context.Context, s Speech) ([]int16, int, error)
 	if err != nil {
 		return nil, 0, err
 	}
-	args := []string{"--stdin", "--stdout", "-b", "1", "-s", espeakWordsPerMinute, "-v", voice}
+	args := []string{"--stdin", "--stdout", "-b", "1", "-s", scaled(espeakWordsPerMinute, s.Rate, 80, 450), "-v", voice}
+	if s.Pitch > 0 {
+		args = append(args, "-p", scaled(espeakPitch, s.Pitch, 0, 99))
+	}
 	text := s.Text
 	if s.SSML {
-		if text, _, err = cleanSSML(text); err != nil {
+		if text, err = remark(s); err != nil {
 			return nil, 0, err
 		}
 		args = append(args, "-m")
@@ -63,6 +70,28 @@ func (e *Espeak) Synthesize(ctx context.Context, s Speech) ([]int16, int, error)
 		return nil, 0, fmt.Errorf("prompts: output of espeak-ng: %w", err)
 	}
 	return sound.Mono().PCM, sound.Rate, nil
+}
+
+// scaled is an option's value times a factor, within what espeak-ng takes; 0 is no factor.
+func scaled(value int, factor float64, low, high int) string {
+	if factor > 0 {
+		value = int(math.Round(float64(value) * factor))
+	}
+	return strconv.Itoa(min(max(value, low), high))
+}
+
+// remark writes mark-up anew with the tags that espeak-ng may get: an audio tag would make it read files of this host, and
+// document types could do worse.
+func remark(s Speech) (string, error) {
+	doc, err := parseSSML(s.Text)
+	if err != nil {
+		return "", err
+	}
+	var b strings.Builder
+	for _, p := range doc.Parts(ssml.Options{Language: s.Language}) {
+		b.WriteString(p.Marked(ssml.Dialect{Emphasis: true}))
+	}
+	return b.String(), nil
 }
 
 // Version is what `espeak-ng --version` says, for those who check the environment. errs.Unavailable if it is missing.

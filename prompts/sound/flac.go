@@ -8,7 +8,12 @@ import (
 )
 
 func decodeFLAC(m *mixer, data []byte) error {
-	s, err := flac.New(&stream{data}) // of the metadata only what is needed is read; pictures are skipped
+	// The decoder reads the first block whatever it is, and would give a picture in its place all the memory that it claims. The
+	// blocks behind it are skipped unread.
+	if len(data) < 8 || data[4]&0x7f != 0 || data[5] != 0 || data[6] != 0 || data[7] != 34 {
+		return errors.New("it does not begin with STREAMINFO (RFC 9639 §8.2)")
+	}
+	s, err := flac.New(&stream{data})
 	if err != nil {
 		return err
 	}
