@@ -31,7 +31,7 @@ var _ Synthesizer = (*Espeak)(nil)
 
 const (
 	espeakWordsPerMinute = 150
-	espeakPitch          = 50        // of 0 to 99
+	espeakPitch          = 50       // of 0 to 99
 	espeakMaxOutput      = 32 << 20 // bytes: about twelve minutes, far more than the longest text
 )
 
