@@ -235,6 +235,7 @@ func inTalk(t *testing.T, f func(t *testing.T, w *world)) {
 
 func TestAProgramTalksIsInterruptedAndFinishes(t *testing.T) {
 	inTalk(t, func(t *testing.T, w *world) {
+		t.Helper()
 		w.begin(t.Context(), time.Minute)
 		time.Sleep(time.Second)
 		w.media(slices.Repeat([]byte{1}, 50*FrameBytes)) // a second
@@ -339,6 +340,7 @@ func TestHowAConversationEnds(t *testing.T) {
 	for name, r := range rows {
 		t.Run(name, func(t *testing.T) {
 			inTalk(t, func(t *testing.T, w *world) {
+				t.Helper()
 				ctx, cancel := context.WithCancel(t.Context())
 				defer cancel()
 				w.begin(ctx, r.limit)
@@ -369,6 +371,7 @@ func TestAProgramThatIsNotThereIsSoonGivenUp(t *testing.T) {
 		dials int
 	}{{errs.New(errs.Unavailable, "no answer"), 2}, {errs.New(errs.Denied, "refused"), 1}} {
 		inTalk(t, func(t *testing.T, w *world) {
+			t.Helper()
 			w.refuse = r.err
 			w.begin(t.Context(), 0)
 			<-w.done

@@ -73,7 +73,7 @@ func (l *link) run(ctx context.Context, connection int) error {
 	wg.Go(func() { cancel(l.beat(ctx)) })
 	err := l.write(ctx)
 	if err == nil {
-		l.bye()
+		l.bye(ctx)
 	}
 	_ = l.conn.CloseNow()
 	cancel(err)
@@ -135,8 +135,8 @@ func (l *link) send(ctx context.Context, b []byte) error {
 }
 
 // bye says that the stream is over. Who does not listen any more misses it.
-func (l *link) bye() {
-	ctx, cancel := context.WithTimeout(context.Background(), byeTime)
+func (l *link) bye(ctx context.Context) {
+	ctx, cancel := context.WithTimeout(ctx, byeTime)
 	defer cancel()
 	*l.seq++
 	if l.send(ctx, l.head.appendWord(nil, *l.seq, word{event: EventStop})) == nil {
