@@ -125,11 +125,25 @@ func (ep *Endpoint) refusedAgain(res *sipgo.Response) bool {
 	branch, _ := res.Via().Params.Get("branch")
 	ack, again := ep.index.refusal(branch)
 	if ack != nil {
-		if err := ep.transports.WriteMsg(ack.Clone()); err != nil {
-			ep.log.LogAttrs(context.Background(), slogInfo, "ack not sent", callIDAttr(ack), errAttr(err))
-		}
+		ep.ackRefusal(ack)
 	}
 	return again
+}
+
+// refused keeps the ACK of a refusal for copies of it, and sends those that copies are owed already. The library has sent
+// the first.
+func (ep *Endpoint) refused(invite *sipgo.Request, res *sipgo.Response) {
+	branch, _ := invite.Via().Params.Get("branch")
+	ack := ackOfRefusal(invite, res)
+	for range ep.index.keepAck(branch, ack) {
+		ep.ackRefusal(ack)
+	}
+}
+
+func (ep *Endpoint) ackRefusal(ack *sipgo.Request) {
+	if err := ep.transports.WriteMsg(ack.Clone()); err != nil {
+		ep.log.LogAttrs(context.Background(), slogInfo, "ack not sent", callIDAttr(ack), errAttr(err))
+	}
 }
 
 // shed refuses a request from a source that sends too many, or from any stranger when there are too many transactions
@@ -230,12 +244,11 @@ func (ep *Endpoint) intercept(m *rawMessage, req *sipgo.Request, out []byte, in 
 
 // cancelInvite finds the INVITE that a CANCEL is for and tells its leg.
 func (ep *Endpoint) cancelInvite(req *sipgo.Request, source netip.AddrPort) (found bool, toTag string) {
-	leg, found := ep.index.cancel(txKey(req), source)
-	if leg == nil {
-		return found, ""
+	leg, toTag, found := ep.index.cancel(txKey(req), source)
+	if leg != nil {
+		leg.cancelled(req.CSeq().SeqNo)
 	}
-	leg.cancelled(req.CSeq().SeqNo)
-	return true, leg.localTag
+	return found, toTag
 }
 
 // packetGuard is one UDP socket of ours with the guard before it.

@@ -15,6 +15,7 @@ const (
 	invitesLife = 32 * time.Second // an INVITE that sipgo never handed over
 	maxStrays   = 4096
 	maxRefusals = 1 << 14
+	maxOwedAcks = 16 // for copies of a refusal that come while the leg looks at the first
 	offerLife   = time.Hour
 	maxOffered  = 1 << 14
 	maxGone     = 1 << 16
@@ -32,8 +33,14 @@ type index struct {
 
 	offered  expiring[string, struct{}] // who was offered SHA-256 and has not answered with it
 	strays   expiring[string, struct{}]
-	refusals expiring[string, *sipgo.Request] // branch of an INVITE of ours to the ACK of its refusal; nil: not yet made
-	gone     expiring[dialogKey, string]      // to the remote tag
+	refusals expiring[string, *refusedInvitation] // by the branch of an INVITE of ours
+	gone     expiring[dialogKey, string]          // to the remote tag
+}
+
+// refusedInvitation is an INVITE of ours that was refused.
+type refusedInvitation struct {
+	ack  *sipgo.Request // nil: not yet made
+	owed int            // copies of the refusal that came before it was made
 }
 
 // dialogKey is our half of a dialog's identity: the tag is random, so the other half only needs to be compared.
@@ -51,11 +58,26 @@ type invite struct {
 	merge     mergeKey
 	source    netip.AddrPort
 	born      time.Time
-	leg       *Leg
+	leg       *legRef
 	seq       uint32
 	cancelled bool // before there was a leg
 	merged    bool // a copy of another one
 	handed    bool // sipgo has made a transaction
+}
+
+// legRef is how an INVITE knows its leg. It is emptied when the leg is gone: a transaction stays for half a minute after
+// its answer, and must not hold a whole call in memory that long. The index's lock guards it.
+type legRef struct {
+	leg *Leg
+	tag string // ours, for the answer to a CANCEL that comes too late
+}
+
+// owner is the leg of an INVITE, nil if there is none any more. The caller holds the index's lock.
+func (in *invite) owner() *Leg {
+	if in.leg == nil {
+		return nil
+	}
+	return in.leg.leg
 }
 
 func newIndex() *index {
@@ -82,7 +104,7 @@ func (x *index) noteInvite(req *sipgo.Request, source netip.AddrPort) *Leg {
 	x.mu.Lock()
 	defer x.mu.Unlock()
 	if in, known := x.invites[key]; known {
-		return in.leg
+		return in.owner()
 	}
 	for len(x.unborn) > 0 && (x.unborn[0].handed || now.Sub(x.unborn[0].born) > invitesLife) {
 		if in := x.unborn[0]; !in.handed {
@@ -138,14 +160,14 @@ func (x *index) dropLocked(in *invite) {
 func (x *index) bind(in *invite, l *Leg) (cancelled bool) {
 	x.mu.Lock()
 	defer x.mu.Unlock()
-	in.leg = l
+	in.leg = l.self
 	return in.cancelled
 }
 
 func (x *index) legOf(in *invite) *Leg {
 	x.mu.Lock()
 	defer x.mu.Unlock()
-	return in.leg
+	return in.owner()
 }
 
 func (x *index) knowsInvite(key string) bool {
@@ -156,19 +178,22 @@ func (x *index) knowsInvite(key string) bool {
 
 // cancel finds what a CANCEL from source is for. found without a leg: the INVITE is not admitted yet, and will not be.
 // Not found: it is remembered, in case it was quicker than its INVITE.
-func (x *index) cancel(key string, source netip.AddrPort) (l *Leg, found bool) {
+func (x *index) cancel(key string, source netip.AddrPort) (l *Leg, toTag string, found bool) {
 	x.mu.Lock()
 	defer x.mu.Unlock()
 	in := x.invites[key]
 	if in == nil {
 		x.strays.put(key, struct{}{}, time.Now(), strayLife, maxStrays)
-		return nil, false
+		return nil, "", false
 	}
 	if in.source.Addr() != source.Addr() {
-		return nil, false
+		return nil, "", false
 	}
 	in.cancelled = true
-	return in.leg, true
+	if in.leg != nil {
+		toTag = in.leg.tag
+	}
+	return in.owner(), toTag, true
 }
 
 // add makes a leg findable.
@@ -184,6 +209,7 @@ func (x *index) remove(l *Leg, remoteTag string) {
 	key := dialogKey{l.callID, l.localTag}
 	x.mu.Lock()
 	defer x.mu.Unlock()
+	l.self.leg = nil
 	if _, there := x.all[l]; !there {
 		return
 	}
@@ -226,7 +252,6 @@ func (x *index) size() int {
 	return len(x.all)
 }
 
-// expiring is a small table whose entries live for a fixed time; it needs no goroutine, because every use looks at the
 // challenged notes that somebody is offered SHA-256, and reports whether that was so before without success.
 func (x *index) challenged(key string, now time.Time) (before bool) {
 	x.mu.Lock()
@@ -244,24 +269,37 @@ func (x *index) speaksSHA256(key string) {
 	x.offered.take(key, time.Now())
 }
 
-// refusal notes that a final refusal of an INVITE of ours came; again is set if it had come before, with its ACK.
+// refusal notes that a final refusal of an INVITE of ours came; again is set if it had come before, with its ACK. If that
+// is not made yet, the copy gets it when it is (keepAck).
 func (x *index) refusal(branch string) (ack *sipgo.Request, again bool) {
 	now := time.Now()
 	x.mu.Lock()
 	defer x.mu.Unlock()
-	if ack, again = x.refusals.get(branch, now); !again {
-		x.refusals.put(branch, nil, now, goneLife, maxRefusals)
+	r, again := x.refusals.get(branch, now)
+	switch {
+	case !again:
+		x.refusals.put(branch, new(refusedInvitation), now, goneLife, maxRefusals)
+		return nil, false
+	case r.ack == nil && r.owed < maxOwedAcks:
+		r.owed++
 	}
-	return ack, again
+	return r.ack, true
 }
 
-// keepAck keeps the ACK of a refusal for copies of it.
-func (x *index) keepAck(branch string, ack *sipgo.Request) {
+// keepAck keeps the ACK of a refusal for copies of it, and gives how many have come meanwhile.
+func (x *index) keepAck(branch string, ack *sipgo.Request) (owed int) {
+	now := time.Now()
 	x.mu.Lock()
 	defer x.mu.Unlock()
-	x.refusals.put(branch, ack, time.Now(), goneLife, maxRefusals)
+	if r, known := x.refusals.get(branch, now); known {
+		r.ack, owed, r.owed = ack, r.owed, 0
+		return owed
+	}
+	x.refusals.put(branch, &refusedInvitation{ack: ack}, now, goneLife, maxRefusals)
+	return 0
 }
 
+// expiring is a small table whose entries live for a fixed time; it needs no goroutine, because every use looks at the
 // oldest entries first.
 type expiring[K comparable, V any] struct {
 	m     map[K]expiringEntry[V]

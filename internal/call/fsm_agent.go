@@ -71,7 +71,9 @@ func (s *step) agentEnded(e LegEvent) {
 		s.agentLeft(e)
 	case PhaseTalking:
 		s.agentLeft(e)
-	case PhaseNew, PhaseCalling, PhaseFlow, PhaseEnqueueing, PhaseQueued, PhaseRemaining, PhaseEnding, PhaseEnded:
+	case PhaseOutboundWhisper:
+		s.end(contact.AgentDisconnect, "the caller hung up during the whisper")
+	case PhaseNew, PhaseCalling, PhaseFlow, PhaseEnqueueing, PhaseQueued, PhaseOutward, PhaseRemaining, PhaseEnding, PhaseEnded:
 	}
 }
 
@@ -111,6 +113,10 @@ func (s *step) dropAgent(cause string) {
 
 // whisperCustomer: the agent has heard the whisper; the customer leaves the queue and hears the other.
 func (s *step) whisperCustomer() {
+	if s.planned() {
+		s.callBack()
+		return
+	}
 	s.Phase = PhaseCustomerWhisper
 	s.Record.Queue.DequeueTimestamp = s.now
 	s.run(ofCustomer, FlowCustomerWhisper, s.Hooks[FlowCustomerWhisper])
@@ -126,9 +132,13 @@ func (s *step) whisperOver(gen int) {
 		s.agentLostBeforeJoin("was cut: the agent whisper lasted too long")
 		return
 	}
-	if s.Phase == PhaseCustomerWhisper {
+	switch s.Phase { //nolint:exhaustive // nobody whispers in the others
+	case PhaseCustomerWhisper:
 		s.stopFlow(ofCustomer)
 		s.join()
+	case PhaseOutboundWhisper:
+		s.stopFlow(ofCustomer)
+		s.talk()
 	}
 }
 
@@ -183,7 +193,7 @@ func (s *step) customerAlone(detail string, owed bool) {
 		s.tell("agent left", "%s: the customer waits again, at the front", detail)
 		s.Target = TargetQueue{ID: queue.ID, Name: queue.Name}
 		s.nextSegment(segment{Method: contact.QueueTransfer})
-		s.takeQueue(queue.EnqueueTimestamp)
+		s.takeQueue(queue.EnqueueTimestamp, true)
 		s.Requeued = true
 	default:
 		s.end(s.Reason, detail)

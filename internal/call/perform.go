@@ -18,6 +18,10 @@ func (a *actor) perform(e Effect) {
 		a.dial(e)
 	case closeMedia:
 		a.closeMedia(e.Party)
+	case sendKeys:
+		if l := a.line(e.Party); l != nil && l.media != nil && l.leg != nil {
+			l.send(e.Digits)
+		}
 	case part:
 		a.leave(e.wiring)
 	case join:
@@ -34,11 +38,11 @@ func (a *actor) perform(e Effect) {
 		}
 	case startTimer, stopTimer:
 		a.setTimer(e)
-	case takeQueue, replyQueue, leaveQueue, reportOffer, reportJoined, reportDone:
+	case takeQueue, replyFlow, leaveQueue, reorder, reportOffer, reportJoined, reportDone:
 		a.performQueue(e)
 	case resolve, lend, adopt, refuse, reclaim, reply:
 		a.performOutside(e)
-	case save, openSegment, closeSegment:
+	case save, openSegment, closeSegment, commit:
 		a.performRecord(e)
 	case tell:
 		a.tell(e.Kind, e.Detail)
@@ -106,13 +110,15 @@ func (a *actor) performQueue(e Effect) {
 				q.Leave(e.Enqueue.ContactID)
 			}
 		}()
-	case replyQueue:
-		if a.queueReply != nil {
-			a.queueReply <- e.Err
-			a.queueReply = nil
+	case replyFlow:
+		if a.flowReply != nil {
+			a.flowReply <- e.Err
+			a.flowReply = nil
 		}
 	case leaveQueue:
 		q.Leave(e.ContactID)
+	case reorder:
+		q.Reorder(e.ContactID, e.Routing)
 	case reportOffer:
 		q.OfferResult(e.OfferID, e.Result)
 	case reportJoined:
@@ -127,17 +133,22 @@ func (a *actor) performRecord(e Effect) {
 	switch e := e.(type) {
 	case save:
 		a.saver.save(e.Record)
+	case commit:
+		go func() {
+			a.saver.flush()
+			a.post(committed{})
+		}()
 	case openSegment:
 		a.saver.create(e.Record)
 		a.m.o.Opened(e.Record.ID, e.Record.CallID)
 		a.m.rename(a, e.Record.ID)
 		a.log = a.m.logFor(e.Record.ID, e.Record.CallID)
 	case closeSegment:
-		done := func() {}
 		if e.Last {
-			done = func() { a.deliver(stored{}) }
+			a.saver.closeLast(e.Record, func() { a.deliver(stored{}) })
+		} else {
+			a.saver.close(e.Record, func() {})
 		}
-		a.saver.close(e.Record, done)
 		a.m.closed(&e.Record)
 	}
 }

@@ -167,6 +167,7 @@ type Record struct {
 	DisconnectTimestamp        time.Time `json:"disconnectTimestamp,omitzero"`
 	LastUpdateTimestamp        time.Time `json:"lastUpdateTimestamp,omitzero"`
 	TransferCompletedTimestamp time.Time `json:"transferCompletedTimestamp,omitzero"`
+	AttemptTimestamp           time.Time `json:"attemptTimestamp,omitzero"` // when a customer who is called back was called
 
 	Queue                   *QueueInfo        `json:"queue,omitempty"`
 	Agent                   *AgentInfo        `json:"agent,omitempty"`
@@ -179,6 +180,18 @@ type Record struct {
 	CustomerQuality         *Quality          `json:"customerQuality,omitempty"`
 	AgentQuality            *Quality          `json:"agentQuality,omitempty"`
 	Attestation             *Attestation      `json:"attestation,omitempty"`
+
+	Name        string               `json:"name,omitempty"`
+	Description string               `json:"description,omitempty"`
+	CustomerID  string               `json:"customerId,omitempty"`
+	References  map[string]Reference `json:"references,omitempty"`
+	Tags        map[string]string    `json:"tags,omitempty"` // 6 at most
+}
+
+// Reference is a link or a fact that travels with a contact. Type is URL, NUMBER, STRING, DATE, EMAIL or ATTACHMENT.
+type Reference struct {
+	Type  string `json:"type"`
+	Value string `json:"value"`
 }
 
 // Abandoned reports whether the customer left while waiting: queued, never joined to an agent.
