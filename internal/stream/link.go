@@ -34,6 +34,7 @@ const (
 	pingEvery = 10 * time.Second
 	pingTime  = 5 * time.Second
 	byeTime   = time.Second
+	lastWord  = 250 * time.Millisecond
 	maxBad    = 20 // messages that are none, in a connection
 
 	readBurst = 4 << 20 // bytes that are taken at once
@@ -69,11 +70,20 @@ func (l *link) run(ctx context.Context, connection int) error {
 		return err
 	}
 	var wg sync.WaitGroup
-	wg.Go(func() { cancel(l.read(ctx)) })
+	heard := make(chan struct{})
+	wg.Go(func() { defer close(heard); cancel(l.read(ctx)) })
 	wg.Go(func() { cancel(l.beat(ctx)) })
 	err := l.write(ctx)
 	if err == nil {
 		l.bye(ctx)
+	} else { // what they said last may say why nothing can be written any more
+		t := time.NewTimer(lastWord)
+		select {
+		case <-heard:
+		case <-ctx.Done():
+		case <-t.C:
+		}
+		t.Stop()
 	}
 	_ = l.conn.CloseNow()
 	cancel(err)

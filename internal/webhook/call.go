@@ -2,6 +2,7 @@ package webhook
 
 import (
 	"context"
+	"errors"
 	"math/rand/v2"
 	"net/http"
 	"strconv"
@@ -89,7 +90,9 @@ func (c *Caller) Post(ctx context.Context, d Delivery) (Answer, error) {
 		case <-pause.C:
 		case <-ctx.Done():
 			pause.Stop()
-			f.Outcome = Abandoned
+			if errors.Is(ctx.Err(), context.Canceled) {
+				f.Outcome = Abandoned
+			}
 			return Answer{}, f
 		}
 	}
@@ -121,7 +124,7 @@ func judge(ctx context.Context, resp *egress.Response, err error) *Failure {
 	switch {
 	case err == nil:
 		return &Failure{Outcome: ofStatus(resp.Status), Status: resp.Status}
-	case ctx.Err() != nil:
+	case errors.Is(ctx.Err(), context.Canceled):
 		return &Failure{Outcome: Abandoned, err: err}
 	case errs.Is(err, errs.Denied), errs.Is(err, errs.Invalid):
 		return &Failure{Outcome: Refused, err: err}

@@ -25,8 +25,8 @@ const (
 
 // How a caller passes the time while a function is awaited, beside the name of a prompt.
 const (
-	HoldMusic   = ""     // the instance's music
-	HoldSilence = "none" // nothing
+	HoldSilence = ""      // nothing, as in Amazon Connect
+	HoldMusic   = "music" // the instance's music
 )
 
 // Function is a web service that flows call. What is sealed is opened only to make a call.
@@ -36,7 +36,7 @@ type Function struct {
 	ARNs        []string      `json:"arns,omitempty"` // of the Lambda functions that it stands for
 	URL         string        `json:"url,omitempty"`  // empty: associated by its ARN, and not mapped yet
 	Timeout     time.Duration `json:"timeout,omitempty"`
-	HoldAudio   string        `json:"holdAudio,omitempty"` // HoldMusic, HoldSilence, or a prompt by id or name
+	HoldAudio   string        `json:"holdAudio,omitempty"` // HoldSilence, HoldMusic, or a prompt by id or name
 
 	Secret         string    `json:"secret,omitempty"`         // sealed; signs
 	PreviousSecret string    `json:"previousSecret,omitempty"` // sealed; signs too until PreviousUntil
