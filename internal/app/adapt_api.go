@@ -39,7 +39,7 @@ func (a *App) handler() (http.Handler, error) {
 		Connect: connect.Options{
 			Instances: a.stores.instances, Users: a.stores.users, SecurityProfiles: a.stores.profiles,
 			AccessKeys: a.stores.keys, Devices: a.stores.devices, Queues: a.stores.queues, Hours: a.stores.hours,
-			RoutingProfiles: a.stores.routing, AgentStatuses: a.stores.statuses, Prompts: a.stores.prompts, Numbers: numbers,
+			RoutingProfiles: a.stores.routing, AgentStatuses: a.stores.statuses, Prompts: a.stores.prompts, Numbers: numbers, Functions: a.stores.functions,
 			Flows: a.flows, Agents: liveAgents{a.centers}, PromptAudio: audio, Contacts: a.db, Calls: a.calls,
 		},
 		Admin: admin.Options{
@@ -49,6 +49,7 @@ func (a *App) handler() (http.Handler, error) {
 			PromptAudio: audio, System: a.system, NameFree: a.deviceNameFree, Traces: a.trace,
 			OutboundPolicies: a.stores.outbound, Guard: a.sip, Waiting: a.sip,
 			TrunkState: a.trunkState,
+			Functions:  a.stores.functions, AudioDestinations: a.stores.audio, CheckURL: a.outside.client.Check,
 		},
 	})
 }

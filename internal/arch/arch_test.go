@@ -26,7 +26,7 @@ func rules() map[string][]string {
 	with := func(more ...string) []string { return append(slices.Clone(w), more...) }
 	parts := with("internal/events", "internal/jobs", "internal/permit")
 	below := with("internal/events", "internal/jobs", "internal/permit", "internal/identity", "internal/call",
-		"internal/chat", "internal/cluster", "internal/trace", "internal/webhook", "internal/stream", "sip", "acd", "ivr", "campaigns", "dialer", "prompts")
+		"internal/chat", "internal/cluster", "internal/trace", "internal/webhook", "internal/stream", "internal/egress", "sip", "acd", "ivr", "campaigns", "dialer", "prompts")
 	return map[string][]string{
 		// 0 words
 		"internal/errs": nil, "internal/phone": {"internal/errs"}, "internal/calendar": {"internal/errs"},

@@ -119,3 +119,6 @@ func short(s string) string {
 	}
 	return s
 }
+
+// Sample is a URL as it will be called, for a check before there is a call.
+func Sample(url string) string { return strings.Replace(url, placeholder, "name", 1) }

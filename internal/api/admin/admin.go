@@ -18,6 +18,8 @@ import (
 	"ullim/internal/errs"
 	"ullim/internal/identity"
 	"ullim/internal/resource"
+	"ullim/internal/stream"
+	"ullim/internal/webhook"
 	"ullim/prompts"
 	"ullim/sip"
 )
@@ -65,6 +67,10 @@ type Options struct {
 	Prompts          resource.Store[*prompts.Prompt]
 	OutboundPolicies resource.Store[*sip.OutboundPolicy]
 
+	Functions         resource.Store[*webhook.Function]
+	AudioDestinations resource.Store[*stream.Destination]
+	CheckURL          func(url string) error // refuses what may never be called
+
 	Sealer        *identity.Sealer
 	Realm         string // of SIP digest
 	Registrations Registrations
@@ -87,7 +93,8 @@ func (o *Options) complete() bool {
 	return o.Instances != nil && o.Users != nil && o.SecurityProfiles != nil && o.AccessKeys != nil && o.Trunks != nil &&
 		o.Devices != nil && o.Numbers != nil && o.Prompts != nil && o.Sealer != nil && o.Realm != "" &&
 		o.Registrations != nil && o.Contacts != nil && o.Calls != nil && o.Recordings != nil && o.PromptAudio != nil && o.System != nil &&
-		o.OutboundPolicies != nil && o.Guard != nil && o.Waiting != nil
+		o.OutboundPolicies != nil && o.Guard != nil && o.Waiting != nil &&
+		o.Functions != nil && o.AudioDestinations != nil && o.CheckURL != nil
 }
 
 type service struct{ Options }
@@ -111,6 +118,8 @@ func Table(o Options) (*rest.Table, error) {
 	s.settings(t)
 	s.audio(t)
 	s.guard(t)
+	s.functions(t)
+	s.audioDestinations(t)
 	return t, nil
 }
 
