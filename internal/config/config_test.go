@@ -67,6 +67,7 @@ func TestTheDefaultsAreAConfiguration(t *testing.T) {
 		Database:   Database{Driver: "sqlite", MaxConnections: 10},
 		Recordings: Recordings{Store: "files", S3: S3{Region: "us-east-1", TLS: true}},
 		Speech:     Speech{Command: "espeak-ng", Timeout: 10 * time.Second},
+		Egress:     Egress{Ports: []string{"443"}, PerInstance: 128, PerHost: 64},
 		Trace:      Trace{Memory: 32 << 20, HEPAgent: 2001},
 		Log:        Log{Level: "info", Format: "text"},
 		Limits:     Limits{Drain: time.Minute},
