@@ -77,7 +77,7 @@ func TestLambdaFunctionsAreAssociatedAsTheSDKDoesIt(t *testing.T) {
 		t.Errorf("%+v", mine)
 	}
 	for _, bad := range []string{"arn:aws:s3:::bucket", "lookup", ""} {
-		if _, err := c.AssociateLambdaFunction(ctx, &awsconnect.AssociateLambdaFunctionInput{InstanceId: aws.String(ours), FunctionArn: aws.String(bad)}); err == nil {
+		if _, err = c.AssociateLambdaFunction(ctx, &awsconnect.AssociateLambdaFunctionInput{InstanceId: aws.String(ours), FunctionArn: aws.String(bad)}); err == nil {
 			t.Errorf("%q is taken", bad)
 		}
 	}

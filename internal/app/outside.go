@@ -100,6 +100,7 @@ func (o *outside) changed(c resource.Change) {
 		delete(o.functions, c.InstanceID)
 	case resource.KindAudioDestination:
 		delete(o.places, c.InstanceID)
+	default:
 	}
 }
 

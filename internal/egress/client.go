@@ -23,12 +23,16 @@ type Options struct {
 	Own         []netip.Addr   // addresses that lead to this node beside those of its interfaces
 	Resolver    Resolver       // nil: the system's
 	RootCAs     *x509.CertPool // nil: the system's
+	Dial        Dial           // nil: TCP of the system
 	PerInstance int            // calls of one instance at once; 0: 128
 	PerHost     int            // of one instance to one host; 0: 64
 	Connect     time.Duration  // longest time to resolve and connect; 0: 5 s
 	FirstByte   time.Duration  // longest time from the request to the answer's header; 0: 30 s
 	Whole       time.Duration  // longest time of a request, if it says nothing; 0: 30 s
 }
+
+// Dial connects to an address that was judged, as net.Dialer.DialContext does.
+type Dial func(ctx context.Context, network, address string) (net.Conn, error)
 
 // Bounds of an answer.
 const (
@@ -80,7 +84,9 @@ func New(o Options) (*Client, error) {
 		}
 		g.allow = append(g.allow, e)
 	}
-	g.dial = (&net.Dialer{KeepAlive: 30 * time.Second, Control: onlyIP}).DialContext
+	if g.dial = o.Dial; g.dial == nil {
+		g.dial = (&net.Dialer{KeepAlive: 30 * time.Second, Control: onlyIP}).DialContext
+	}
 	c := &Client{guard: g, whole: o.Whole, instances: newSlots(o.PerInstance), hosts: newSlots(o.PerHost)}
 	c.http, c.upgrade = c.transport(o, true), c.transport(o, false)
 	c.http.MaxConnsPerHost = 4 * o.PerHost // of all instances; what has become a WebSocket is bounded by calls

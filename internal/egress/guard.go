@@ -27,7 +27,7 @@ type guard struct {
 	public   netip.Prefix
 	own      func() []netip.Addr
 	resolver Resolver
-	dial     func(ctx context.Context, network, address string) (net.Conn, error)
+	dial     Dial
 	connect  time.Duration
 }
 
