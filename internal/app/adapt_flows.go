@@ -37,8 +37,9 @@ func (f *flows) Run(ctx context.Context, r call.FlowRun) call.FlowOutcome {
 		return call.FlowFailed
 	}
 	v := voice{c: r.Control, out: f.out, busy: &atomic.Bool{}}
+	memory, _ := r.Control.Keep(func() any { return ivr.NewMemory() }).(*ivr.Memory)
 	out, err := f.engine.Run(withVoice(ctx, v), ivr.Run{
-		Flow: flow, Participant: v, Contact: flowContact{c: r.Control, dir: f.dir, out: f.out},
+		Flow: flow, Participant: v, Contact: flowContact{c: r.Control, dir: f.dir, out: f.out}, Memory: memory,
 	})
 	if err != nil {
 		f.log.Warn("flow failed", "contact_id", r.Control.Snapshot().Record.ID, "flow", flow.Name, "error", err)

@@ -137,12 +137,6 @@ type S3 struct {
 	TLS       bool   `yaml:"tls" default:"true" doc:"Use TLS, and verify the certificate."`
 }
 
-// Speech is the section speech.
-type Speech struct {
-	Command string        `yaml:"command" default:"espeak-ng" form:"required" doc:"Program that speaks: its name, or a path."`
-	Timeout time.Duration `yaml:"timeout" default:"10s" min:"1s" max:"5m" doc:"Longest time to speak one text; after that the flow takes its error branch."`
-}
-
 // Egress is the section egress.
 type Egress struct {
 	Allow       []string `yaml:"allow" form:"egress" doc:"Networks (10.1.0.0/16), addresses and host names, each with or without a port (hooks.internal:8080), that may be called besides, with http and ws too, on any port unless one is named. The resolver is trusted to say where a name that stands here is."`

@@ -20,6 +20,7 @@ import (
 	"ullim/internal/resource"
 	"ullim/internal/stream"
 	"ullim/internal/webhook"
+	"ullim/ivr"
 	"ullim/prompts"
 	"ullim/sip"
 )
@@ -38,12 +39,6 @@ type Registrations interface {
 // Contacts looks contact records up.
 type Contacts interface {
 	Contact(ctx context.Context, instanceID, id string) (*contact.Record, error)
-}
-
-// PromptAudio keeps the audio of prompts by key.
-type PromptAudio interface {
-	PutAudio(ctx context.Context, key string, wav []byte) error
-	DeleteAudio(ctx context.Context, key string) error
 }
 
 // System is what the process says of itself.
@@ -71,13 +66,14 @@ type Options struct {
 	AudioDestinations resource.Store[*stream.Destination]
 	CheckURL          func(url string) error // refuses what may never be called
 
+	Flows         ivr.Library
 	Sealer        *identity.Sealer
 	Realm         string // of SIP digest
 	Registrations Registrations
 	Contacts      Contacts
 	Calls         Calls
 	Recordings    Recordings
-	PromptAudio   PromptAudio
+	PromptFiles   *prompts.Shelf
 	Guard         Guard
 	Waiting       WaitingMessages
 	System        func(ctx context.Context) System
@@ -92,8 +88,8 @@ type Options struct {
 func (o *Options) complete() bool {
 	return o.Instances != nil && o.Users != nil && o.SecurityProfiles != nil && o.AccessKeys != nil && o.Trunks != nil &&
 		o.Devices != nil && o.Numbers != nil && o.Prompts != nil && o.Sealer != nil && o.Realm != "" &&
-		o.Registrations != nil && o.Contacts != nil && o.Calls != nil && o.Recordings != nil && o.PromptAudio != nil && o.System != nil &&
-		o.OutboundPolicies != nil && o.Guard != nil && o.Waiting != nil &&
+		o.Registrations != nil && o.Contacts != nil && o.Calls != nil && o.Recordings != nil && o.PromptFiles != nil && o.System != nil &&
+		o.OutboundPolicies != nil && o.Guard != nil && o.Waiting != nil && o.Flows.Flows != nil && o.Flows.Modules != nil &&
 		o.Functions != nil && o.AudioDestinations != nil && o.CheckURL != nil
 }
 
@@ -120,6 +116,7 @@ func Table(o Options) (*rest.Table, error) {
 	s.guard(t)
 	s.functions(t)
 	s.audioDestinations(t)
+	s.flows(t)
 	return t, nil
 }
 
