@@ -28,7 +28,7 @@ var _ Synthesizer = (*Espeak)(nil)
 
 const (
 	espeakWordsPerMinute = 150
-	espeakPitch          = 50       // of 0 to 99
+	espeakPitch          = 50 // of 0 to 99
 )
 
 // Name is espeak-ng.

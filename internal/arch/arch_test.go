@@ -47,7 +47,7 @@ func rules() map[string][]string {
 		// 4 applications, not each other
 		"acd": parts, "ivr": append(slices.Clone(parts), "prompts"), "campaigns": parts, "campaigns/...": parts,
 		"ivr/flowtest": append(slices.Clone(parts), "ivr", "prompts"),
-		"dialer": append(slices.Clone(parts), "campaigns"),
+		"dialer":       append(slices.Clone(parts), "campaigns"),
 		// 5 storage
 		"storage": below, "storage/blob": w, "storage/storagetest": append(slices.Clone(below), "storage"),
 		// 6 faces

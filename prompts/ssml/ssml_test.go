@@ -100,24 +100,24 @@ func TestADocumentIsTakenApartIntoWhatIsHeard(t *testing.T) {
 
 func TestProblemsNameLineColumnAndTag(t *testing.T) {
 	for in, want := range map[string]string{
-		"<speak>\n  <brake time=\"1s\"/></speak>":          "line 2, column 3: <brake> is not a tag that can be spoken",
-		`<break time="20s"/>`:                              "line 1, column 1: <break> time must be a time up to 10s",
-		`<break time="soon"/>`:                             "time must be a time",
-		`<break strength="mighty"/>`:                       "strength must be",
-		`<prosody rate="500%">a</prosody>`:                 "rate must be",
-		`<prosody pitch="+900%">a</prosody>`:               "pitch must be",
-		`<prosody volume="99">a</prosody>`:                 "volume must be",
-		`<say-as interpret-as="money">1</say-as>`:          "interpret-as is not one of characters",
-		`<say-as>1</say-as>`:                               "needs the attribute interpret-as",
-		`<lang xml:lang="korean please">a</lang>`:          "xml:lang must be a language",
-		`<phoneme alphabet="abc" ph="x">a</phoneme>`:       "alphabet must be",
-		`<phoneme>a</phoneme>`:                             "needs the attribute ph",
-		`<sub>a</sub>`:                                     "needs the attribute alias",
-		`<voice>a</voice>`:                                 "needs the attribute name",
-		`<emphasis level="very">a</emphasis>`:              "level must be",
-		`<audio src="http://example.com/a.wav"/>`:          "begins with https://",
-		`<audio src="https://user:pass@example.com/a"/>`:   "begins with https://",
-		`<p><speak>a</speak></p>`:                          "outermost",
+		"<speak>\n  <brake time=\"1s\"/></speak>":        "line 2, column 3: <brake> is not a tag that can be spoken",
+		`<break time="20s"/>`:                            "line 1, column 1: <break> time must be a time up to 10s",
+		`<break time="soon"/>`:                           "time must be a time",
+		`<break strength="mighty"/>`:                     "strength must be",
+		`<prosody rate="500%">a</prosody>`:               "rate must be",
+		`<prosody pitch="+900%">a</prosody>`:             "pitch must be",
+		`<prosody volume="99">a</prosody>`:               "volume must be",
+		`<say-as interpret-as="money">1</say-as>`:        "interpret-as is not one of characters",
+		`<say-as>1</say-as>`:                             "needs the attribute interpret-as",
+		`<lang xml:lang="korean please">a</lang>`:        "xml:lang must be a language",
+		`<phoneme alphabet="abc" ph="x">a</phoneme>`:     "alphabet must be",
+		`<phoneme>a</phoneme>`:                           "needs the attribute ph",
+		`<sub>a</sub>`:                                   "needs the attribute alias",
+		`<voice>a</voice>`:                               "needs the attribute name",
+		`<emphasis level="very">a</emphasis>`:            "level must be",
+		`<audio src="http://example.com/a.wav"/>`:        "begins with https://",
+		`<audio src="https://user:pass@example.com/a"/>`: "begins with https://",
+		`<p><speak>a</speak></p>`:                        "outermost",
 	} {
 		doc, err := Parse(in)
 		if err != nil || len(doc.Problems) != 1 || !strings.Contains(doc.Problems[0].String(), want) {
@@ -153,7 +153,7 @@ func TestWhatAProviderGetsHasOnlyItsTags(t *testing.T) {
 	}
 	part := doc.Parts(Options{Language: "en"})[0]
 	for want, d := range map[string]Dialect{
-		`<speak>a &lt;b&gt; <phoneme alphabet="ipa" ph="&#34;x">c</phoneme></speak>`:                                                                                             {},
+		`<speak>a &lt;b&gt; <phoneme alphabet="ipa" ph="&#34;x">c</phoneme></speak>`:                                                                                {},
 		`<speak><prosody rate="80%" pitch="+20%"><emphasis level="strong">a &lt;b&gt;</emphasis> <phoneme alphabet="ipa" ph="&#34;x">c</phoneme></prosody></speak>`: {Emphasis: true, Prosody: true, Pitch: true},
 	} {
 		if got := part.Marked(d); got != want {
@@ -164,10 +164,10 @@ func TestWhatAProviderGetsHasOnlyItsTags(t *testing.T) {
 
 func TestSentencesEndWhereTheyEnd(t *testing.T) {
 	for in, want := range map[string][]string{
-		"One. Two! Three?":                   {"One. ", "Two! ", "Three?"},
-		"Dr. Kim is here. No. 3 is free.":    {"Dr. Kim is here. ", "No. 3 is free."},
-		"It costs 3.50. OK.":                 {"It costs 3.50. ", "OK."},
-		"At 3 p.m. we close. Bye":            {"At 3 p.m. we close. ", "Bye"},
+		"One. Two! Three?":                {"One. ", "Two! ", "Three?"},
+		"Dr. Kim is here. No. 3 is free.": {"Dr. Kim is here. ", "No. 3 is free."},
+		"It costs 3.50. OK.":              {"It costs 3.50. ", "OK."},
+		"At 3 p.m. we close. Bye":         {"At 3 p.m. we close. ", "Bye"},
 		"안녕하세요. 울림입니다. 무엇을 도와드릴까요?":          {"안녕하세요. ", "울림입니다. ", "무엇을 도와드릴까요?"},
 		"こんにちは。元気ですか？":                       {"こんにちは。", "元気ですか？"},
 		`He said "Stop." Then left.`:         {`He said "Stop." `, "Then left."},
