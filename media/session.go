@@ -224,6 +224,9 @@ func (s *Session) Tick(now time.Time, owed, lost int) {
 		s.tx.to = t.moved
 		s.tx.mu.Unlock()
 	}
+	if t.key != 0 {
+		s.passInfo(t.key, false)
+	}
 	s.sendDue(now, owed, lost)
 	if t.report {
 		s.report(now, false)

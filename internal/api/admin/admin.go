@@ -18,6 +18,7 @@ import (
 	"ullim/internal/errs"
 	"ullim/internal/identity"
 	"ullim/internal/resource"
+	"ullim/ivr"
 	"ullim/prompts"
 	"ullim/sip"
 )
@@ -59,6 +60,7 @@ type Options struct {
 	Prompts          resource.Store[*prompts.Prompt]
 	OutboundPolicies resource.Store[*sip.OutboundPolicy]
 
+	Flows         ivr.Library
 	Sealer        *identity.Sealer
 	Realm         string // of SIP digest
 	Registrations Registrations
@@ -81,7 +83,7 @@ func (o *Options) complete() bool {
 	return o.Instances != nil && o.Users != nil && o.SecurityProfiles != nil && o.AccessKeys != nil && o.Trunks != nil &&
 		o.Devices != nil && o.Numbers != nil && o.Prompts != nil && o.Sealer != nil && o.Realm != "" &&
 		o.Registrations != nil && o.Contacts != nil && o.Calls != nil && o.Recordings != nil && o.PromptFiles != nil && o.System != nil &&
-		o.OutboundPolicies != nil && o.Guard != nil && o.Waiting != nil
+		o.OutboundPolicies != nil && o.Guard != nil && o.Waiting != nil && o.Flows.Flows != nil && o.Flows.Modules != nil
 }
 
 type service struct{ Options }
@@ -105,6 +107,7 @@ func Table(o Options) (*rest.Table, error) {
 	s.settings(t)
 	s.audio(t)
 	s.guard(t)
+	s.flows(t)
 	return t, nil
 }
 
