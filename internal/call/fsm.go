@@ -56,6 +56,8 @@ func (s *step) take(e Event) {
 		s.recordingDone(e)
 	case attributesSet, targetSet, hookSet, recordingSet, voiceSet, dataSet, routingSet:
 		s.changed(e)
+	case secretSet:
+		s.secretSet(e)
 	case qualityKnown:
 		s.qualityKnown(e)
 	case resolved:

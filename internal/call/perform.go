@@ -360,7 +360,9 @@ func (a *actor) performTape(e Effect) {
 		if rec := a.recording; rec != nil {
 			a.recording = nil
 			key := a.taping
-			rec.Stop(func(r contact.Recording, err error) { a.deliver(recordingDone{Key: key, Recording: r, Err: err}) })
+			rec.Stop(func(r contact.Recording, err error) {
+				go a.deliver(recordingDone{Key: key, Recording: r, Err: err}) // the recorder serves others too
+			})
 		}
 	}
 }
@@ -399,7 +401,7 @@ func (a *actor) setTimer(e Effect) {
 		if a.timers == nil {
 			a.timers = make(map[timerKey]*time.Timer)
 		}
-		a.timers[timerKey{e.Timer, e.Gen}] = time.AfterFunc(e.After, func() { a.post(timerFired{Timer: e.Timer, Gen: e.Gen}) })
+		a.timers[timerKey{e.Timer, e.Gen}] = time.AfterFunc(e.After, func() { a.do(timerFired{Timer: e.Timer, Gen: e.Gen}) })
 	case stopTimer:
 		a.stopTimer(timerKey{e.Timer, e.Gen})
 	}

@@ -81,6 +81,7 @@ type State struct {
 	ToRecord bool                     // a flow switched recording on: as in Connect, nothing is recorded unasked
 	Taping   string                   // key of the recording that runs
 	Paused   bool                     // it writes silence
+	Secret   int                      // generation of the flow that asks for secret keys: it writes silence then, too
 	Sides    sides                    // whom it records
 	Writing  []string                 // keys of recordings that run or are being completed
 	Settling []contact.Record         // segments that are over and wait for a recording or a quality
