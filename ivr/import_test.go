@@ -85,10 +85,12 @@ func TestTheSpellingsOfExportsAreTaken(t *testing.T) {
 		"no errors at all":       {TypeInbound, `"Type":"MessageParticipant","Parameters":{"Text":"x"},"Transitions":{"NextAction":"end"}`, ""},
 		"null where nothing is":  {TypeInbound, `"Type":"MessageParticipant","Parameters":{"Text":"x"},"Transitions":{"NextAction":"end","Errors":null,"Conditions":null}`, ""},
 		"members nobody knows":   {TypeInbound, `"Type":"MessageParticipant","Note":[1],"Parameters":{"Text":"x","DefaultVoice":{"a":1}},"Transitions":{"NextAction":"end","X":1}`, `,"Settings":{"InputParameters":[],"Transitions":[{"DisplayName":"Success"}]}`},
-		"Metadata of the designer": {TypeInbound, `"Type":"MessageParticipant","Parameters":{"Text":"x"},"Transitions":{"NextAction":"end"}`,
+		"Metadata of the designer": {
+			TypeInbound, `"Type":"MessageParticipant","Parameters":{"Text":"x"},"Transitions":{"NextAction":"end"}`,
 			`,"Metadata":{"entryPointPosition":{"x":40.5,"y":-1},"snapToGrid":false,"Annotations":[{"type":"default","id":"n","content":"메모","actionId":"a","isFolded":true,"position":{"x":1,"y":2},"size":{"height":295,"width":300}}],` +
 				`"ActionMetadata":{"a":{"position":{"x":1e2,"y":0},"parameters":{"Text":{"useDynamic":true}},"conditionMetadata":[{"id":"c","operator":{"name":"Equals","value":"Equals","shortDisplay":"="},"value":"1"}],"audio":[{"type":"Text"}],"overrideConsoleVoice":true},"gone":{}},` +
-				`"name":"Main","description":"","type":"contactFlow","status":"published","hash":{}}`},
+				`"name":"Main","description":"","type":"contactFlow","status":"published","hash":{}}`,
+		},
 		"Metadata of the documentation": {TypeInbound, `"Type":"MessageParticipant","Parameters":{"Text":"x"},"Transitions":{"NextAction":"end"}`, `,"Metadata":{"EntryPointPosition":{"X":20,"Y":20},"ActionMetadata":{"a":{"Position":{"X":1,"Y":2}}}}`},
 		"Metadata of another shape":     {TypeInbound, `"Type":"MessageParticipant","Parameters":{"Text":"x"},"Transitions":{"NextAction":"end"}`, `,"Metadata":{"ActionMetadata":[{"a":1}],"name":7,"type":[]}`},
 		"attributes with a default":     {TypeInbound, `"Type":"UpdateContactAttributes","Parameters":{"Attributes":{"a b":"$.Attributes.['first name']","n":1,"t":true}},"Transitions":{"NextAction":"end",` + failures + `}`, ""},
