@@ -69,6 +69,9 @@ func bodies() map[string]string {
 		"CreateQueue":                                `{"Name":"n","HoursOfOperationId":"h"}`,
 		"CreateHoursOfOperation":                     `{"Name":"n","TimeZone":"UTC"}`,
 		"CreateRoutingProfile":                       `{"Name":"n","Description":"d","DefaultOutboundQueueId":"q","MediaConcurrencies":[{"Channel":"VOICE","Concurrency":1}]}`,
+		"AssociateUserProficiencies":                 `{"UserProficiencies":[{"AttributeName":"a","AttributeValue":"b","Level":1}]}`,
+		"UpdateUserProficiencies":                    `{"UserProficiencies":[{"AttributeName":"a","AttributeValue":"b","Level":1}]}`,
+		"DisassociateUserProficiencies":              `{"UserProficiencies":[{"AttributeName":"a","AttributeValue":"b","Level":1}]}`,
 		"CreateUser":                                 `{"Username":"u","Password":"Passw0rd-ok","SecurityProfileIds":["ADMINPROFILE"],"RoutingProfileId":"r"}`,
 		"CreateAgentStatus":                          `{"Name":"n","State":"ENABLED"}`,
 		"CreateContactFlow":                          `{"Name":"n","Type":"CONTACT_FLOW","Content":"{}"}`,
@@ -78,6 +81,9 @@ func bodies() map[string]string {
 		"UpdateInstanceSettings":                     `{"DisplayName":"n"}`,
 		"SetPhoneNumberTrunk":                        `{}`,
 		"PutPromptAudio":                             string(wav()),
+		"PutPromptVariant":                           string(wav()),
+		"UploadPrompts":                              zipped(nil),
+		"SearchPrompts":                              `{"InstanceId":"INSTANCE"}`,
 		"StartContactRecording":                      `{"InstanceId":"INSTANCE","ContactId":"c","InitialContactId":"c","VoiceRecordingConfiguration":{"VoiceRecordingTrack":"ALL"}}`,
 		"StopContactRecording":                       `{"InstanceId":"INSTANCE","ContactId":"c","InitialContactId":"c"}`,
 		"SuspendContactRecording":                    `{"InstanceId":"INSTANCE","ContactId":"c","InitialContactId":"c"}`,
@@ -159,7 +165,9 @@ func (w *world) foreign() map[string]string {
 func fill(path string, label func(string) string) string {
 	parts := strings.Split(path, "/")
 	for i, p := range parts {
-		if strings.HasPrefix(p, "{") {
+		if p == "{Language}" {
+			parts[i] = "ko-KR"
+		} else if strings.HasPrefix(p, "{") {
 			parts[i] = label(strings.Trim(p, "{}"))
 		}
 	}
