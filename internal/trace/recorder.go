@@ -50,7 +50,7 @@ type dialog struct {
 	at       *list.Element
 	in       *lru
 	seen     []uint64 // hashes of the messages' keys
-	incoming bool // their INVITE
+	incoming bool     // their INVITE
 }
 
 type contactOf struct {
