@@ -135,7 +135,7 @@ func (m *Manager) begin(ctx context.Context, a *actor, l *line, what string) err
 	m.mu.Unlock()
 	a.publish()
 	a.tell("INITIATED", what)
-	a.begin() //nolint:contextcheck // the call outlives its INVITE
+	a.begin()
 	return nil
 }
 
