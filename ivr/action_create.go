@@ -118,6 +118,11 @@ func (a *createTask) read(p *params) {
 		p.problem("", "needs exactly one of ContactFlowId and TaskTemplateId")
 	}
 	a.references, a.attributes = readReferences(p), p.values("Attributes")
+	for key := range a.attributes {
+		if badKey(key) {
+			p.problem("Attributes", "%.40q cannot be the key of an attribute: no $, . or quote may be in it", key)
+		}
+	}
 	a.delay, a.at = p.numberOrPath("DelaySeconds", 1, maxTaskDelay), p.whole("ScheduledTime")
 	if a.delay.given() && a.at.given() {
 		p.problem("", "has both DelaySeconds and ScheduledTime: keep one")
@@ -189,10 +194,10 @@ func (a *createTask) run(ctx context.Context, s *session) step {
 	case a.delay.given() && !ok:
 		return failedBy(errors.New("ivr: DelaySeconds is not a number of seconds"))
 	case ok:
-		t.At = time.Now().Add(time.Duration(n) * time.Second)
+		t.At = s.engine.now().Add(time.Duration(n) * time.Second)
 	case a.at.given():
-		at, ok := date(s.text(a.at), time.Now())
-		if !ok || at.After(time.Now().Add(maxTaskDelay*time.Second)) {
+		at, ok := date(s.text(a.at), s.engine.now())
+		if !ok || at.After(s.engine.now().Add(maxTaskDelay*time.Second)) {
 			return failedBy(errors.New("ivr: ScheduledTime is not a time within six days"))
 		}
 		t.At = at

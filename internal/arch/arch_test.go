@@ -26,7 +26,7 @@ func rules() map[string][]string {
 	with := func(more ...string) []string { return append(slices.Clone(w), more...) }
 	parts := with("internal/events", "internal/jobs", "internal/permit")
 	below := with("internal/events", "internal/jobs", "internal/permit", "internal/identity", "internal/call",
-		"internal/chat", "internal/cluster", "internal/trace", "sip", "acd", "ivr", "campaigns", "dialer", "prompts")
+		"internal/chat", "internal/cluster", "internal/trace", "sip", "acd", "ivr", "ivr/flowtest", "campaigns", "dialer", "prompts")
 	return map[string][]string{
 		// 0 words
 		"internal/errs": nil, "internal/phone": {"internal/errs"}, "internal/calendar": {"internal/errs"},
@@ -34,7 +34,7 @@ func rules() map[string][]string {
 		"internal/wav": {"internal/errs"},
 		// 1 parts
 		"media": w, "media/...": with("media/sdp", "media/srtp", "media/g711", "media/dtmf", "media"),
-		"prompts": w, "prompts/...": w,
+		"prompts": w, "prompts/...": w, "prompts/ssml": with("prompts/say"), "prompts/provider": with("prompts", "prompts/ssml"),
 		"internal/config": w, "internal/telemetry": w, "internal/events": w, "internal/jobs": w, "internal/cluster": w,
 		"internal/permit": w, "internal/identity": w, "internal/trace": w, "internal/certs": w,
 		// 2 actors
@@ -46,7 +46,8 @@ func rules() map[string][]string {
 		"sip/siptest": w,
 		// 4 applications, not each other
 		"acd": parts, "ivr": append(slices.Clone(parts), "prompts"), "campaigns": parts, "campaigns/...": parts,
-		"dialer": append(slices.Clone(parts), "campaigns"),
+		"ivr/flowtest": append(slices.Clone(parts), "ivr", "prompts"),
+		"dialer":       append(slices.Clone(parts), "campaigns"),
 		// 5 storage
 		"storage": below, "storage/blob": w, "storage/storagetest": append(slices.Clone(below), "storage"),
 		// 6 faces
@@ -54,7 +55,7 @@ func rules() map[string][]string {
 		// 7 wiring
 		"internal/app": {"*"}, "internal/arch": nil,
 		// 8 commands, and the end-to-end tests that run them
-		"cmd/ullim": {"internal/app", "internal/config"}, "internal/e2e": nil,
+		"cmd/ullim": {"internal/app", "internal/config", "ivr/flowtest"}, "internal/e2e": nil,
 	}
 }
 

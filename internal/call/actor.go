@@ -1,6 +1,7 @@
 package call
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"log/slog"
@@ -29,6 +30,7 @@ type Snapshot struct {
 	Offer    Offer
 	Parties  []Party
 	Headers  map[string]string
+	Secret   bool // a flow asks for keys that nobody else may learn: no audio of the customer is to leave the call
 
 	lines []*line
 }
@@ -44,6 +46,7 @@ type actor struct {
 	customer atomic.Int64 // the party whose keys are for the flow
 	byInfo   atomic.Bool  // somebody takes keys by SIP INFO alone
 	headers  map[string]string
+	keep     keep
 	saver    *saver
 
 	// ---
@@ -59,8 +62,9 @@ type actor struct {
 	flows     [2]*Control
 	timers    map[timerKey]*time.Timer
 	flowReply chan error
-	reply     chan error   // of the one who asked for something
-	newcomer  *askTakeOver // who wants a place in this call
+	reply     chan error       // of the one who asked for something
+	newcomer  *askTakeOver     // who wants a place in this call
+	waiting   []func(code int) // those who want one when the other end has answered
 }
 
 // timerKey names a running timer.
@@ -95,6 +99,8 @@ type (
 		takeOver
 		line *line
 		done func(next string, err error)
+		// reached is called once, with 0 or a status, if done was called with errStillRings.
+		reached func(code int)
 	}
 	// askMoved is moved, with the line that has come back if it was not taken.
 	askMoved struct {
@@ -139,6 +145,9 @@ func (a *actor) receive(e Event) {
 		a.reply, e = ask.reply, ask.event
 	case askTakeOver:
 		a.newcomer, e = &ask, ask.takeOver
+		if ask.reached != nil && ask.From != nil && a.state.mayAnswer(ask.Party) {
+			a.waiting = append(a.waiting, ask.reached)
+		}
 	case askMoved:
 		e = ask.moved
 	case keyed:
@@ -172,6 +181,7 @@ func (a *actor) receive(e Event) {
 			a.perform(eff)
 		}
 	}
+	a.tellWaiting()
 	if !slices.Equal(a.snapshot.Load().lines, a.lines) {
 		a.publish()
 	}
@@ -194,6 +204,21 @@ func (a *actor) advance(e Event) []Effect {
 	*st = step{}
 	a.m.steps.Put(st)
 	return effects
+}
+
+// tellWaiting tells those who want a place in this call that it has been answered, or has come to nothing.
+func (a *actor) tellWaiting() {
+	if len(a.waiting) == 0 || a.state.Phase == PhaseCalling || a.state.Phase == PhaseOutboundWhisper {
+		return
+	}
+	code := 0
+	if a.state.Phase != PhaseTalking {
+		code = cmp.Or(a.state.Failed, 487)
+	}
+	for _, reached := range a.waiting {
+		go reached(code) // to another call, which may ask us for something at this very moment
+	}
+	a.waiting = nil
 }
 
 // isGiven sends an event after the line that it comes from, if that is not ours any more.
@@ -242,7 +267,7 @@ func (a *actor) publish() {
 	a.snapshot.Store(&Snapshot{
 		Phase: a.state.Phase, Record: a.state.Record, Target: a.state.Target, Voice: a.state.Voice,
 		Callback: a.state.Callback, Logging: a.state.Logging,
-		Offer: a.state.Offer, Parties: a.state.Parties, Headers: a.headers, lines: slices.Clone(a.lines),
+		Offer: a.state.Offer, Parties: a.state.Parties, Headers: a.headers, Secret: a.state.Secret != 0, lines: slices.Clone(a.lines),
 	})
 }
 

@@ -14,6 +14,7 @@
 //   - actor.go: the loop that receives an event, steps, and performs the effects (perform.go). It never blocks: what may
 //     block is started in a goroutine and comes back as an event.
 //   - line.go: a leg with its media, which may move from one call to another.
+//   - secret.go: keys that nobody else may learn, and what flows of a call share.
 //   - control.go: the hand of a flow's goroutine on its call. asks.go: the hand of the API.
 //   - manager.go, admit.go: all calls of this process: Admit (an INVITE), Originate, Offer (the ACD), Drain.
 //   - saver.go: writes the record behind the call, in order, the last one with its jobs in one transaction.
@@ -93,7 +94,8 @@
 // rings, then the ringing tone or the network's own audio. If it fails, the transferor has the party back; if they have
 // hung up, the customer gets the disconnect flow, else goes back to the front of the queue they came from, else the call
 // ends. An attended transfer lends the party's line to the call that the Replaces names: that one takes it in the place
-// of the leg named, or gives it back. A line on its way belongs to nobody; what comes from it waits.
+// of the leg named, or gives it back. A line on its way belongs to nobody; what comes from it waits. If the other end of that
+// call still rings, the party comes back and hears the ringing tone, and goes when there is an answer.
 //
 // # Segments
 //

@@ -62,12 +62,16 @@ func (s *step) take(e Event) {
 		s.recordingDone(e)
 	case attributesSet, targetSet, hookSet, recordingSet, voiceSet, dataSet, routingSet:
 		s.changed(e)
+	case secretSet:
+		s.secretSet(e)
 	case qualityKnown:
 		s.qualityKnown(e)
 	case resolved:
 		s.resolved(e)
 	case moved:
 		s.moved(e)
+	case reached:
+		s.reached(e)
 	case takeOver:
 		s.takeOver(e)
 	case inviteAsked, holdAsked, muteAsked, removeAsked, tapeAsked:
