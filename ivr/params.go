@@ -243,8 +243,10 @@ func (s *session) fill(t any) any {
 		if !t.isPath() {
 			return s.text(t)
 		}
-		v, _ := s.find(t.parts[0].path)
-		return v
+		if v, ok := s.find(t.parts[0].path); ok {
+			return v
+		}
+		return nil
 	case map[string]any:
 		out := make(map[string]any, len(t))
 		for k, v := range t {
