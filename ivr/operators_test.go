@@ -111,7 +111,7 @@ func TestOperandsAreCheckedWhenAFlowIsPublished(t *testing.T) {
 		{opExists, ``, ""},
 		{opExists, `"True"`, ""},
 		{opExists, `"maybe"`, `"maybe" must be True or False`},
-		{opExists, `"a","b"`, "must have exactly one value"},
+		{opExists, `"True","False"`, "must have exactly one value"},
 		{opRegex, `"^a+$"`, ""},
 		{opRegex, `"$.Attributes.re"`, ""},
 		{opRegex, `"a("`, "is not a regular expression"},
