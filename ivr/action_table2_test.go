@@ -107,7 +107,9 @@ func routingRows() []row {
 		{name: "without skills", kind: criteria, parameters: step, set: func(w *world) { language(w); w.fail["update"] = ErrNotSupported }, want: []string{checked}, next: errNoMatch},
 		{
 			name: "as text", kind: "UpdateContactRoutingCriteria", parameters: `"RoutingCriteria":"$.Attributes.c"`,
-			set:  func(w *world) { w.info.Attributes["c"] = `{"Steps":[{"Expression":{"NotAttributeCondition":{"Name":"a","Value":"b","ComparisonOperator":"Match"}}}]}` },
+			set: func(w *world) {
+				w.info.Attributes["c"] = `{"Steps":[{"Expression":{"NotAttributeCondition":{"Name":"a","Value":"b","ComparisonOperator":"Match"}}}]}`
+			},
 			want: []string{`update criteria={"NotAttributeCondition":{"ComparisonOperator":"Match","Name":"a","Value":"b"}}/0s`}, next: "ok",
 		},
 		{name: "of nothing", kind: "UpdateContactRoutingCriteria", parameters: `"RoutingCriteria":"$.External.c"`, next: errNoMatch},

@@ -215,11 +215,14 @@ func TestKeysThatCannotBeUsedAreRefused(t *testing.T) {
 	}
 	private := string(pem.EncodeToMemory(&pem.Block{Type: "RSA PRIVATE KEY", Bytes: x509.MarshalPKCS1PrivateKey(small)}))
 	for _, tt := range []struct{ key, want string }{
-		{"", "not a public key in PEM"}, {"AAAA", "not a public key in PEM"}, {strings.Repeat("x", maxKeyText+1), "too long"},
+		{"", "not a public key in PEM"},
+		{"AAAA", "not a public key in PEM"},
+		{strings.Repeat("x", maxKeyText+1), "too long"},
 		{"-----BEGIN PUBLIC KEY-----\nAAAA\n-----END PUBLIC KEY-----\n", "cannot be read"},
 		{"-----BEGIN CERTIFICATE-----\nAAAA\n-----END CERTIFICATE-----\n", "cannot be read"},
 		{private, "a public key or a certificate is needed"},
-		{pemOf(t, "PUBLIC KEY", &small.PublicKey), "at least 2048"}, {pemOf(t, "PUBLIC KEY", &p224.PublicKey), "P-256"},
+		{pemOf(t, "PUBLIC KEY", &small.PublicKey), "at least 2048"},
+		{pemOf(t, "PUBLIC KEY", &p224.PublicKey), "P-256"},
 		{pemOf(t, "PUBLIC KEY", edwards), "RSA or an elliptic curve"},
 	} {
 		if _, err := parseSealKey(tt.key); err == nil || !strings.Contains(err.Error(), tt.want) {
