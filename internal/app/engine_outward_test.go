@@ -8,6 +8,7 @@ import (
 
 	"ullim/internal/call"
 	"ullim/internal/contact"
+	"ullim/internal/identity"
 	"ullim/internal/resource"
 	"ullim/ivr"
 	"ullim/sip"
@@ -189,4 +190,85 @@ func TestAFlowHandsTheCallerToAThirdPartyByTheTrunkAndGoesOn(t *testing.T) {
 			})
 		})
 	}
+}
+
+// toSkilled wants an agent who speaks Korean for half a minute.
+const toSkilled = `{"Version":"2019-10-30","StartAction":"Choose","Actions":[
+	{"Identifier":"Choose","Type":"UpdateContactTargetQueue","Parameters":{"QueueId":"Sales"},
+	 "Transitions":{"NextAction":"Prefer","Errors":[{"NextAction":"Bye","ErrorType":"NoMatchingError"}]}},
+	{"Identifier":"Prefer","Type":"UpdateContactRoutingCriteria","Parameters":{"RoutingCriteria":{"Steps":[{"Expression":{"AttributeCondition":
+	 {"Name":"language","Value":"ko","ProficiencyLevel":"3","ComparisonOperator":"NumberGreaterOrEqualTo"}},"Expiry":{"DurationInSeconds":"30"}}]}},
+	 "Transitions":{"NextAction":"Wait","Errors":[{"NextAction":"Bye","ErrorType":"NoMatchingError"}]}},
+	{"Identifier":"Wait","Type":"TransferContactToQueue","Parameters":{},
+	 "Transitions":{"Errors":[{"NextAction":"Bye","ErrorType":"QueueAtCapacity"},{"NextAction":"Bye","ErrorType":"NoMatchingError"}]}},
+	{"Identifier":"Bye","Type":"DisconnectParticipant","Parameters":{},"Transitions":{}}]}`
+
+func TestACallerWaitsForASkilledAgentAndThenForAnybody(t *testing.T) {
+	inFloor(t, siptest.NetworkOptions{Seed: 25}, func(ctx context.Context, f *floor) {
+		f.answerWith(toSkilled)
+		f.must(f.stage.status(ctx, f.agents["kim"].userID, "Available"))
+		c, err := f.carrier.Call(ctx, f.act.number, f.act.from, siptest.CallOptions{})
+		f.must(err)
+		f.must(c.WaitAnswered(ctx))
+		begun := time.Now()
+		agent, err := f.phone("kim").NextCall(ctx)
+		f.must(err)
+		if waited := time.Since(begun); waited < 29*time.Second || waited > 35*time.Second {
+			t.Errorf("an agent without the skill rang after %s, want half a minute", waited)
+		}
+		agent.Hangup()
+		c.Hangup()
+		_, _ = c.WaitEnded(ctx)
+		time.Sleep(30 * time.Second)
+		f.must(f.stage.status(ctx, f.agents["kim"].userID, "Offline"))
+		_, err = resource.Edit(ctx, f.app.stores.users, f.stage.id, f.agents["kim"].userID, func(u *identity.User) error {
+			u.Proficiencies = []identity.Proficiency{{Name: "language", Value: "ko", Level: 4}}
+			return nil
+		})
+		f.must(err)
+		f.must(f.stage.status(ctx, f.agents["kim"].userID, "Available"))
+		c, err = f.carrier.Call(ctx, f.act.number, f.act.from, siptest.CallOptions{})
+		f.must(err)
+		f.must(c.WaitAnswered(ctx))
+		begun = time.Now()
+		_, err = f.phone("kim").NextCall(ctx)
+		f.must(err)
+		if waited := time.Since(begun); waited > 5*time.Second {
+			t.Errorf("the agent with the skill rang after %s", waited)
+		}
+		c.Hangup()
+		_, _ = c.WaitEnded(ctx)
+	})
+}
+
+// toAgent puts the caller into the queue of one agent.
+const toAgent = `{"Version":"2019-10-30","StartAction":"Choose","Actions":[
+	{"Identifier":"Choose","Type":"UpdateContactTargetQueue","Parameters":{"AgentId":"kim"},
+	 "Transitions":{"NextAction":"Wait","Errors":[{"NextAction":"Bye","ErrorType":"NoMatchingError"}]}},
+	{"Identifier":"Wait","Type":"TransferContactToQueue","Parameters":{},
+	 "Transitions":{"Errors":[{"NextAction":"Bye","ErrorType":"QueueAtCapacity"},{"NextAction":"Bye","ErrorType":"NoMatchingError"}]}},
+	{"Identifier":"Bye","Type":"DisconnectParticipant","Parameters":{},"Transitions":{}}]}`
+
+func TestACallerWaitsForOneAgentAlone(t *testing.T) {
+	inFloor(t, siptest.NetworkOptions{Seed: 24}, func(ctx context.Context, f *floor) {
+		f.answerWith(toAgent)
+		f.must(f.stage.status(ctx, f.agents["lee"].userID, "Available")) // free, and not asked
+		c, err := f.carrier.Call(ctx, f.act.number, f.act.from, siptest.CallOptions{Voice: siptest.Voice("caller")})
+		f.must(err)
+		f.must(c.WaitAnswered(ctx))
+		time.Sleep(time.Minute)
+		f.must(f.stage.status(ctx, f.agents["kim"].userID, "Available"))
+		agent, err := f.phone("kim").NextCall(ctx)
+		f.must(err)
+		f.must(agent.WaitConfirmed(ctx))
+		time.Sleep(8 * time.Second) // the whispers
+		f.hears(c, "caller", f.phone("kim").Voice(), true)
+		c.Hangup()
+		_, err = agent.WaitEnded(ctx)
+		f.must(err)
+		time.Sleep(time.Second)
+		if r := contactsOf(t, f.trial)[0]; r.Queue == nil || r.Queue.Name != "kim" || r.Agent == nil || r.AgentConnectionAttempts != 1 {
+			t.Errorf("record %+v", r)
+		}
+	})
 }

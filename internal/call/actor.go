@@ -1,12 +1,12 @@
 package call
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"log/slog"
 	"runtime/debug"
 	"slices"
-	"sync"
 	"sync/atomic"
 	"time"
 
@@ -35,13 +35,11 @@ type Snapshot struct {
 	lines []*line
 }
 
-// actor is one live call. Only its loop touches the fields below the line.
+// actor is one live call. Only who works for it (see mailbox) touches the fields below the line.
 type actor struct {
 	m        *Manager
 	log      *slog.Logger
-	mailbox  chan Event
-	overflow chan struct{}
-	once     sync.Once
+	mail     mailbox
 	digits   chan byte
 	done     chan struct{}
 	snapshot atomic.Pointer[Snapshot]
@@ -50,9 +48,9 @@ type actor struct {
 	headers  map[string]string
 	keep     keep
 	saver    *saver
-	flowsUp  sync.WaitGroup
 
 	// ---
+	flooded   bool // it is being ended for that
 	state     State
 	local     []Event // made by effects; stepped before the mailbox
 	lines     []*line
@@ -64,8 +62,9 @@ type actor struct {
 	flows     [2]*Control
 	timers    map[timerKey]*time.Timer
 	flowReply chan error
-	reply     chan error   // of the one who asked for something
-	newcomer  *askTakeOver // who wants a place in this call
+	reply     chan error       // of the one who asked for something
+	newcomer  *askTakeOver     // who wants a place in this call
+	waiting   []func(code int) // those who want one when the other end has answered
 }
 
 // timerKey names a running timer.
@@ -100,6 +99,8 @@ type (
 		takeOver
 		line *line
 		done func(next string, err error)
+		// reached is called once, with 0 or a status, if done was called with errStillRings.
+		reached func(code int)
 	}
 	// askMoved is moved, with the line that has come back if it was not taken.
 	askMoved struct {
@@ -120,107 +121,12 @@ func (askEvent) isEvent()    {}
 func (askTakeOver) isEvent() {}
 func (keyed) isEvent()       {}
 
-// post hands the loop an event and never blocks; false if the call is over. A full mailbox ends the call: something is
-// very wrong with it.
-func (a *actor) post(e Event) bool {
-	if a.over() {
-		return false
-	}
-	select {
-	case a.mailbox <- e:
-		return !a.over() // if it ended meanwhile, nobody may come to read this
-	default:
-		a.once.Do(func() { close(a.overflow) })
-		return false
-	}
-}
-
-func (a *actor) over() bool {
-	select {
-	case <-a.done:
-		return true
-	default:
-		return false
-	}
-}
-
-// refuseRest answers what was posted and never read, because the call ended: whoever waits for it must not wait for ever.
-func (a *actor) refuseRest() {
-	for {
-		select {
-		case e := <-a.mailbox:
-			switch e := e.(type) {
-			case enqueueDone:
-				if e.Err == nil {
-					a.m.o.Queues.Leave(a.state.Record.ID)
-				}
-			case offered:
-				a.m.o.Queues.OfferResult(e.Offer.ID, OfferCallerLeft)
-			case askTakeOver:
-				e.done("", ErrLeft)
-			case askEvent:
-				e.reply <- ErrLeft
-			case askMoved:
-				if e.Err != nil {
-					e.line.end("contact ended")
-				}
-			}
-		default:
-			return
-		}
-	}
-}
-
-// deliver hands the loop an event that must not be lost; it may wait, and is never called by a loop. false: the call is
-// over, and the event may or may not have been seen.
-func (a *actor) deliver(e Event) bool {
-	select {
-	case a.mailbox <- e:
-		return !a.over()
-	case <-a.done:
-		return false
-	}
-}
-
 // press keeps a key for the flow; when nobody reads, the oldest are worth more.
 func (a *actor) press(d byte) {
 	select {
 	case a.digits <- d:
 	default:
 		a.log.Warn("digit dropped: too many keys nobody waits for")
-	}
-}
-
-// run is the life of the call. Its deferred end is the one place of death.
-func (a *actor) run() {
-	defer func() {
-		if p := recover(); p != nil {
-			a.m.stats.Panics.Add(1)
-			a.log.Error("panic in call", "panic", fmt.Sprint(p), "stack", string(debug.Stack()))
-			a.emergency()
-		}
-		for i := range a.flows {
-			a.endFlow(i)
-		}
-		for _, t := range a.timers {
-			t.Stop()
-		}
-		close(a.done)
-		a.refuseRest()
-		a.flowsUp.Wait()
-		a.m.forget(a)
-	}()
-	a.receive(begun{})
-	for a.state.Phase != PhaseEnded {
-		select {
-		case e := <-a.mailbox:
-			a.receive(e)
-		case <-a.overflow:
-			a.overflow = nil
-			a.m.stats.Overflows.Add(1)
-			a.log.Error("mailbox full: ending the call")
-			a.receive(stopAsked{Reason: contact.Other, Detail: "overload: the call's events piled up"})
-		}
 	}
 }
 
@@ -239,6 +145,9 @@ func (a *actor) receive(e Event) {
 		a.reply, e = ask.reply, ask.event
 	case askTakeOver:
 		a.newcomer, e = &ask, ask.takeOver
+		if ask.reached != nil && ask.From != nil && a.state.mayAnswer(ask.Party) {
+			a.waiting = append(a.waiting, ask.reached)
+		}
 	case askMoved:
 		e = ask.moved
 	case keyed:
@@ -273,12 +182,28 @@ func (a *actor) receive(e Event) {
 			a.perform(eff)
 		}
 	}
+	a.tellWaiting()
 	if !slices.Equal(a.snapshot.Load().lines, a.lines) {
 		a.publish()
 	}
 	if applied != nil {
 		close(applied)
 	}
+}
+
+// tellWaiting tells those who want a place in this call that it has been answered, or has come to nothing.
+func (a *actor) tellWaiting() {
+	if len(a.waiting) == 0 || a.state.Phase == PhaseCalling || a.state.Phase == PhaseOutboundWhisper {
+		return
+	}
+	code := 0
+	if a.state.Phase != PhaseTalking {
+		code = cmp.Or(a.state.Failed, 487)
+	}
+	for _, reached := range a.waiting {
+		go reached(code) // to another call, which may ask us for something at this very moment
+	}
+	a.waiting = nil
 }
 
 // isGiven sends an event after the line that it comes from, if that is not ours any more.
@@ -389,7 +314,9 @@ func (a *actor) startFlow(e startFlow) {
 	ctx, cancel := context.WithCancel(a.m.ctx)
 	c := &Control{actor: a, gen: e.Gen, who: e.For, media: media, ctx: ctx, cancel: cancel}
 	a.flows[e.For] = c
-	a.flowsUp.Go(func() {
+	a.mail.uses.Add(1)
+	go func() {
+		defer a.release()
 		defer cancel()
 		outcome := FlowFailed
 		defer func() {
@@ -397,10 +324,10 @@ func (a *actor) startFlow(e startFlow) {
 				a.m.stats.Panics.Add(1)
 				a.log.Error("panic in contact flow", "panic", fmt.Sprint(p), "stack", string(debug.Stack()))
 			}
-			a.post(flowDone{Gen: e.Gen, Kind: e.Kind, Outcome: outcome})
+			a.do(flowDone{Gen: e.Gen, Kind: e.Kind, Outcome: outcome})
 		}()
 		outcome = a.m.o.Flows.Run(ctx, FlowRun{Kind: e.Kind, FlowID: e.FlowID, Control: c})
-	})
+	}()
 }
 
 func (a *actor) endFlow(who int) {

@@ -64,10 +64,15 @@ func (s *step) routingSet(r Routing) {
 	if r.Priority != 0 {
 		s.Rank.Priority = r.Priority
 	}
+	if r.Steps != nil {
+		s.Rank.Steps = r.Steps
+	}
 	if r.AgeAdjustment != 0 {
 		s.Rank.AgeAdjustment = r.AgeAdjustment
 	}
 	if s.Phase == PhaseQueued || s.Phase == PhaseRinging {
-		s.do(reorder{ContactID: s.Record.ID, Routing: s.Rank})
+		now := s.Rank
+		now.Steps = r.Steps // steps begin anew only when they are new
+		s.do(reorder{ContactID: s.Record.ID, Routing: now})
 	}
 }

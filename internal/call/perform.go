@@ -239,6 +239,7 @@ func (a *actor) lend(e lend) {
 			})
 		},
 	}
+	ask.reached = func(code int) { a.deliver(reached{Gen: e.Gen, Code: code}) }
 	go func() {
 		if !other.deliver(ask) {
 			ask.done("", errs.New(errs.NotFound, "the call has ended"))
@@ -359,7 +360,9 @@ func (a *actor) performTape(e Effect) {
 		if rec := a.recording; rec != nil {
 			a.recording = nil
 			key := a.taping
-			rec.Stop(func(r contact.Recording, err error) { a.deliver(recordingDone{Key: key, Recording: r, Err: err}) })
+			rec.Stop(func(r contact.Recording, err error) {
+				go a.deliver(recordingDone{Key: key, Recording: r, Err: err}) // the recorder serves others too
+			})
 		}
 	}
 }
@@ -398,7 +401,7 @@ func (a *actor) setTimer(e Effect) {
 		if a.timers == nil {
 			a.timers = make(map[timerKey]*time.Timer)
 		}
-		a.timers[timerKey{e.Timer, e.Gen}] = time.AfterFunc(e.After, func() { a.post(timerFired{Timer: e.Timer, Gen: e.Gen}) })
+		a.timers[timerKey{e.Timer, e.Gen}] = time.AfterFunc(e.After, func() { a.do(timerFired{Timer: e.Timer, Gen: e.Gen}) })
 	case stopTimer:
 		a.stopTimer(timerKey{e.Timer, e.Gen})
 	}

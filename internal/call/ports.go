@@ -345,6 +345,13 @@ type Queues interface {
 type Routing struct {
 	Priority      int64         // 1 is best; 0: the default, 5
 	AgeAdjustment time.Duration // counts as age, never in reports
+	Steps         []RoutingStep // whom to prefer, and for how long; none: anybody
+}
+
+// RoutingStep is one step of routing criteria. Expression is JSON, as in the Connect API; an Expiry of zero never passes.
+type RoutingStep struct {
+	Expression []byte
+	Expiry     time.Duration
 }
 
 // Enqueue is a contact that wants an agent. Since is when it entered the queue, normally now.
@@ -450,6 +457,7 @@ type Inbound struct {
 	Profile    Profile   // of the caller's media
 	Replaces   *DialogID // takes the place of a leg of ours (RFC 3891)
 	Attested   *contact.Attestation
+	Diverted   []string          // the numbers by which the call came, first to last; the one that is called is not among them
 	Identity   []string          // as they came, bounded; for Target.Identity when the call is forwarded
 	Headers    map[string]string // the SIP facts that flows may read: P-Asserted-Identity, From, To, Diversion ...
 }
