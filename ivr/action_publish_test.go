@@ -50,7 +50,7 @@ func TestPublishingChecksEveryActionsParameters(t *testing.T) {
 		{"UpdateRoutingCriteria", `"RoutingCriteria":{"Steps":[{"Expression":{"OrExpression":[{"AndExpression":[{"Xor":1}]}]}}]}`, "", []string{`OrExpression[0]: AndExpression[0]: "Xor" is not a kind`}},
 		{"UpdateRoutingCriteria", `"RoutingCriteria":{"Steps":[{"Expression":{"AttributeCondition":{"Name":"a","Value":"b","ProficiencyLevel":1}},"Expiry":{"DurationInSeconds":0}}]}`, "", []string{"Expiry.DurationInSeconds: must be a whole number from 1"}},
 		{"UpdateRoutingCriteria", `"RoutingCriteria":{"Steps":[{"Expression":{"AttributeCondition":{"MatchCriteria":{"AgentsCriteria":{"AgentIds":["x"]}},"ComparisonOperator":"Match"}}}]}`, "", nil},
-		{"UpdateRoutingCriteria", `"RoutingCriteria":{"Steps":[{"Expression":{"AttributeCondition":{"Name":"a","Value":"b","ComparisonOperator":"Range","Range":{"MinProficiencyLevel":3,"MaxProficiencyLevel":2}}}}]}`, "", []string{"Range needs"}},
+		{"UpdateRoutingCriteria", `"RoutingCriteria":{"Steps":[{"Expression":{"AttributeCondition":{"Name":"a","Value":"b","ComparisonOperator":"Range","Range":{"MinProficiencyLevel":3,"MaxProficiencyLevel":2}}}}]}`, "", []string{"a range needs"}},
 		{"UpdateRoutingCriteria", `"RoutingCriteria":"$.External.criteria"`, "", nil},
 		{"UpdateContactCallbackNumber", `"CallbackNumber":"+12065550100"`, "", []string{"CallbackNumber: must be one data path"}},
 		{"CreateCallbackContact", `"InitialCallDelaySeconds":"259201","MaximumConnectionAttempts":"0","RetryDelaySeconds":"soon"`, "", []string{
