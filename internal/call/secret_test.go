@@ -1,8 +1,10 @@
 package call
 
 import (
+	"context"
 	"slices"
 	"testing"
+	"testing/synctest"
 	"time"
 )
 
@@ -53,4 +55,44 @@ func TestARecordingThatBeginsDuringSecretKeysBeginsSilent(t *testing.T) {
 	if got := names(s.effects); got != "startRecording pauseRecording" {
 		t.Error(got)
 	}
+}
+
+func TestFlowsOfACallShareWhatTheyKeepAndMayForgetKeys(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := newBench(t)
+		made, left := 0, -1
+		var shared []any
+		b.flow = func(ctx context.Context, r FlowRun) FlowOutcome {
+			for range 2 {
+				shared = append(shared, r.Control.Keep(func() any { made++; return new(int) }))
+			}
+			r.Control.DropDigits() // also when there are none
+			if err := r.Control.SetSecret(true); err != nil || !r.Control.Snapshot().Secret {
+				t.Error("not secret", err)
+			}
+			for _, d := range []byte("123") {
+				r.Control.actor.press(d)
+			}
+			r.Control.DropDigits()
+			left = len(r.Control.Digits())
+			if err := r.Control.SetSecret(false); err != nil {
+				t.Error(err)
+			}
+			synctest.Wait()
+			if r.Control.Snapshot().Secret {
+				t.Error("secret for ever")
+			}
+			<-ctx.Done()
+			if err := r.Control.SetSecret(true); err == nil {
+				t.Error("a flow that is over asks for secret keys")
+			}
+			return FlowLeft
+		}
+		b.call(t)
+		b.post(LegEvent{Kind: LegEnded, Cause: CauseBye})
+		synctest.Wait()
+		if made != 1 || len(shared) != 2 || shared[0] != shared[1] || left != 0 {
+			t.Errorf("made %d, shared %v, keys left %d", made, shared, left)
+		}
+	})
 }
