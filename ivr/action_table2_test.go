@@ -14,6 +14,8 @@ func contactRows() []row {
 	const both = `"MediaStreamingState":"Enabled","MediaStreamType":"Audio","Participants":[{"ParticipantType":"Customer","MediaDirections":["From","To"]}]`
 	return []row{
 		{name: "set", kind: attributes, parameters: `"Attributes":{"a":"$.Channel"}`, want: []string{"attributes a=VOICE"}, next: "ok"},
+		{name: "under a key from a path", kind: attributes, parameters: `"Attributes":{"$.Attributes.k":"b"}`, set: func(w *world) { w.info.Attributes["k"] = "plan" }, want: []string{"attributes plan=b"}, next: "ok"},
+		{name: "under a key that is none", kind: attributes, parameters: `"Attributes":{"$.Attributes.k":"b"}`, next: errNoMatch},
 		{name: "too much", kind: attributes, parameters: `"Attributes":{"a":"b"}`, set: fail("attributes", errs.New(errs.Limit, "full")), want: []string{"attributes a=b"}, next: errNoMatch},
 		{name: "of the related contact", kind: attributes, parameters: `"Attributes":{"a":"b"},"TargetContact":"Related"`, want: []string{"related map[a:b]"}, next: "ok"},
 
@@ -32,6 +34,8 @@ func contactRows() []row {
 		{name: "a pause", kind: hooks, parameters: `"EventHooks":{"PauseContact":"flow"}`, want: []string{"hook PauseContact f-CONTACT_FLOW"}, next: "ok"},
 		{name: "the end of a pause", kind: hooks, parameters: `"EventHooks":{"ResumeContact":"flow"}`, want: []string{"hook ResumeContact f-CONTACT_FLOW"}, next: "ok"},
 		{name: "restored", kind: hooks, parameters: `"EventHooks":{"AgentHold":""}`, want: []string{"hook AgentHold "}, next: "ok"},
+		{name: "a hold on chat", kind: hooks, on: contact.Chat, parameters: `"EventHooks":{"AgentHold":""}`, next: errNoMatch},
+		{name: "a whisper on chat", kind: hooks, on: contact.Chat, parameters: `"EventHooks":{"AgentWhisper":""}`, want: []string{"hook AgentWhisper "}, next: "ok"},
 		{name: "of another type", kind: hooks, parameters: `"EventHooks":{"CustomerHold":"flow"}`, next: errNoMatch},
 
 		{name: "both", kind: record, parameters: `"RecordingBehavior":{"RecordedParticipants":["Agent","Customer"]}`, want: []string{"record agent=true customer=true"}, next: "ok"},
@@ -59,6 +63,7 @@ func contactRows() []row {
 		{name: "refused", kind: voices, parameters: `"TextToSpeechVoice":"Joanna"`, set: fail("voice", errBroken), want: []string{"voice Joanna en-US"}, next: errNoMatch},
 
 		{name: "set", kind: tag, parameters: `"Tags":{"a":"$.Channel","b":"c"}`, want: []string{"update tag a=VOICE tag b=c"}, next: "ok"},
+		{name: "by a key from a path", kind: tag, parameters: `"Tags":{"$.Channel":"b"}`, want: []string{"update tag VOICE=b"}, next: "ok"},
 		{name: "too many", kind: tag, parameters: `"Tags":{"a":"b"}`, set: fail("update", errs.New(errs.Limit, "6")), want: []string{"update tag a=b"}, next: errNoMatch},
 		{name: "too long", kind: tag, parameters: `"Tags":{"a":"$.Attributes.a"}`, set: func(w *world) { w.info.Attributes["a"] = strings.Repeat("x", 257) }, next: errNoMatch},
 		{name: "taken away", kind: untag, parameters: `"TagKeys":["a","b"]`, want: []string{"update untag a untag b"}, next: "ok"},

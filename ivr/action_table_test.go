@@ -167,7 +167,7 @@ func participantRows() []row {
 		{name: "a typed sentence", kind: menu, on: contact.Chat, results: []string{"1"}, set: func(w *world) { w.reply.Text = "hello" }, want: []string{"ask  5s"}, next: errNoCondition},
 		{name: "nothing typed", kind: menu, on: contact.Chat, results: []string{"1"}, set: func(w *world) { w.reply.TimedOut = true }, want: []string{"ask  5s"}, next: errInputTime},
 		{name: "a prompt on chat", kind: menu, on: contact.Chat, parameters: `"PromptId":"x"`, results: []string{"1"}, next: errNoMatch},
-		{name: "on a task nobody types", kind: menu, on: contact.Task, results: []string{"1"}, set: fail("ask", ErrNotSupported), want: []string{"ask  5s"}, next: errNoMatch},
+		{name: "on a task nobody types", kind: menu, on: contact.Task, results: []string{"1"}, next: errNoMatch},
 		{name: "stored", kind: menu, parameters: stored, set: func(w *world) { w.keys = []string{"12"} }, want: []string{"gather -"}, next: "ok"},
 		{name: "stored, typed", kind: menu, on: contact.Chat, parameters: stored, set: func(w *world) { w.reply.Text = "12 34#" }, want: []string{"ask  5s"}, next: "ok"},
 		{name: "stored, typed too much", kind: menu, on: contact.Chat, parameters: stored, set: func(w *world) { w.reply.Text = "12345" }, want: []string{"ask  5s"}, next: errNoMatch},
