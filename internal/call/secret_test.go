@@ -2,6 +2,7 @@ package call
 
 import (
 	"context"
+	"fmt"
 	"slices"
 	"testing"
 	"testing/synctest"
@@ -95,4 +96,19 @@ func TestFlowsOfACallShareWhatTheyKeepAndMayForgetKeys(t *testing.T) {
 			t.Errorf("made %d, shared %v, keys left %d", made, shared, left)
 		}
 	})
+}
+
+func TestProgramsHearSilenceOfACustomerWhoPressesSecretKeys(t *testing.T) {
+	var a actor
+	var got []string
+	frame := a.hushed(func(to bool, ulaw []byte) { got = append(got, fmt.Sprintf("%t %x", to, ulaw)) })
+	for _, secret := range []bool{false, true, false} {
+		a.snapshot.Store(&Snapshot{Secret: secret})
+		frame(false, []byte{1, 2})
+		frame(true, []byte{3})
+	}
+	want := []string{"false 0102", "true 03", "false ffff", "true 03", "false 0102", "true 03"}
+	if !slices.Equal(got, want) {
+		t.Errorf("%v", got)
+	}
 }
