@@ -101,7 +101,7 @@ func newWorld(t *testing.T) *world {
 			Devices: c.Devices, Numbers: c.Numbers, Prompts: c.Prompts, Sealer: sealer, Realm: "ullim",
 			Registrations: w, Contacts: w.records, Calls: w.calls, Recordings: w.blobs, PromptAudio: w.blobs, Traces: w.traces,
 			OutboundPolicies: apitest.NewStore(mem, func() *sip.OutboundPolicy { return new(sip.OutboundPolicy) }),
-			Guard:            guardOf(t), Waiting: waitingOf{},
+			Guard:            guardOf(t), Waiting: waitingOf{}, Hours: c.Hours,
 			System: func(context.Context) admin.System { return admin.System{Version: "test", Node: "n1", Calls: 3} },
 		},
 		Ready: func() error { return w.ready },

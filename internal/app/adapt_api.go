@@ -48,7 +48,7 @@ func (a *App) handler() (http.Handler, error) {
 			Sealer: a.sealer, Realm: a.o.Realm, Registrations: a.db, Contacts: a.db, Calls: a.calls, Recordings: recordings{a},
 			PromptAudio: audio, System: a.system, NameFree: a.deviceNameFree, Traces: a.trace,
 			OutboundPolicies: a.stores.outbound, Guard: a.sip, Waiting: a.sip,
-			TrunkState: a.trunkState,
+			TrunkState: a.trunkState, Hours: a.stores.hours,
 		},
 	})
 }

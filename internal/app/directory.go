@@ -185,7 +185,7 @@ func (d *directory) readTenant(ctx context.Context, inst *identity.Instance) (*t
 		}
 	}
 	for id, h := range t.config.Hours {
-		compiled, err := calendar.Compile(h.Hours)
+		compiled, err := acd.CompileHours(h, func(id string) *acd.Hours { return t.config.Hours[id] })
 		if err != nil {
 			d.log.Error("hours of operation cannot be used", "hours", h.Name, "error", err)
 			continue

@@ -182,10 +182,12 @@ func (n *nation) moved(year int) []Holiday {
 				add(d.Holiday, free(d.Date, false))
 			}
 		case "nearest":
-			if w == time.Saturday {
+			switch w {
+			case time.Saturday:
 				add(d.Holiday, d.Date-1)
-			} else if w == time.Sunday {
+			case time.Sunday:
 				add(d.Holiday, d.Date+1)
+			case time.Monday, time.Tuesday, time.Wednesday, time.Thursday, time.Friday:
 			}
 		case "next":
 			if weekend(d.Date) {

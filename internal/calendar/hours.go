@@ -1,5 +1,7 @@
 package calendar
 
+import "fmt"
+
 // Hours are opening hours in one IANA time zone: a week, and what departs from it. JSON is the stored form.
 type Hours struct {
 	Zone      string     `json:"zone"` // IANA name, "Asia/Seoul"
@@ -22,6 +24,9 @@ type Clock struct {
 	Hour   int `json:"hour"`
 	Minute int `json:"minute"`
 }
+
+// String is "09:30".
+func (c Clock) String() string { return fmt.Sprintf("%02d:%02d", c.Hour, c.Minute) }
 
 // OverrideType says what an override does to the days that it is about.
 type OverrideType string

@@ -32,7 +32,7 @@ type stretchOf struct {
 // compileOverrides checks overrides. errs.Invalid names the field; prefix is "" for one that stands alone.
 func compileOverrides(os []Override, parent *Parent) ([]*rule, error) {
 	if len(os) > MaxOverrides {
-		return nil, errs.Field("Overrides", "must be at most %d; are %d", MaxOverrides, len(os))
+		return nil, errs.New(errs.Limit, "Overrides: must be at most %d; are %d", MaxOverrides, len(os))
 	}
 	var rules []*rule
 	for i := range os {

@@ -3,6 +3,7 @@ package calendar
 import (
 	"fmt"
 	"math/rand/v2"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -201,8 +202,8 @@ func newSlow(tb testing.TB, h Hours, parents []Parent) *slow {
 	s := &slow{h: h, all: h.Overrides, holiday: map[Date]bool{}}
 	codes := h.Holidays
 	for _, p := range parents {
-		s.all = append(s.all[:len(s.all):len(s.all)], p.Overrides...)
-		codes = append(codes[:len(codes):len(codes)], p.Holidays...)
+		s.all = append(slices.Clip(s.all), p.Overrides...)
+		codes = append(slices.Clip(codes), p.Holidays...)
 	}
 	for _, o := range s.all {
 		s.days = append(s.days, walk(tb, o))
@@ -369,7 +370,7 @@ func randomOverrides(tb testing.TB, r *rand.Rand, n int) []Override {
 		if o.Type == Closes && r.IntN(3) == 0 {
 			o.Slots = nil
 		}
-		if _, err := compileOverrides(append(out[:len(out):len(out)], o), nil); err == nil {
+		if _, err := compileOverrides(append(slices.Clip(out), o), nil); err == nil {
 			out = append(out, o)
 		}
 	}

@@ -1,6 +1,7 @@
 package calendar
 
 import (
+	"slices"
 	"time"
 )
 
@@ -140,8 +141,7 @@ func (s *Schedule) governed(r *rule, d Date) []Stretch {
 // paintRules paints the overrides of a type, each with the morning that its day before runs into. The first in order is
 // seen.
 func (s *Schedule) paintRules(c *canvas, d Date, t OverrideType) {
-	for i := len(s.rules) - 1; i >= 0; i-- {
-		r := s.rules[i]
+	for _, r := range slices.Backward(s.rules) {
 		if r.Type != t {
 			continue
 		}

@@ -12,6 +12,7 @@ import (
 	"io"
 	"time"
 
+	"ullim/acd"
 	"ullim/internal/api/rest"
 	"ullim/internal/call"
 	"ullim/internal/contact"
@@ -64,6 +65,7 @@ type Options struct {
 	Numbers          resource.Store[*call.Number]
 	Prompts          resource.Store[*prompts.Prompt]
 	OutboundPolicies resource.Store[*sip.OutboundPolicy]
+	Hours            resource.Store[*acd.Hours]
 
 	Sealer        *identity.Sealer
 	Realm         string // of SIP digest
@@ -87,7 +89,7 @@ func (o *Options) complete() bool {
 	return o.Instances != nil && o.Users != nil && o.SecurityProfiles != nil && o.AccessKeys != nil && o.Trunks != nil &&
 		o.Devices != nil && o.Numbers != nil && o.Prompts != nil && o.Sealer != nil && o.Realm != "" &&
 		o.Registrations != nil && o.Contacts != nil && o.Calls != nil && o.Recordings != nil && o.PromptAudio != nil && o.System != nil &&
-		o.OutboundPolicies != nil && o.Guard != nil && o.Waiting != nil
+		o.OutboundPolicies != nil && o.Guard != nil && o.Waiting != nil && o.Hours != nil
 }
 
 type service struct{ Options }
@@ -111,6 +113,7 @@ func Table(o Options) (*rest.Table, error) {
 	s.settings(t)
 	s.audio(t)
 	s.guard(t)
+	s.hours(t)
 	return t, nil
 }
 
