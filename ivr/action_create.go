@@ -189,10 +189,10 @@ func (a *createTask) run(ctx context.Context, s *session) step {
 	case a.delay.given() && !ok:
 		return failedBy(errors.New("ivr: DelaySeconds is not a number of seconds"))
 	case ok:
-		t.At = time.Now().Add(time.Duration(n) * time.Second)
+		t.At = s.engine.now().Add(time.Duration(n) * time.Second)
 	case a.at.given():
-		at, ok := date(s.text(a.at), time.Now())
-		if !ok || at.After(time.Now().Add(maxTaskDelay*time.Second)) {
+		at, ok := date(s.text(a.at), s.engine.now())
+		if !ok || at.After(s.engine.now().Add(maxTaskDelay*time.Second)) {
 			return failedBy(errors.New("ivr: ScheduledTime is not a time within six days"))
 		}
 		t.At = at

@@ -91,8 +91,8 @@ func (a *invokeFunction) run(ctx context.Context, s *session) step {
 // invoke waits for the answer, and lets the participant hear something meanwhile if the flow says so.
 func (a *invokeFunction) invoke(ctx context.Context, s *session, f Function) (json.RawMessage, error) {
 	defer s.hold(ctx, a.waiting)()
-	start := time.Now()
-	defer func() { s.waited += time.Since(start) }()
+	start := s.engine.now()
+	defer func() { s.waited += s.engine.now().Sub(start) }()
 	within, cancel := context.WithTimeout(ctx, f.Limit)
 	defer cancel()
 	answer, err := s.engine.Functions.Invoke(within, f)

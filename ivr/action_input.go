@@ -296,7 +296,7 @@ func (a *getInput) put(s *session, typed string) step {
 
 // takes tells whether a condition of the action holds for a result.
 func (s *session) takes(st step) bool {
-	return slices.ContainsFunc(s.node.conditions, func(b branch) bool { return b.when.test(st.result, true, s.lookup) })
+	return slices.ContainsFunc(s.node.conditions, func(b branch) bool { return b.when.test(st.result, true, s.lookup, s.engine.now()) })
 }
 
 // dropKeys forgets what was pressed and nobody has asked for.

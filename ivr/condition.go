@@ -85,11 +85,11 @@ func knownOperator(name string) bool {
 
 // holds tells whether the condition is true of a result.
 func (c *Condition) holds(result string, lookup func([]string) (string, bool)) bool {
-	return c.test(result, true, lookup)
+	return c.test(result, true, lookup, time.Now())
 }
 
 // test tells whether the condition is true of a result; exists tells an empty value from none.
-func (c *Condition) test(result string, exists bool, lookup func([]string) (string, bool)) bool {
+func (c *Condition) test(result string, exists bool, lookup func([]string) (string, bool), now time.Time) bool {
 	least, most, ok := operands(c.Operator)
 	if !ok || len(c.Sub) != 0 || len(c.Operands) < least || len(c.Operands) > most {
 		return false
@@ -117,7 +117,7 @@ func (c *Condition) test(result string, exists bool, lookup func([]string) (stri
 	case opRegex:
 		return c.matches(result, operand)
 	case opBefore, opAfter, opBetween:
-		return c.dated(result, with)
+		return c.dated(result, with, now)
 	}
 	return compareNumbers(c.Operator, result, operand)
 }
@@ -135,8 +135,7 @@ func (c *Condition) matches(result, pattern string) bool {
 
 // dated compares dates. Between takes in its first operand and leaves out its second, so that ranges can follow each
 // other.
-func (c *Condition) dated(result string, with []string) bool {
-	now := time.Now()
+func (c *Condition) dated(result string, with []string, now time.Time) bool {
 	at, ok := date(result, now)
 	from, okFrom := date(with[0], now)
 	if !ok || !okFrom {

@@ -61,7 +61,7 @@ func (s *session) report(ctx context.Context, did ran, st step, goesOn bool) {
 	info := s.info()
 	if s.engine.Events != nil {
 		s.engine.Events.Record(events.Event{
-			At: time.Now(), Kind: "flow", InstanceID: info.InstanceID, ContactID: info.ContactID,
+			At: s.engine.now(), Kind: "flow", InstanceID: info.InstanceID, ContactID: info.ContactID,
 			Detail: fmt.Sprintf("%s %q: %s", n.Type, n.ID, cmp.Or(shown, outcome)),
 		})
 	}

@@ -60,6 +60,7 @@ type Engine struct {
 	Ran    func(ActionRun)
 	Events *events.Recorder // gets a "flow" event for each action; may be nil
 	Random func(n int) int  // a number from 0 to n-1; nil: math/rand
+	Clock  func() time.Time // nil: time.Now; tests of flows run in a time of their own
 
 	mu        sync.Mutex
 	documents map[string]*Document // by content, so a flow is read once for each version
@@ -130,6 +131,14 @@ func (e *Engine) Run(ctx context.Context, r Run) (out Outcome, err error) {
 	return s.loop(ctx)
 }
 
+// now is what the clock shows.
+func (e *Engine) now() time.Time {
+	if e.Clock != nil {
+		return e.Clock()
+	}
+	return time.Now()
+}
+
 // enter goes to the start of a flow, and out of every module.
 func (s *session) enter(f *Flow, doc *Document) {
 	s.kind, s.callers = f.Type, nil
@@ -168,12 +177,12 @@ func (s *session) loop(ctx context.Context) (Outcome, error) {
 			return Failed, err
 		}
 		s.snapshot, s.entered = nil, false
-		did := ran{frame: s.frame, start: time.Now()}
+		did := ran{frame: s.frame, start: s.engine.now()}
 		st := s.node.act.run(ctx, s)
 		if st.outcome == "" && ctx.Err() != nil {
 			st = ended(Left)
 		}
-		did.took = time.Since(did.start)
+		did.took = s.engine.now().Sub(did.start)
 		goesOn := st.outcome == "" && s.advance(ctx, st)
 		s.report(ctx, did, st, goesOn)
 		switch {
@@ -237,7 +246,7 @@ func (s *session) follow(n *Node, st step) string {
 		return n.next
 	}
 	for _, c := range n.conditions {
-		if c.when.test(st.result, !st.absent, s.lookup) {
+		if c.when.test(st.result, !st.absent, s.lookup, s.engine.now()) {
 			return c.next
 		}
 	}
@@ -259,9 +268,9 @@ func (n *Node) errorTarget(errorType string) string {
 
 // interact does something with the participant, and notes whether that took time.
 func (s *session) interact(f func() error) error {
-	start := time.Now()
+	start := s.engine.now()
 	err := f()
-	if time.Since(start) >= aPause {
+	if s.engine.now().Sub(start) >= aPause {
 		s.idle = 0
 	}
 	s.waited = 0
