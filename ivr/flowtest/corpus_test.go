@@ -94,6 +94,63 @@ func TestCorpusFlowsArePublishable(t *testing.T) {
 	}
 }
 
+// noCondition tells whether a step went on because none of its conditions held.
+func noCondition(tb testing.TB, s *Suite, step Step) bool {
+	tb.Helper()
+	file := s.Flow.File
+	for _, m := range []map[string]Source{s.Given.Flows, s.Given.Modules} {
+		if src, ok := m[step.Flow]; ok {
+			file = src.File
+		}
+	}
+	for _, a := range document(tb, filepath.Join("corpus", file)).Actions {
+		if a.Identifier != step.Action || step.ErrorType != "" || step.Next == "" {
+			continue
+		}
+		for _, c := range a.Transitions.Conditions {
+			if c.NextAction == step.Next {
+				return false
+			}
+		}
+		for _, e := range a.Transitions.Errors {
+			if e.ErrorType == "NoMatchingCondition" && e.NextAction == step.Next {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// written is a flow document as it is written.
+type written struct {
+	Metadata struct {
+		ActionMetadata map[string]any `json:"ActionMetadata"`
+	} `json:"Metadata"`
+	Actions []struct {
+		Identifier, Type string
+		Transitions      struct {
+			Conditions []struct {
+				NextAction string
+				Condition  struct{ Operator string }
+			}
+			Errors []struct{ NextAction, ErrorType string }
+		}
+	}
+}
+
+func document(tb testing.TB, file string) written {
+	tb.Helper()
+	b, err := os.ReadFile(file)
+	if err != nil {
+		tb.Fatal(err)
+	}
+	var doc written
+	if err := json.Unmarshal(b, &doc); err != nil {
+		tb.Fatalf("%s: %v", file, err)
+	}
+	return doc
+}
+
 // Every action type, and every error type that one can give, is taken by a test of the corpus.
 func TestCorpusCoversEveryActionAndEveryErrorBranch(t *testing.T) {
 	seen := map[string]bool{}
@@ -115,6 +172,9 @@ func TestCorpusCoversEveryActionAndEveryErrorBranch(t *testing.T) {
 			for _, step := range r.Steps {
 				seen[step.Type] = true
 				seen[step.Type+" "+step.ErrorType] = true
+				if noCondition(t, s, step) {
+					seen[step.Type+" NoMatchingCondition"] = true
+				}
 			}
 		}
 	}
@@ -128,24 +188,7 @@ func TestCorpusCoversEveryActionAndEveryErrorBranch(t *testing.T) {
 			continue
 		}
 		flows++
-		b, err := os.ReadFile(file)
-		if err != nil {
-			t.Fatal(err)
-		}
-		var doc struct {
-			Metadata struct {
-				ActionMetadata map[string]any `json:"ActionMetadata"`
-			} `json:"Metadata"`
-			Actions []struct {
-				Identifier, Type string
-				Transitions      struct {
-					Conditions []struct{ Condition struct{ Operator string } }
-				}
-			}
-		}
-		if err := json.Unmarshal(b, &doc); err != nil {
-			t.Fatalf("%s: %v", file, err)
-		}
+		doc := document(t, file)
 		for _, a := range doc.Actions {
 			if doc.Metadata.ActionMetadata[a.Identifier] == nil {
 				t.Errorf("%s: action %q has no place in the designer", file, a.Identifier)
