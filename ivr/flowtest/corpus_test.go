@@ -95,15 +95,14 @@ func TestCorpusFlowsArePublishable(t *testing.T) {
 }
 
 // noCondition tells whether a step went on because none of its conditions held.
-func noCondition(tb testing.TB, s *Suite, step Step) bool {
-	tb.Helper()
+func noCondition(s *Suite, docs map[string]written, step Step) bool {
 	file := s.Flow.File
 	for _, m := range []map[string]Source{s.Given.Flows, s.Given.Modules} {
 		if src, ok := m[step.Flow]; ok {
 			file = src.File
 		}
 	}
-	for _, a := range document(tb, filepath.Join("corpus", file)).Actions {
+	for _, a := range docs[file].Actions {
 		if a.Identifier != step.Action || step.ErrorType != "" || step.Next == "" {
 			continue
 		}
@@ -138,17 +137,29 @@ type written struct {
 	}
 }
 
-func document(tb testing.TB, file string) written {
+// corpusDocuments are the flows of the corpus by file name.
+func corpusDocuments(tb testing.TB) map[string]written {
 	tb.Helper()
-	b, err := os.ReadFile(file)
+	files, err := filepath.Glob("corpus/*.json")
 	if err != nil {
 		tb.Fatal(err)
 	}
-	var doc written
-	if err := json.Unmarshal(b, &doc); err != nil {
-		tb.Fatalf("%s: %v", file, err)
+	docs := map[string]written{}
+	for _, file := range files {
+		if strings.HasSuffix(file, ".test.json") {
+			continue
+		}
+		b, err := os.ReadFile(file)
+		if err != nil {
+			tb.Fatal(err)
+		}
+		var doc written
+		if err := json.Unmarshal(b, &doc); err != nil {
+			tb.Fatalf("%s: %v", file, err)
+		}
+		docs[filepath.Base(file)] = doc
 	}
-	return doc
+	return docs
 }
 
 // Every action type, and every error type that one can give, is taken by a test of the corpus.
@@ -157,6 +168,7 @@ func TestCorpusCoversEveryActionAndEveryErrorBranch(t *testing.T) {
 	types := map[ivr.FlowType]bool{}
 	channels := map[contact.Channel]bool{}
 	conditions := map[string]bool{}
+	docs := corpusDocuments(t)
 	for _, file := range corpusFiles(t) {
 		b, err := os.ReadFile(file)
 		if err != nil {
@@ -172,23 +184,13 @@ func TestCorpusCoversEveryActionAndEveryErrorBranch(t *testing.T) {
 			for _, step := range r.Steps {
 				seen[step.Type] = true
 				seen[step.Type+" "+step.ErrorType] = true
-				if noCondition(t, s, step) {
+				if noCondition(s, docs, step) {
 					seen[step.Type+" NoMatchingCondition"] = true
 				}
 			}
 		}
 	}
-	documents, err := filepath.Glob("corpus/*.json")
-	if err != nil {
-		t.Fatal(err)
-	}
-	flows := 0
-	for _, file := range documents {
-		if strings.HasSuffix(file, ".test.json") {
-			continue
-		}
-		flows++
-		doc := document(t, file)
+	for file, doc := range docs {
 		for _, a := range doc.Actions {
 			if doc.Metadata.ActionMetadata[a.Identifier] == nil {
 				t.Errorf("%s: action %q has no place in the designer", file, a.Identifier)
@@ -198,8 +200,8 @@ func TestCorpusCoversEveryActionAndEveryErrorBranch(t *testing.T) {
 			}
 		}
 	}
-	if flows < 40 {
-		t.Errorf("%d flow documents, at least 40 are wanted", flows)
+	if len(docs) < 40 {
+		t.Errorf("%d flow documents, at least 40 are wanted", len(docs))
 	}
 	for _, name := range ivr.ActionTypes() {
 		info, ok := ivr.Describe(name)
