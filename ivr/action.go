@@ -65,144 +65,85 @@ func failed(t string) step       { return step{errorType: t} }
 func failedBy(err error) step    { return step{errorType: errNoMatch, why: err} }
 func secretResult(v string) step { return step{judged: true, result: v, secret: true} }
 
+// kinds are the actions that this version knows, by type.
+func kinds() map[string]func() action {
+	return map[string]func() action{
+		// with the participant
+		"MessageParticipant":                    made[messageParticipant],
+		"MessageParticipantIteratively":         made[messageIteratively],
+		"GetParticipantInput":                   made[getInput],
+		"StoreUserInput":                        func() action { return &getInput{store: true} }, // an alias that generators write
+		"ShowView":                              made[showView],
+		"Ullim.ConnectParticipantWithBot":       made[connectBot],
+		"TransferParticipantToThirdParty":       made[thirdParty],
+		"CompleteOutboundCall":                  made[outboundCall],
+		"UpdatePreviousContactParticipantState": made[holdState],
+		"DisconnectParticipant":                 made[disconnect],
+
+		// which way to go
+		"CheckHoursOfOperation":     made[checkHours],
+		"CheckMetricData":           made[checkMetric],
+		"CheckOutboundCallStatus":   made[callStatus],
+		"GetMetricData":             made[getMetrics],
+		"Compare":                   made[compare],
+		"DistributeByPercentage":    made[distribute],
+		"Loop":                      made[loop],
+		"Wait":                      made[wait],
+		"TransferToFlow":            made[transferToFlow],
+		"EndFlowExecution":          made[endFlow],
+		"InvokeFlowModule":          made[invokeModule],
+		"EndFlowModuleExecution":    made[endModule],
+		"UpdateFlowAttributes":      made[flowAttributes],
+		"UpdateFlowLoggingBehavior": made[flowLogging],
+
+		// of the contact
+		"UpdateContactAttributes":                    made[contactAttributes],
+		"UpdateContactData":                          made[contactData],
+		"UpdateContactEventHooks":                    made[eventHooks],
+		"UpdateContactRecordingBehavior":             made[recordingBehavior],
+		"UpdateContactRecordingAndAnalyticsBehavior": made[analyticsBehavior],
+		"UpdateContactMediaStreamingBehavior":        made[mediaStreaming],
+		"UpdateContactMediaProcessing":               made[mediaProcessing],
+		"UpdateContactTextToSpeechVoice":             made[voice],
+		"TagContact":                                 made[tagContact],
+		"UnTagContact":                               made[untagContact],
+		"UntagContact":                               made[untagContact],
+		"ResumeContact":                              made[resumeContact],
+		"CreatePersistentContactAssociation":         made[persistentContact],
+
+		// who gets the contact, and when
+		"UpdateContactTargetQueue":         made[targetQueue],
+		"TransferContactToQueue":           made[transferToQueue],
+		"DequeueContactAndTransferToQueue": made[dequeue],
+		"TransferContactToAgent":           made[transferToAgent],
+		"UpdateContactRoutingBehavior":     made[routingBehavior],
+		"UpdateRoutingCriteria":            made[routingCriteria],
+		"UpdateContactRoutingCriteria":     made[routingCriteria], // exports have this name, the page the other
+		"UpdateContactCallbackNumber":      made[callbackNumber],
+
+		// beyond the contact
+		"InvokeLambdaFunction":     made[invokeFunction],
+		"CreateCallbackContact":    made[createCallback],
+		"CreateTask":               made[createTask],
+		"StartOutboundChatContact": made[outboundChat],
+	}
+}
+
 // newAction gives an empty action of a type. Types that this version does not know are imported, and take their
 // NoMatchingError branch when they run.
 func newAction(name string) action {
-	for _, find := range []func(string) action{participantAction, controlAction, contactAction, routingAction, otherAction} {
-		if a := find(name); a != nil {
-			return a
-		}
+	if create, known := kinds()[name]; known {
+		return create()
 	}
 	return unsupported{}
 }
 
-// participantAction finds what is done with the participant.
-func participantAction(name string) action {
-	switch name {
-	case "MessageParticipant":
-		return &messageParticipant{}
-	case "MessageParticipantIteratively":
-		return &messageIteratively{}
-	case "GetParticipantInput":
-		return &getInput{}
-	case "StoreUserInput": // an alias that generators write
-		return &getInput{store: true}
-	case "ShowView":
-		return &showView{}
-	case "Ullim.ConnectParticipantWithBot":
-		return &connectBot{}
-	case "TransferParticipantToThirdParty":
-		return &thirdParty{}
-	case "CompleteOutboundCall":
-		return &outboundCall{}
-	case "UpdatePreviousContactParticipantState":
-		return &holdState{}
-	case "DisconnectParticipant":
-		return disconnect{}
-	}
-	return nil
-}
-
-// controlAction finds what chooses the way through the flow.
-func controlAction(name string) action {
-	switch name {
-	case "CheckHoursOfOperation":
-		return &checkHours{}
-	case "CheckMetricData":
-		return &checkMetric{}
-	case "CheckOutboundCallStatus":
-		return callStatus{}
-	case "GetMetricData":
-		return &getMetrics{}
-	case "Compare":
-		return &compare{}
-	case "DistributeByPercentage":
-		return distribute{}
-	case "Loop":
-		return &loop{}
-	case "Wait":
-		return &wait{}
-	case "TransferToFlow":
-		return &transferToFlow{}
-	case "EndFlowExecution":
-		return endFlow{}
-	case "InvokeFlowModule":
-		return &invokeModule{}
-	case "EndFlowModuleExecution":
-		return endModule{}
-	case "UpdateFlowAttributes":
-		return &flowAttributes{}
-	case "UpdateFlowLoggingBehavior":
-		return &flowLogging{}
-	}
-	return nil
-}
-
-// contactAction finds what changes the contact.
-func contactAction(name string) action {
-	switch name {
-	case "UpdateContactAttributes":
-		return &contactAttributes{}
-	case "UpdateContactData":
-		return &contactData{}
-	case "UpdateContactEventHooks":
-		return &eventHooks{}
-	case "UpdateContactRecordingBehavior":
-		return &recordingBehavior{}
-	case "UpdateContactRecordingAndAnalyticsBehavior":
-		return &analyticsBehavior{}
-	case "UpdateContactMediaStreamingBehavior":
-		return &mediaStreaming{}
-	case "UpdateContactMediaProcessing":
-		return &mediaProcessing{}
-	case "UpdateContactTextToSpeechVoice":
-		return &voice{}
-	case "TagContact":
-		return &tagContact{}
-	case "UnTagContact", "UntagContact":
-		return &untagContact{}
-	case "ResumeContact":
-		return resumeContact{}
-	case "CreatePersistentContactAssociation":
-		return &persistentContact{}
-	}
-	return nil
-}
-
-// routingAction finds what decides who gets the contact, and when.
-func routingAction(name string) action {
-	switch name {
-	case "UpdateContactTargetQueue":
-		return &targetQueue{}
-	case "TransferContactToQueue":
-		return transferToQueue{}
-	case "DequeueContactAndTransferToQueue":
-		return &dequeue{}
-	case "TransferContactToAgent":
-		return transferToAgent{}
-	case "UpdateContactRoutingBehavior":
-		return &routingBehavior{}
-	case "UpdateRoutingCriteria", "UpdateContactRoutingCriteria": // the page has the first, exports the second
-		return &routingCriteria{}
-	case "UpdateContactCallbackNumber":
-		return &callbackNumber{}
-	}
-	return nil
-}
-
-// otherAction finds what reaches beyond the contact.
-func otherAction(name string) action {
-	switch name {
-	case "InvokeLambdaFunction":
-		return &invokeFunction{}
-	case "CreateCallbackContact":
-		return &createCallback{}
-	case "CreateTask":
-		return &createTask{}
-	case "StartOutboundChatContact":
-		return &outboundChat{}
-	}
-	return nil
+// made makes an empty action.
+func made[T any, P interface {
+	*T
+	action
+}]() action {
+	return P(new(T))
 }
 
 // supported tells whether this version can run the action.

@@ -118,6 +118,11 @@ func (a *createTask) read(p *params) {
 		p.problem("", "needs exactly one of ContactFlowId and TaskTemplateId")
 	}
 	a.references, a.attributes = readReferences(p), p.values("Attributes")
+	for key := range a.attributes {
+		if badKey(key) {
+			p.problem("Attributes", "%.40q cannot be the key of an attribute: no $, . or quote may be in it", key)
+		}
+	}
 	a.delay, a.at = p.numberOrPath("DelaySeconds", 1, maxTaskDelay), p.whole("ScheduledTime")
 	if a.delay.given() && a.at.given() {
 		p.problem("", "has both DelaySeconds and ScheduledTime: keep one")

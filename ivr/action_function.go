@@ -119,7 +119,7 @@ func (s *session) hold(ctx context.Context, prompt value) (stop func()) {
 // readAnswer checks an answer: a JSON object of at most 32 KB; unless any is allowed, one of plain values.
 func readAnswer(answer json.RawMessage, nested bool) (any, error) {
 	if len(answer) > maxAnswer {
-		return nil, errs.New(errs.Limit, "the function's answer has %d bytes, at most %d are possible", len(answer), maxAnswer)
+		return nil, errs.New(errs.Limit, "the answer has %d bytes, at most %d are possible", len(answer), maxAnswer)
 	}
 	if len(bytes.TrimSpace(answer)) == 0 {
 		return map[string]any{}, nil
@@ -128,7 +128,7 @@ func readAnswer(answer json.RawMessage, nested bool) (any, error) {
 	dec.UseNumber()
 	var tree map[string]any
 	if err := dec.Decode(&tree); err != nil || tree == nil || dec.More() {
-		return nil, errs.New(errs.Invalid, "the function's answer is not a JSON object")
+		return nil, errs.New(errs.Invalid, "the answer is not a JSON object")
 	}
 	if nested {
 		return tree, nil
@@ -139,7 +139,7 @@ func readAnswer(answer json.RawMessage, nested bool) (any, error) {
 			continue
 		}
 		if _, ok := scalar(v); !ok {
-			return nil, errs.New(errs.Invalid, "the function's answer has more than text under %.40q: set ResponseType to JSON", key)
+			return nil, errs.New(errs.Invalid, "the answer has more than text under %.40q: set ResponseType to JSON", key)
 		}
 	}
 	return tree, nil

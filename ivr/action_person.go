@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"regexp"
 	"strings"
 	"time"
 
@@ -19,10 +18,10 @@ const (
 	maxThirdPartyDigits   = 50
 )
 
-// e164 is a telephone number as it is dialled.
+// e164 tells whether text is a telephone number with its country code: + and 7 to 15 digits (E.164 §6).
 func e164(number string) bool {
-	ok, _ := regexp.MatchString(`^\+[1-9][0-9]{6,14}$`, number)
-	return ok
+	digits, plus := strings.CutPrefix(number, "+")
+	return plus && len(digits) >= 7 && len(digits) <= 15 && digits[0] != '0' && strings.Trim(digits, "0123456789") == ""
 }
 
 // thirdParty calls somebody outside and joins the two (Transfer to phone number).
@@ -182,14 +181,15 @@ func (a *dequeue) run(ctx context.Context, s *session) step {
 	if err != nil {
 		return s.failure(ctx, err)
 	}
-	return s.queued(ctx, r.Requeue(ctx, q))
+	return s.enqueue(ctx, func() error { return r.Requeue(ctx, q) })
 }
 
-// queued is the step after a transfer to a queue.
-func (s *session) queued(ctx context.Context, err error) step {
+// enqueue hands the contact to a queue. What was pressed before was not meant for what the queue's flow asks.
+func (s *session) enqueue(ctx context.Context, transfer func() error) step {
+	s.dropKeys()
+	err := transfer()
 	switch {
 	case err == nil:
-		s.dropKeys() // what was pressed was not meant for what is asked in the queue
 		return ended(Queued)
 	case errs.Is(err, errs.Limit):
 		return step{errorType: errQueueAtCapacity, why: err}

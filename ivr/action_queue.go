@@ -75,5 +75,5 @@ func (transferToQueue) rules() rules {
 }
 
 func (transferToQueue) run(ctx context.Context, s *session) step {
-	return s.queued(ctx, s.participant.Queue(ctx))
+	return s.enqueue(ctx, func() error { return s.participant.Queue(ctx) })
 }
