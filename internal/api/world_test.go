@@ -74,6 +74,8 @@ func newWorld(t *testing.T) *world {
 		records: &fakeContacts{}, calls: &fakeCalls{}, keys: map[string]*identity.NewKey{},
 	}
 	keys := apitest.NewStore(mem, func() *identity.AccessKey { return new(identity.AccessKey) })
+	flowStore, moduleStore := apitest.NewFlowStore(mem, ivr.TypeInbound), apitest.NewFlowStore(mem, ivr.TypeModule)
+	flows, modules := ivr.NewService(flowStore), ivr.NewModules(moduleStore)
 	c := connect.Options{
 		Instances:        apitest.NewStore(mem, func() *identity.Instance { return new(identity.Instance) }),
 		Users:            apitest.NewStore(mem, func() *identity.User { return new(identity.User) }),
@@ -86,12 +88,19 @@ func newWorld(t *testing.T) *world {
 		AgentStatuses:    apitest.NewStore(mem, func() *acd.AgentStatus { return new(acd.AgentStatus) }),
 		Prompts:          apitest.NewStore(mem, func() *prompts.Prompt { return new(prompts.Prompt) }),
 		Numbers:          apitest.NewStore(mem, func() *call.Number { return new(call.Number) }),
-		Flows:            ivr.NewService(apitest.NewStore(mem, func() *ivr.Flow { return new(ivr.Flow) })),
+		Flows:            flows,
+		Modules:          modules,
 		Agents:           w.agents,
 		PromptAudio:      w.blobs,
 		Contacts:         w.records,
 		Calls:            w.calls,
 	}
+	flows.Finders = map[resource.Kind]ivr.Finder{
+		resource.KindQueue:      ivr.FinderOf(c.Queues, resource.KindQueue),
+		resource.KindFlow:       ivr.FinderOf[*ivr.Flow](flowStore, resource.KindFlow),
+		resource.KindFlowModule: ivr.FinderOf[*ivr.Flow](moduleStore, resource.KindFlowModule),
+	}
+	modules.Finders = flows.Finders
 	w.o = api.Options{
 		Log:     slog.New(slog.NewJSONHandler(w.log, nil)),
 		Connect: c,
@@ -99,6 +108,7 @@ func newWorld(t *testing.T) *world {
 			Instances: c.Instances, Users: c.Users, SecurityProfiles: c.SecurityProfiles, AccessKeys: keys,
 			Trunks:  apitest.NewStore(mem, func() *sip.Trunk { return new(sip.Trunk) }),
 			Devices: c.Devices, Numbers: c.Numbers, Prompts: c.Prompts, Sealer: sealer, Realm: "ullim",
+			Flows:         ivr.Library{Flows: flows, Modules: modules},
 			Registrations: w, Contacts: w.records, Calls: w.calls, Recordings: w.blobs, PromptAudio: w.blobs, Traces: w.traces,
 			OutboundPolicies: apitest.NewStore(mem, func() *sip.OutboundPolicy { return new(sip.OutboundPolicy) }),
 			Guard:            guardOf(t), Waiting: waitingOf{}, Hours: c.Hours,

@@ -21,6 +21,7 @@ import (
 	"ullim/internal/errs"
 	"ullim/internal/phone"
 	"ullim/internal/resource"
+	"ullim/ivr"
 	"ullim/sip"
 )
 
@@ -40,12 +41,12 @@ func (a *App) handler() (http.Handler, error) {
 			Instances: a.stores.instances, Users: a.stores.users, SecurityProfiles: a.stores.profiles,
 			AccessKeys: a.stores.keys, Devices: a.stores.devices, Queues: a.stores.queues, Hours: a.stores.hours,
 			RoutingProfiles: a.stores.routing, AgentStatuses: a.stores.statuses, Prompts: a.stores.prompts, Numbers: numbers,
-			Flows: a.flows, Agents: liveAgents{a.centers}, PromptAudio: audio, Contacts: a.db, Calls: a.calls,
+			Flows: a.flows, Modules: a.modules, Agents: liveAgents{a.centers}, PromptAudio: audio, Contacts: a.db, Calls: a.calls,
 		},
 		Admin: admin.Options{
 			Instances: a.stores.instances, Users: a.stores.users, SecurityProfiles: a.stores.profiles,
 			AccessKeys: a.stores.keys, Trunks: trunks, Devices: a.stores.devices, Numbers: numbers, Prompts: a.stores.prompts,
-			Sealer: a.sealer, Realm: a.o.Realm, Registrations: a.db, Contacts: a.db, Calls: a.calls, Recordings: recordings{a},
+			Flows: ivr.Library{Flows: a.flows, Modules: a.modules}, Sealer: a.sealer, Realm: a.o.Realm, Registrations: a.db, Contacts: a.db, Calls: a.calls, Recordings: recordings{a},
 			PromptAudio: audio, System: a.system, NameFree: a.deviceNameFree, Traces: a.trace,
 			OutboundPolicies: a.stores.outbound, Guard: a.sip, Waiting: a.sip,
 			TrunkState: a.trunkState, Hours: a.stores.hours,

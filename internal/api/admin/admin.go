@@ -19,6 +19,7 @@ import (
 	"ullim/internal/errs"
 	"ullim/internal/identity"
 	"ullim/internal/resource"
+	"ullim/ivr"
 	"ullim/prompts"
 	"ullim/sip"
 )
@@ -67,6 +68,7 @@ type Options struct {
 	OutboundPolicies resource.Store[*sip.OutboundPolicy]
 	Hours            resource.Store[*acd.Hours]
 
+	Flows         ivr.Library
 	Sealer        *identity.Sealer
 	Realm         string // of SIP digest
 	Registrations Registrations
@@ -89,7 +91,7 @@ func (o *Options) complete() bool {
 	return o.Instances != nil && o.Users != nil && o.SecurityProfiles != nil && o.AccessKeys != nil && o.Trunks != nil &&
 		o.Devices != nil && o.Numbers != nil && o.Prompts != nil && o.Sealer != nil && o.Realm != "" &&
 		o.Registrations != nil && o.Contacts != nil && o.Calls != nil && o.Recordings != nil && o.PromptAudio != nil && o.System != nil &&
-		o.OutboundPolicies != nil && o.Guard != nil && o.Waiting != nil && o.Hours != nil
+		o.OutboundPolicies != nil && o.Guard != nil && o.Waiting != nil && o.Flows.Flows != nil && o.Flows.Modules != nil && o.Hours != nil
 }
 
 type service struct{ Options }
@@ -114,6 +116,7 @@ func Table(o Options) (*rest.Table, error) {
 	s.audio(t)
 	s.guard(t)
 	s.hours(t)
+	s.flows(t)
 	return t, nil
 }
 

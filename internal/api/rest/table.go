@@ -119,6 +119,7 @@ type Call struct {
 	RequestID string
 	Principal *identity.Principal
 	Source    string
+	Language  string // what Accept-Language asks for first, as sent: "ko-KR"; empty if nothing
 	Log       *slog.Logger
 
 	labels    map[string]string
