@@ -195,7 +195,7 @@ func TestHolidayCalendarsAreListed(t *testing.T) {
 	var year struct {
 		Holidays []struct{ Date, Name, LocalName string }
 	}
-	w.admin("admin", "GET", "/holiday-calendars/KR/2026", "", &year)
+	w.admin("admin", "GET", "/holidays?code=KR&year=2026", "", &year)
 	if len(year.Holidays) != 21 || year.Holidays[1].LocalName != "설날 연휴" {
 		t.Errorf("%d holidays: %+v", len(year.Holidays), year.Holidays)
 	}

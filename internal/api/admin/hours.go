@@ -18,7 +18,7 @@ func (s *service) hours(t *rest.Table) {
 	rest.Op(t, "GetHoursHolidays", "GET", one+"/holidays", identity.HoursView, s.getHoursHolidays)
 	rest.Op(t, "PutHoursHolidays", "PUT", one+"/holidays", identity.HoursEdit, s.putHoursHolidays)
 	rest.Op(t, "ListHolidayCalendars", "GET", "/holiday-calendars", identity.HoursView, s.listHolidayCalendars)
-	rest.Op(t, "GetHolidayCalendar", "GET", "/holiday-calendars/{Code}/{Year}", identity.HoursView, s.getHolidayCalendar)
+	rest.Op(t, "GetHolidayCalendar", "GET", "/holidays", identity.HoursView, s.getHolidayCalendar)
 }
 
 type explainHoursInput struct {
@@ -158,8 +158,8 @@ func (*service) listHolidayCalendars(context.Context, *rest.Call, *rest.Empty) (
 }
 
 type getHolidayCalendarInput struct {
-	Code string `json:"-" path:"Code"`
-	Year string `json:"-" path:"Year"`
+	Code string `json:"-" query:"code"`
+	Year int    `json:"-" query:"year"`
 }
 
 type holiday struct {
@@ -174,11 +174,7 @@ type getHolidayCalendarOutput struct {
 }
 
 func (*service) getHolidayCalendar(_ context.Context, _ *rest.Call, in *getHolidayCalendarInput) (*getHolidayCalendarOutput, error) {
-	year, err := time.Parse("2006", in.Year)
-	if err != nil {
-		return nil, errs.Field("Year", "must be a year; is %q", in.Year)
-	}
-	hs, err := calendar.Holidays(in.Code, year.Year())
+	hs, err := calendar.Holidays(in.Code, in.Year)
 	if err != nil {
 		return nil, err
 	}

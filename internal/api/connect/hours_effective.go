@@ -157,6 +157,10 @@ type overrideHour struct {
 
 // effectiveHours answers day by day; the end of a day is 00:00. A holiday counts as an override of its name.
 func (s *service) effectiveHours(ctx context.Context, c *rest.Call, in *effectiveHoursInput) (*effectiveHoursOutput, error) {
+	h, err := s.Hours.Get(ctx, c.Instance(), in.HoursID)
+	if err != nil {
+		return nil, err
+	}
 	from, err := calendar.ParseDate("FromDate", in.FromDate)
 	if err != nil {
 		return nil, err
@@ -167,10 +171,6 @@ func (s *service) effectiveHours(ctx context.Context, c *rest.Call, in *effectiv
 	}
 	if to < from || to-from >= maxEffectiveDays {
 		return nil, errs.Field("ToDate", "must be %s or later, and at most %d days in all", from, maxEffectiveDays)
-	}
-	h, err := s.Hours.Get(ctx, c.Instance(), in.HoursID)
-	if err != nil {
-		return nil, err
 	}
 	find, err := s.family(ctx, c.Instance())
 	if err != nil {
