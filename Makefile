@@ -70,8 +70,8 @@ fmt: $(LINT) ## format all Go files
 	$(LINT) fmt
 
 .PHONY: generate
-generate: ## rewrite what is generated: docs/configuration.md, docs/openapi.json
-	ULLIM_UPDATE=1 go test ./internal/config ./internal/api/... -run 'Generated|Reference|OpenAPI' -count=1
+generate: ## rewrite what is generated: docs/configuration.md, docs/openapi.json, docs/flow-test.schema.json
+	ULLIM_UPDATE=1 go test ./internal/config ./internal/api/... ./ivr/flowtest -run 'Generated|Reference|OpenAPI' -count=1
 
 .PHONY: fuzz
 fuzz: ## fuzz every parser for 20 s each

@@ -75,6 +75,7 @@ func bodies() map[string]string {
 		"AssociateHoursOfOperations":                 `{"ParentHoursOfOperationConfigs":[{"HoursOfOperationId":"h"}]}`,
 		"DisassociateHoursOfOperations":              `{"ParentHoursOfOperationIds":["h"]}`,
 		"PutHoursHolidays":                           `{"Calendars":["KR"]}`,
+		"SimulateFlow":                               `{"ContactFlowId":"FLOW","Tests":[]}`,
 		"CreateRoutingProfile":                       `{"Name":"n","Description":"d","DefaultOutboundQueueId":"q","MediaConcurrencies":[{"Channel":"VOICE","Concurrency":1}]}`,
 		"AssociateUserProficiencies":                 `{"UserProficiencies":[{"AttributeName":"a","AttributeValue":"b","Level":1}]}`,
 		"UpdateUserProficiencies":                    `{"UserProficiencies":[{"AttributeName":"a","AttributeValue":"b","Level":1}]}`,

@@ -11,6 +11,8 @@ import (
 	"net/http"
 	"time"
 
+	"ullim/ivr/flowtest"
+
 	"ullim/acd"
 	"ullim/internal/api"
 	"ullim/internal/api/admin"
@@ -50,6 +52,7 @@ func (a *App) handler() (http.Handler, error) {
 			PromptAudio: audio, System: a.system, NameFree: a.deviceNameFree, Traces: a.trace,
 			OutboundPolicies: a.stores.outbound, Guard: a.sip, Waiting: a.sip,
 			TrunkState: a.trunkState, Hours: a.stores.hours,
+			Simulation: flowtest.Backing{Flows: a.flows, Modules: a.modules, Queues: a.dir, Prompts: a.prompts, Open: a.dir.OpenAt},
 		},
 	})
 }

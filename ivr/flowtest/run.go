@@ -1,6 +1,7 @@
 package flowtest
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -63,6 +64,8 @@ type Runner struct {
 	Suite   *Suite
 	Load    Loader
 	Backing Backing
+	// Room is how many bytes the events of a run may take; 0: 16 MB.
+	Room int
 }
 
 // Run runs all tests, each on its channels. The error says why they could not be run.
@@ -98,7 +101,7 @@ func (r *Runner) one(ctx context.Context, t *Test, channel contact.Channel) (*Re
 	}
 	w := &world{
 		given: r.Suite.Given.under(t.Given), backing: r.Backing, channel: channel, begun: begun, clock: begun,
-		end: begun.Add(seconds(limits.Seconds)), limit: limits.Actions, turns: map[string]int{}, hooks: map[string]string{},
+		end: begun.Add(seconds(limits.Seconds)), limit: limits.Actions, room: cmp.Or(r.Room, defaultRoom), turns: map[string]int{}, hooks: map[string]string{},
 	}
 	main, err := r.documents(w)
 	if err != nil {

@@ -16,7 +16,8 @@ const (
 	SpeechPerRune = 70 * time.Millisecond  // spoken text, for each character
 	keyPace       = 200 * time.Millisecond // between two keys
 	maxText       = 4000                   // of one event
-	maxEvents     = 20_000
+	eventBytes    = 64                     // besides its text
+	defaultRoom   = 16 << 20
 )
 
 // Event is something that happened in a run, in the order in which it happened.
@@ -57,6 +58,7 @@ type world struct {
 	fresh  int // events before this one belong to steps already
 	steps  []Step
 	limit  int
+	room   int            // bytes for events
 	turns  map[string]int // of answers that are given in turn
 	flows  map[string]*ivr.Flow
 
@@ -79,15 +81,16 @@ type Hook struct {
 
 // note writes an event down.
 func (w *world) note(kind, format string, args ...any) {
-	if len(w.events) >= maxEvents {
-		return
-	}
 	text := format
 	if len(args) > 0 {
 		text = fmt.Sprintf(format, args...)
 	}
 	if r := []rune(text); len(r) > maxText {
 		text = string(r[:maxText]) + "…"
+	}
+	if w.room -= len(text) + eventBytes; w.room < 0 {
+		w.stop("the run says more than there is room for")
+		return
 	}
 	w.events = append(w.events, Event{At: w.seconds(), Kind: kind, Text: text})
 }

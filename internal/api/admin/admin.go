@@ -20,6 +20,7 @@ import (
 	"ullim/internal/identity"
 	"ullim/internal/resource"
 	"ullim/ivr"
+	"ullim/ivr/flowtest"
 	"ullim/prompts"
 	"ullim/sip"
 )
@@ -68,7 +69,9 @@ type Options struct {
 	OutboundPolicies resource.Store[*sip.OutboundPolicy]
 	Hours            resource.Store[*acd.Hours]
 
-	Flows         ivr.Library
+	Flows ivr.Library
+	// Simulation answers what tests of flows do not give: the instance as it is. Its parts may be nil.
+	Simulation    flowtest.Backing
 	Sealer        *identity.Sealer
 	Realm         string // of SIP digest
 	Registrations Registrations
