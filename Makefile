@@ -34,7 +34,7 @@ test: ## everything: format, lint, import table, unit, both databases, both blob
 	go test $(GOFLAGS_RACE) -timeout 20m $$(go list ./... | grep -v /internal/e2e$$)
 	go test -timeout 10m -run 'Virtual|Whatever' ./internal/app
 	ULLIM_TEST_SEEDS=1000 go test -timeout 10m -run Whatever ./sip
-	go test -run Alloc ./media/... # the race detector allocates by itself
+	go test -run 'Alloc|Hour' ./media/... # the race detector allocates by itself, and makes an hour of calls two minutes of work
 	go test -tags opus,nolibopusfile ./media/opus
 	go test $(GOFLAGS_RACE) -timeout 15m ./internal/e2e # last and alone: these tests listen in real time
 

@@ -89,6 +89,9 @@ func bodies() map[string]string {
 		"UpdateInstanceSettings":                     `{"DisplayName":"n"}`,
 		"SetPhoneNumberTrunk":                        `{}`,
 		"PutPromptAudio":                             string(wav()),
+		"PutPromptVariant":                           string(wav()),
+		"UploadPrompts":                              zipped(nil),
+		"SearchPrompts":                              `{"InstanceId":"INSTANCE"}`,
 		"StartContactRecording":                      `{"InstanceId":"INSTANCE","ContactId":"c","InitialContactId":"c","VoiceRecordingConfiguration":{"VoiceRecordingTrack":"ALL"}}`,
 		"StopContactRecording":                       `{"InstanceId":"INSTANCE","ContactId":"c","InitialContactId":"c"}`,
 		"SuspendContactRecording":                    `{"InstanceId":"INSTANCE","ContactId":"c","InitialContactId":"c"}`,
@@ -176,7 +179,9 @@ func (w *world) foreign() map[string]string {
 func fill(path string, label func(string) string) string {
 	parts := strings.Split(path, "/")
 	for i, p := range parts {
-		if strings.HasPrefix(p, "{") {
+		if p == "{Language}" {
+			parts[i] = "ko-KR"
+		} else if strings.HasPrefix(p, "{") {
 			parts[i] = label(strings.Trim(p, "{}"))
 		}
 	}

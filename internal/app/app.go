@@ -243,13 +243,7 @@ func (a *App) serverKey(fresh []byte) ([]byte, error) {
 }
 
 func (a *App) openSpeech(context.Context) error {
-	enc := encoders()
-	synth := a.o.Synthesizer
-	if synth == nil {
-		synth = &prompts.Espeak{}
-	}
-	a.prompts = prompts.NewCatalogue(a.stores.prompts, blobReader{a.blobs}, enc, 0)
-	a.speaker = prompts.NewSpeaker(synth, enc, prompts.SpeakerOptions{})
+	a.openVoices()
 	a.engine = &ivr.Engine{
 		Flows: a.flows, Modules: a.modules, Directory: a.dir, Prompts: a.prompts, Speaker: a.speaker, Log: a.log, Events: a.events,
 		Observe: a.metrics.FlowAction,

@@ -136,12 +136,6 @@ type S3 struct {
 	TLS       bool   `yaml:"tls" default:"true" doc:"Use TLS, and verify the certificate."`
 }
 
-// Speech is the section speech.
-type Speech struct {
-	Command string        `yaml:"command" default:"espeak-ng" form:"required" doc:"Program that speaks: its name, or a path."`
-	Timeout time.Duration `yaml:"timeout" default:"10s" min:"1s" max:"5m" doc:"Longest time to speak one text; after that the flow takes its error branch."`
-}
-
 // Trace is the section trace.
 type Trace struct {
 	Memory    int    `yaml:"memory" default:"33554432" min:"0" max:"4294967296" doc:"Bytes of SIP messages kept in memory, for the trace of a contact in the API. The oldest are forgotten. 0: none."`

@@ -66,10 +66,13 @@ func TestTheDefaultsAreAConfiguration(t *testing.T) {
 		RTP:        RTP{Ports: PortRange{20000, 29999}, Bind: "0.0.0.0", NeverStarted: time.Minute, Stopped: 5 * time.Minute},
 		Database:   Database{Driver: "sqlite", MaxConnections: 10},
 		Recordings: Recordings{Store: "files", S3: S3{Region: "us-east-1", TLS: true}},
-		Speech:     Speech{Command: "espeak-ng", Timeout: 10 * time.Second},
-		Trace:      Trace{Memory: 32 << 20, HEPAgent: 2001},
-		Log:        Log{Level: "info", Format: "text"},
-		Limits:     Limits{Drain: time.Minute},
+		Speech: Speech{
+			Providers: []string{"espeak"}, Command: "espeak-ng", Timeout: 10 * time.Second, Concurrent: 4, Wait: 2 * time.Second,
+			OpenAI: SpeechOpenAI{Model: "tts-1", Voice: "alloy", Format: "pcm", Rate: 24_000}, Polly: SpeechPolly{Engine: "neural"},
+		},
+		Trace:  Trace{Memory: 32 << 20, HEPAgent: 2001},
+		Log:    Log{Level: "info", Format: "text"},
+		Limits: Limits{Drain: time.Minute},
 	}
 	if diff := cmp.Diff(want, c); diff != "" {
 		t.Error(diff)

@@ -41,12 +41,6 @@ type Contacts interface {
 	Contact(ctx context.Context, instanceID, id string) (*contact.Record, error)
 }
 
-// PromptAudio keeps the audio of prompts by key.
-type PromptAudio interface {
-	PutAudio(ctx context.Context, key string, wav []byte) error
-	DeleteAudio(ctx context.Context, key string) error
-}
-
 // System is what the process says of itself.
 type System struct {
 	Version string    `json:"Version"`
@@ -78,7 +72,7 @@ type Options struct {
 	Contacts      Contacts
 	Calls         Calls
 	Recordings    Recordings
-	PromptAudio   PromptAudio
+	PromptFiles   *prompts.Shelf
 	Guard         Guard
 	Waiting       WaitingMessages
 	System        func(ctx context.Context) System
@@ -93,7 +87,7 @@ type Options struct {
 func (o *Options) complete() bool {
 	return o.Instances != nil && o.Users != nil && o.SecurityProfiles != nil && o.AccessKeys != nil && o.Trunks != nil &&
 		o.Devices != nil && o.Numbers != nil && o.Prompts != nil && o.Sealer != nil && o.Realm != "" &&
-		o.Registrations != nil && o.Contacts != nil && o.Calls != nil && o.Recordings != nil && o.PromptAudio != nil && o.System != nil &&
+		o.Registrations != nil && o.Contacts != nil && o.Calls != nil && o.Recordings != nil && o.PromptFiles != nil && o.System != nil &&
 		o.OutboundPolicies != nil && o.Guard != nil && o.Waiting != nil && o.Flows.Flows != nil && o.Flows.Modules != nil && o.Hours != nil
 }
 

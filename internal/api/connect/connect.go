@@ -64,12 +64,6 @@ type Agents interface {
 	CurrentUsers(instanceID string) []acd.AgentSnapshot
 }
 
-// PromptAudio keeps the audio of prompts by key.
-type PromptAudio interface {
-	PutAudio(ctx context.Context, key string, wav []byte) error
-	DeleteAudio(ctx context.Context, key string) error
-}
-
 // Contacts looks contact records up. call.Reader is one.
 type Contacts interface {
 	Contact(ctx context.Context, instanceID, id string) (*contact.Record, error)
@@ -93,14 +87,14 @@ type Options struct {
 	Flows       Flows
 	Modules     Modules
 	Agents      Agents
-	PromptAudio PromptAudio
+	PromptFiles *prompts.Shelf
 	Contacts    Contacts
 	Calls       Calls
 }
 
 func (o *Options) complete() bool {
 	return o.Instances != nil && o.Users != nil && o.SecurityProfiles != nil && o.AccessKeys != nil && o.Devices != nil &&
-		o.Queues != nil && o.Hours != nil && o.RoutingProfiles != nil && o.AgentStatuses != nil && o.Prompts != nil && o.Numbers != nil && o.Flows != nil && o.Agents != nil && o.PromptAudio != nil &&
+		o.Queues != nil && o.Hours != nil && o.RoutingProfiles != nil && o.AgentStatuses != nil && o.Prompts != nil && o.Numbers != nil && o.Flows != nil && o.Agents != nil && o.PromptFiles != nil &&
 		o.Contacts != nil && o.Calls != nil && o.Modules != nil
 }
 
