@@ -75,6 +75,7 @@ func bodies() map[string]string {
 		"AssociateHoursOfOperations":                 `{"ParentHoursOfOperationConfigs":[{"HoursOfOperationId":"h"}]}`,
 		"DisassociateHoursOfOperations":              `{"ParentHoursOfOperationIds":["h"]}`,
 		"PutHoursHolidays":                           `{"Calendars":["KR"]}`,
+		"UpdateInstanceAttribute":                    `{"Value":"true"}`,
 		"SimulateFlow":                               `{"ContactFlowId":"FLOW","Tests":[]}`,
 		"CreateRoutingProfile":                       `{"Name":"n","Description":"d","DefaultOutboundQueueId":"q","MediaConcurrencies":[{"Channel":"VOICE","Concurrency":1}]}`,
 		"AssociateUserProficiencies":                 `{"UserProficiencies":[{"AttributeName":"a","AttributeValue":"b","Level":1}]}`,
@@ -172,6 +173,7 @@ func (w *world) foreign() map[string]string {
 	ids["ContactId"] = "foreign-contact"
 	ids["AccessKeyId"] = w.keys["boss"].ID
 	ids["Number"] = "1"
+	ids["AttributeType"] = "NO_SUCH_ATTRIBUTE"
 	return ids
 }
 

@@ -53,6 +53,7 @@ func (a *App) handler() (http.Handler, error) {
 			PromptFiles: shelf, System: a.system, NameFree: a.deviceNameFree, Traces: a.trace,
 			OutboundPolicies: a.stores.outbound, Guard: a.sip, Waiting: a.sip,
 			TrunkState: a.trunkState, Hours: a.stores.hours,
+			FlowRuns:   a.db,
 			Simulation: flowtest.Backing{Flows: a.flows, Modules: a.modules, Queues: a.dir, Prompts: a.prompts, Open: a.dir.OpenAt},
 		},
 	})

@@ -65,6 +65,7 @@ type Options struct {
 
 	Flows ivr.Library
 	// Simulation answers what tests of flows do not give: the instance as it is. Its parts may be nil.
+	FlowRuns      ivr.RunReader
 	Simulation    flowtest.Backing
 	Sealer        *identity.Sealer
 	Realm         string // of SIP digest
@@ -88,7 +89,7 @@ func (o *Options) complete() bool {
 	return o.Instances != nil && o.Users != nil && o.SecurityProfiles != nil && o.AccessKeys != nil && o.Trunks != nil &&
 		o.Devices != nil && o.Numbers != nil && o.Prompts != nil && o.Sealer != nil && o.Realm != "" &&
 		o.Registrations != nil && o.Contacts != nil && o.Calls != nil && o.Recordings != nil && o.PromptFiles != nil && o.System != nil &&
-		o.OutboundPolicies != nil && o.Guard != nil && o.Waiting != nil && o.Flows.Flows != nil && o.Flows.Modules != nil && o.Hours != nil
+		o.OutboundPolicies != nil && o.Guard != nil && o.Waiting != nil && o.Flows.Flows != nil && o.Flows.Modules != nil && o.Hours != nil && o.FlowRuns != nil
 }
 
 type service struct{ Options }
@@ -114,6 +115,7 @@ func Table(o Options) (*rest.Table, error) {
 	s.guard(t)
 	s.hours(t)
 	s.flows(t)
+	s.flowRuns(t)
 	return t, nil
 }
 
