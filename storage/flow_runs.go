@@ -58,7 +58,10 @@ func (db *DB) Runs(ctx context.Context, q ivr.RunQuery, p resource.Page) ([]ivr.
 		where = append(where, fmt.Sprintf(condition, len(args)))
 	}
 	for _, f := range []struct{ column, value string }{
-		{"contact_id", q.ContactID}, {"flow_id", q.FlowID}, {"action_id", q.ActionID}, {"action_type", q.ActionType},
+		{"contact_id", q.ContactID},
+		{"flow_id", q.FlowID},
+		{"action_id", q.ActionID},
+		{"action_type", q.ActionType},
 		{"error_type", q.ErrorType},
 	} {
 		if !storable(f.value) {

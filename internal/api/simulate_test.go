@@ -54,7 +54,7 @@ func TestSimulationsHaveBounds(t *testing.T) {
 		`[{"name":"a","expect":{},"limits":{"actions":4000}}]`:                        "at most 1000",
 		`[{"name":"a","expect":{},"given":{"flows":{"x":{"file":"../etc/passwd"}}}}]`: "cannot be named here",
 	} {
-		if status, answer := simulate(tests); status != http.StatusBadRequest || !strings.Contains(answer, want) {
+		if status, answer = simulate(tests); status != http.StatusBadRequest || !strings.Contains(answer, want) {
 			t.Errorf("%s: %d %s", tests, status, answer)
 		}
 	}
@@ -62,7 +62,7 @@ func TestSimulationsHaveBounds(t *testing.T) {
 	for i := range many {
 		many[i] = `{"name":"` + strings.Repeat("n", i+1) + `","expect":{}}`
 	}
-	if status, answer := simulate("[" + strings.Join(many, ",") + "]"); status == http.StatusOK {
+	if status, answer = simulate("[" + strings.Join(many, ",") + "]"); status == http.StatusOK {
 		t.Errorf("21 contacts: %d %.100s", status, answer)
 	}
 	status, _, theirs := w.do("boss", "POST", "/admin/v1/flows/simulate", `{"ContactFlowId":"`+w.flow+`","Tests":[{"name":"a","expect":{}}]}`)

@@ -271,14 +271,15 @@ func Beside(file string) Loader {
 		if err != nil {
 			return nil, err
 		}
-		defer root.Close()
 		f, err := root.Open(name)
+		if closing := root.Close(); err == nil {
+			err = closing
+		}
 		if err != nil {
 			return nil, errs.Wrap(err, errs.Invalid, "document %q cannot be read: %v", name, err)
 		}
-		defer f.Close()
 		b, err := io.ReadAll(io.LimitReader(f, MaxFile+1))
-		if err != nil || len(b) > MaxFile {
+		if err = errors.Join(err, f.Close()); err != nil || len(b) > MaxFile {
 			return nil, errs.New(errs.Invalid, "document %q cannot be read or has more than %d bytes", name, MaxFile)
 		}
 		return b, nil

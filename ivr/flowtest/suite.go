@@ -30,9 +30,9 @@ const (
 // Suite is a test file: tests of one flow, and what they have in common.
 type Suite struct {
 	Schema string       `json:"$schema,omitempty"`
-	Flow   Source       `json:"flow"`            // the flow that is tested
-	Type   ivr.FlowType `json:"type,omitempty"`  // CONTACT_FLOW if empty
-	Given  World        `json:"given,omitempty"` // for all tests; a test's own is laid over it, entry by entry
+	Flow   Source       `json:"flow"`           // the flow that is tested
+	Type   ivr.FlowType `json:"type,omitempty"` // CONTACT_FLOW if empty
+	Given  World        `json:"given,omitzero"` // for all tests; a test's own is laid over it, entry by entry
 	Tests  []Test       `json:"tests"`
 }
 
@@ -58,10 +58,10 @@ type Test struct {
 	Name     string            `json:"name"`
 	Channels []contact.Channel `json:"channels,omitempty"` // VOICE if empty; the test runs on each
 	Now      string            `json:"now,omitempty"`      // RFC 3339: when the contact begins
-	Contact  Contact           `json:"contact,omitempty"`
-	Given    World             `json:"given,omitempty"`
+	Contact  Contact           `json:"contact,omitzero"`
+	Given    World             `json:"given,omitzero"`
 	Script   []Act             `json:"script,omitempty"`
-	Limits   Limits            `json:"limits,omitempty"`
+	Limits   Limits            `json:"limits,omitzero"`
 	Expect   Expect            `json:"expect"`
 }
 

@@ -24,7 +24,9 @@ type attribute struct {
 }
 
 // attributeTypes are those that do something here.
-func attributeTypes() []string { return []string{"INBOUND_CALLS", "OUTBOUND_CALLS", "CONTACTFLOW_LOGS"} }
+func attributeTypes() []string {
+	return []string{"INBOUND_CALLS", "OUTBOUND_CALLS", "CONTACTFLOW_LOGS"}
+}
 
 // field is the switch of an instance.
 func field(v *identity.Instance, attributeType string) (*bool, error) {
