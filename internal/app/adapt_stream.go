@@ -259,7 +259,7 @@ func (v voice) Converse(ctx context.Context, b ivr.Bot) (ivr.BotResult, error) {
 	case errors.Is(err, stream.ErrGone):
 		return ivr.BotResult{}, ivr.ErrLeft
 	case err != nil:
-		return ivr.BotResult{}, errs.Wrap(err, errs.Unavailable, "the program could not finish")
+		return ivr.BotResult{}, errs.New(errs.Unavailable, "the program could not finish") // the log says why
 	}
 	return v.result(r.InstanceID, end)
 }
