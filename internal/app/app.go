@@ -278,7 +278,7 @@ func (a *App) openCalls(ctx context.Context) error {
 				a.jobs.Wake()
 			}
 		},
-		Log: a.log, NewID: uuid.NewString, MaxCalls: a.o.MaxCalls,
+		Log: a.log, NewID: uuid.NewString, MaxCalls: a.o.MaxCalls, Engaged: func(userID string) { a.centers.deviceChanged(userID) },
 		Nearest: a.dir.nearestNumber, FlowReady: a.flowReady, CheckOffer: checkOffer,
 	})
 	a.registry = sip.NewRegistrar(sip.RegistrarOptions{

@@ -111,6 +111,7 @@ func Table(o Options) (*rest.Table, error) {
 	s.recordings(t)
 	s.traces(t)
 	s.participants(t)
+	s.quality(t)
 	s.settings(t)
 	s.audio(t)
 	s.guard(t)
