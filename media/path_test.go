@@ -162,14 +162,16 @@ func (x *bare) receive() {
 }
 
 // listened lets somebody hear both directions of the receiving side.
-func listened(t *testing.T, x *bare, step func(*bare)) func(*bare) {
-	t.Helper()
-	if _, err := x.b.Listen(media.ListenOptions{From: true, To: true, Frame: func(media.Track, []byte) {}}); err != nil {
-		t.Fatal(err)
-	}
-	return func(x *bare) {
-		step(x)
-		x.b.Tick(x.now, 1, 0)
+func listened(step func(*bare)) func(*testing.T, *bare) func(*bare) {
+	return func(t *testing.T, x *bare) func(*bare) {
+		t.Helper()
+		if _, err := x.b.Listen(media.ListenOptions{From: true, To: true, Frame: func(media.Track, []byte) {}}); err != nil {
+			t.Fatal(err)
+		}
+		return func(x *bare) {
+			step(x)
+			x.b.Tick(x.now, 1, 0)
+		}
 	}
 }
 
@@ -201,8 +203,8 @@ func TestThePacketPathAllocatesNothing(t *testing.T) {
 		"transcode to G.711":   {"9", "0", "", func(_ *testing.T, x *bare) func(*bare) { x.packet[1] = 9; return (*bare).translate }},
 		"conference":           {"0", "9", "", conferring},
 		"keys were agreed":     {"0 101", "0 101", "", func(*testing.T, *bare) func(*bare) { return receive }},
-		"forward and be heard": {"0", "0", "", func(t *testing.T, x *bare) func(*bare) { return listened(t, x, receive) }},
-		"be heard in G.722":    {"0", "9", "", func(t *testing.T, x *bare) func(*bare) { return listened(t, x, (*bare).translate) }},
+		"forward and be heard": {"0", "0", "", listened(receive)},
+		"be heard in G.722":    {"0", "9", "", listened((*bare).translate)},
 		"play live": {"0", "8", "", func(_ *testing.T, x *bare) func(*bare) {
 			x.b.PlayLive(func(frame []byte) int { return len(frame) }, nil)
 			return tick(x.b)
