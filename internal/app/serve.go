@@ -13,10 +13,12 @@ import (
 	"os"
 	"path/filepath"
 	"runtime/debug"
+	"strconv"
 	"strings"
 	"time"
 
 	"ullim/internal/config"
+	"ullim/internal/egress"
 	"ullim/internal/telemetry"
 	"ullim/media"
 	"ullim/sip"
@@ -135,6 +137,7 @@ func optionsOf(ctx context.Context, cfg *config.Config, log *slog.Logger) (o Opt
 		return o, err
 	}
 	o.KeepAlive = cfg.SIP.KeepAlive
+	o.Egress = egressOf(cfg)
 	o.Trust = sip.TrustOptions{StrangerRate: 2 * cfg.SIP.RequestsPerSource, StrangersRate: cfg.SIP.StrangersRate, BanFor: cfg.SIP.BanTime}
 	for _, text := range cfg.SIP.Trusted {
 		p, ok := prefixOf(text)
@@ -182,6 +185,17 @@ func optionsOf(ctx context.Context, cfg *config.Config, log *slog.Logger) (o Opt
 		o.Listeners = append(o.Listeners, l)
 	}
 	return o, nil
+}
+
+// egressOf says what tenants may call.
+func egressOf(cfg *config.Config) egress.Options {
+	o := egress.Options{Allow: cfg.Egress.Allow, PerInstance: cfg.Egress.PerInstance, PerHost: cfg.Egress.PerHost}
+	for _, text := range cfg.Egress.Ports {
+		if n, err := strconv.ParseUint(text, 10, 16); err == nil { // config checks it
+			o.Ports = append(o.Ports, uint16(n))
+		}
+	}
+	return o
 }
 
 // orNever is how a policy says what a person writes as 0s.

@@ -64,6 +64,7 @@ type actor struct {
 	flowReply chan error
 	reply     chan error       // of the one who asked for something
 	newcomer  *askTakeOver     // who wants a place in this call
+	engaged   []string         // users who are in this call by themselves
 	waiting   []func(code int) // those who want one when the other end has answered
 }
 
@@ -183,6 +184,11 @@ func (a *actor) receive(e Event) {
 		}
 	}
 	a.tellWaiting()
+	if own := a.state.ownUsers(); !slices.Equal(own, a.engaged) {
+		were := a.engaged
+		a.engaged = own
+		a.m.engage(were, own)
+	}
 	if !slices.Equal(a.snapshot.Load().lines, a.lines) {
 		a.publish()
 	}
