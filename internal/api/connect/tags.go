@@ -27,7 +27,7 @@ func (s *service) tagged(ctx context.Context, c *rest.Call, arn, permission stri
 	if !resource.IsARN(base) {
 		return nil, nil, missing
 	}
-	var flows Flows = s.Flows
+	flows := s.Flows
 	switch {
 	case strings.Contains(base, "/"+string(resource.KindFlowModule)+"/"):
 		if !c.Principal.Can(permission) {
