@@ -32,12 +32,19 @@ type Server struct {
 	http   *http.Server
 	failed chan error
 	log    *slog.Logger
+	lines  *telemetry.Gatherer // of the log
 }
 
 // Serve starts the engine of a configuration. What the first start makes (the administrator's password and keys) is
 // printed to out, once. Logs go to logs.
-func Serve(ctx context.Context, cfg *config.Config, out, logs io.Writer) (*Server, error) {
-	log, err := telemetry.NewLogger(logs, cfg.Log.Level, cfg.Log.Format)
+func Serve(ctx context.Context, cfg *config.Config, out, logs io.Writer) (s *Server, err error) {
+	lines := telemetry.Gather(logs)
+	defer func() {
+		if err != nil {
+			_ = lines.Flush() // the error is what counts
+		}
+	}()
+	log, err := telemetry.NewLogger(lines, cfg.Log.Level, cfg.Log.Format)
 	if err != nil {
 		return nil, err
 	}
@@ -59,7 +66,7 @@ func Serve(ctx context.Context, cfg *config.Config, out, logs io.Writer) (*Serve
 	if err != nil {
 		return nil, errors.Join(err, listener.Close(), a.Close())
 	}
-	s := &Server{app: a, log: log, failed: make(chan error, 1), http: &http.Server{
+	s = &Server{app: a, log: log, lines: lines, failed: make(chan error, 1), http: &http.Server{
 		Handler: a.withWebSocket(handler), ReadHeaderTimeout: 10 * time.Second, ReadTimeout: 2 * time.Minute, WriteTimeout: 5 * time.Minute,
 		IdleTimeout: 2 * time.Minute, MaxHeaderBytes: 64 << 10, ErrorLog: slog.NewLogLogger(log.Handler(), slog.LevelDebug),
 	}}
@@ -115,7 +122,7 @@ func (s *Server) Shutdown(ctx context.Context) error {
 	if errors.Is(herr, context.DeadlineExceeded) {
 		herr = s.http.Close()
 	}
-	return errors.Join(herr, s.app.Close())
+	return errors.Join(herr, s.app.Close(), s.lines.Flush())
 }
 
 // optionsOf opens the sockets that a configuration names.
