@@ -65,6 +65,7 @@ type Manager struct {
 	ctx    context.Context //nolint:containedctx // the life of the manager: flows of all calls end with it
 	cancel context.CancelFunc
 	stats  Stats
+	steps  sync.Pool // of *step
 
 	engaged engagements
 
