@@ -41,7 +41,7 @@ func (a *App) handler() (http.Handler, error) {
 		Connect: connect.Options{
 			Instances: a.stores.instances, Users: a.stores.users, SecurityProfiles: a.stores.profiles,
 			AccessKeys: a.stores.keys, Devices: a.stores.devices, Queues: a.stores.queues, Hours: a.stores.hours,
-			RoutingProfiles: a.stores.routing, AgentStatuses: a.stores.statuses, Prompts: a.stores.prompts, Numbers: numbers,
+			RoutingProfiles: a.stores.routing, AgentStatuses: a.stores.statuses, Prompts: a.stores.prompts, Numbers: numbers, Functions: a.stores.functions,
 			Flows: a.flows, Modules: a.modules, Agents: liveAgents{a.centers}, PromptFiles: shelf, Contacts: a.db, Calls: a.calls,
 		},
 		Admin: admin.Options{
@@ -51,6 +51,7 @@ func (a *App) handler() (http.Handler, error) {
 			PromptFiles: shelf, System: a.system, NameFree: a.deviceNameFree, Traces: a.trace,
 			OutboundPolicies: a.stores.outbound, Guard: a.sip, Waiting: a.sip,
 			TrunkState: a.trunkState,
+			Functions:  a.stores.functions, AudioDestinations: a.stores.audio, CheckURL: a.outside.client.Check,
 		},
 	})
 }

@@ -18,6 +18,8 @@ import (
 	"ullim/internal/errs"
 	"ullim/internal/identity"
 	"ullim/internal/resource"
+	"ullim/internal/stream"
+	"ullim/internal/webhook"
 	"ullim/ivr"
 	"ullim/prompts"
 	"ullim/sip"
@@ -60,6 +62,10 @@ type Options struct {
 	Prompts          resource.Store[*prompts.Prompt]
 	OutboundPolicies resource.Store[*sip.OutboundPolicy]
 
+	Functions         resource.Store[*webhook.Function]
+	AudioDestinations resource.Store[*stream.Destination]
+	CheckURL          func(url string) error // refuses what may never be called
+
 	Flows         ivr.Library
 	Sealer        *identity.Sealer
 	Realm         string // of SIP digest
@@ -83,7 +89,8 @@ func (o *Options) complete() bool {
 	return o.Instances != nil && o.Users != nil && o.SecurityProfiles != nil && o.AccessKeys != nil && o.Trunks != nil &&
 		o.Devices != nil && o.Numbers != nil && o.Prompts != nil && o.Sealer != nil && o.Realm != "" &&
 		o.Registrations != nil && o.Contacts != nil && o.Calls != nil && o.Recordings != nil && o.PromptFiles != nil && o.System != nil &&
-		o.OutboundPolicies != nil && o.Guard != nil && o.Waiting != nil && o.Flows.Flows != nil && o.Flows.Modules != nil
+		o.OutboundPolicies != nil && o.Guard != nil && o.Waiting != nil && o.Flows.Flows != nil && o.Flows.Modules != nil &&
+		o.Functions != nil && o.AudioDestinations != nil && o.CheckURL != nil
 }
 
 type service struct{ Options }
@@ -104,9 +111,12 @@ func Table(o Options) (*rest.Table, error) {
 	s.recordings(t)
 	s.traces(t)
 	s.participants(t)
+	s.quality(t)
 	s.settings(t)
 	s.audio(t)
 	s.guard(t)
+	s.functions(t)
+	s.audioDestinations(t)
 	s.flows(t)
 	return t, nil
 }
