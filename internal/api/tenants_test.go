@@ -8,9 +8,11 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"ullim/acd"
 	"ullim/internal/api/admin"
 	"ullim/internal/api/connect"
 	"ullim/internal/api/rest"
+	"ullim/internal/calendar"
 	"ullim/internal/contact"
 	"ullim/internal/identity"
 	"ullim/internal/resource"
@@ -68,6 +70,13 @@ func bodies() map[string]string {
 		"UpdateDevice":                               `{"Disabled":true}`,
 		"CreateQueue":                                `{"Name":"n","HoursOfOperationId":"h"}`,
 		"CreateHoursOfOperation":                     `{"Name":"n","TimeZone":"UTC"}`,
+		"CreateHoursOfOperationOverride":             `{"Name":"n","EffectiveFrom":"2026-01-01","EffectiveTill":"2026-01-01"}`,
+		"UpdateHoursOfOperationOverride":             `{"Name":"n"}`,
+		"AssociateHoursOfOperations":                 `{"ParentHoursOfOperationConfigs":[{"HoursOfOperationId":"h"}]}`,
+		"DisassociateHoursOfOperations":              `{"ParentHoursOfOperationIds":["h"]}`,
+		"PutHoursHolidays":                           `{"Calendars":["KR"]}`,
+		"UpdateInstanceAttribute":                    `{"Value":"true"}`,
+		"SimulateFlow":                               `{"ContactFlowId":"FLOW","Tests":[]}`,
 		"CreateRoutingProfile":                       `{"Name":"n","Description":"d","DefaultOutboundQueueId":"q","MediaConcurrencies":[{"Channel":"VOICE","Concurrency":1}]}`,
 		"AssociateUserProficiencies":                 `{"UserProficiencies":[{"AttributeName":"a","AttributeValue":"b","Level":1}]}`,
 		"UpdateUserProficiencies":                    `{"UserProficiencies":[{"AttributeName":"a","AttributeValue":"b","Level":1}]}`,
@@ -128,6 +137,12 @@ func (w *world) foreign() map[string]string {
 	first("QueueId", q, err)
 	h, err := c.Hours.GetByName(ctx, theirs, "Basic Hours")
 	first("HoursOfOperationId", h, err)
+	h, err = resource.Edit(ctx, c.Hours, theirs, h.ID, func(h *acd.Hours) error {
+		h.Hours.Overrides = []calendar.Override{{ID: "their-override", Name: "o", Type: calendar.Closes, From: "2026-01-01", Till: "2026-01-01"}}
+		return nil
+	})
+	first("HoursOfOperationId", h, err)
+	ids["HoursOfOperationOverrideId"] = "their-override"
 	r, err := c.RoutingProfiles.GetByName(ctx, theirs, "Basic routing profile")
 	first("RoutingProfileId", r, err)
 	u, err := c.Users.GetByName(ctx, theirs, "boss")
@@ -165,6 +180,7 @@ func (w *world) foreign() map[string]string {
 	ids["ContactId"] = "foreign-contact"
 	ids["AccessKeyId"] = w.keys["boss"].ID
 	ids["Number"] = "1"
+	ids["AttributeType"] = "NO_SUCH_ATTRIBUTE"
 	return ids
 }
 

@@ -63,6 +63,10 @@ type world struct {
 	status  string
 	flow    string
 	profile map[string]string // security profiles by name
+
+	runs      []ivr.StoredRun // the run log of flows
+	asked     ivr.RunQuery
+	askedPage resource.Page
 }
 
 func newWorld(t *testing.T) *world {
@@ -115,7 +119,7 @@ func newWorld(t *testing.T) *world {
 			Flows:         ivr.Library{Flows: flows, Modules: modules},
 			Registrations: w, Contacts: w.records, Calls: w.calls, Recordings: w.blobs, PromptFiles: shelf, Traces: w.traces,
 			OutboundPolicies: apitest.NewStore(mem, func() *sip.OutboundPolicy { return new(sip.OutboundPolicy) }),
-			Guard:            guardOf(t), Waiting: waitingOf{},
+			Guard:            guardOf(t), Waiting: waitingOf{}, Hours: c.Hours, FlowRuns: w,
 			Functions:         c.Functions,
 			AudioDestinations: apitest.NewStore(mem, func() *stream.Destination { return new(stream.Destination) }),
 			CheckURL:          checkURL(t),
@@ -243,6 +247,12 @@ func (w *world) Registrations(context.Context) ([]sip.Registration, error) {
 		})
 	}
 	return rs, err
+}
+
+// Runs implements ivr.RunReader: it shows what was asked.
+func (w *world) Runs(_ context.Context, q ivr.RunQuery, p resource.Page) ([]ivr.StoredRun, string, error) {
+	w.asked, w.askedPage = q, p
+	return w.runs, "more", nil
 }
 
 func must(t *testing.T, err error) {

@@ -11,6 +11,8 @@ import (
 	"net/http"
 	"time"
 
+	"ullim/ivr/flowtest"
+
 	"ullim/acd"
 	"ullim/internal/api"
 	"ullim/internal/api/admin"
@@ -52,6 +54,9 @@ func (a *App) handler() (http.Handler, error) {
 			OutboundPolicies: a.stores.outbound, Guard: a.sip, Waiting: a.sip,
 			TrunkState: a.trunkState,
 			Functions:  a.stores.functions, AudioDestinations: a.stores.audio, CheckURL: a.outside.client.Check,
+			Hours:      a.stores.hours,
+			FlowRuns:   a.db,
+			Simulation: flowtest.Backing{Flows: a.flows, Modules: a.modules, Queues: a.dir, Prompts: a.prompts, Open: a.dir.OpenAt},
 		},
 	})
 }

@@ -86,6 +86,7 @@ type App struct {
 	registry *sip.Registrar
 	jobs     *jobs.Runner
 	uploads  *uploader
+	runs     *ivr.RunLog
 	blobs    blob.Store
 	spool    string
 	prompts  *prompts.Catalogue
@@ -251,8 +252,9 @@ func (a *App) openSpeech(context.Context) error {
 	a.openVoices()
 	a.engine = &ivr.Engine{
 		Flows: a.flows, Modules: a.modules, Directory: a.dir, Prompts: a.prompts, Speaker: a.speaker, Log: a.log, Events: a.events,
-		Observe: a.metrics.FlowAction,
+		Observe: a.metrics.FlowAction, Ran: a.flowRan,
 	}
+	a.openRunLog()
 	return nil
 }
 

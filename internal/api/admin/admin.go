@@ -12,6 +12,7 @@ import (
 	"io"
 	"time"
 
+	"ullim/acd"
 	"ullim/internal/api/rest"
 	"ullim/internal/call"
 	"ullim/internal/contact"
@@ -21,6 +22,7 @@ import (
 	"ullim/internal/stream"
 	"ullim/internal/webhook"
 	"ullim/ivr"
+	"ullim/ivr/flowtest"
 	"ullim/prompts"
 	"ullim/sip"
 )
@@ -61,12 +63,16 @@ type Options struct {
 	Numbers          resource.Store[*call.Number]
 	Prompts          resource.Store[*prompts.Prompt]
 	OutboundPolicies resource.Store[*sip.OutboundPolicy]
+	Hours            resource.Store[*acd.Hours]
 
 	Functions         resource.Store[*webhook.Function]
 	AudioDestinations resource.Store[*stream.Destination]
 	CheckURL          func(url string) error // refuses what may never be called
 
-	Flows         ivr.Library
+	Flows ivr.Library
+	// Simulation answers what tests of flows do not give: the instance as it is. Its parts may be nil.
+	FlowRuns      ivr.RunReader
+	Simulation    flowtest.Backing
 	Sealer        *identity.Sealer
 	Realm         string // of SIP digest
 	Registrations Registrations
@@ -90,7 +96,8 @@ func (o *Options) complete() bool {
 		o.Devices != nil && o.Numbers != nil && o.Prompts != nil && o.Sealer != nil && o.Realm != "" &&
 		o.Registrations != nil && o.Contacts != nil && o.Calls != nil && o.Recordings != nil && o.PromptFiles != nil && o.System != nil &&
 		o.OutboundPolicies != nil && o.Guard != nil && o.Waiting != nil && o.Flows.Flows != nil && o.Flows.Modules != nil &&
-		o.Functions != nil && o.AudioDestinations != nil && o.CheckURL != nil
+		o.Functions != nil && o.AudioDestinations != nil && o.CheckURL != nil &&
+		o.Hours != nil && o.FlowRuns != nil
 }
 
 type service struct{ Options }
@@ -117,7 +124,9 @@ func Table(o Options) (*rest.Table, error) {
 	s.guard(t)
 	s.functions(t)
 	s.audioDestinations(t)
+	s.hours(t)
 	s.flows(t)
+	s.flowRuns(t)
 	return t, nil
 }
 

@@ -111,6 +111,7 @@ func Table(o Options) (*rest.Table, error) {
 	s := &service{o}
 	t := &rest.Table{}
 	s.instances(t)
+	s.instanceAttributes(t)
 	s.queues(t)
 	s.hours(t)
 	s.routingProfiles(t)
