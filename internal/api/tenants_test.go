@@ -99,6 +99,11 @@ func bodies() map[string]string {
 		"ResumeContactRecording":                     `{"InstanceId":"INSTANCE","ContactId":"c","InitialContactId":"c"}`,
 		"AddParticipant":                             `{"Role":"THIRD_PARTY","UserId":"u"}`,
 		"UpdateParticipant":                          `{"OnHold":true}`,
+		"CreateFunction":                             `{"Name":"n","Url":"https://hooks.example.com/"}`,
+		"UpdateFunction":                             `{"Name":"n","Url":"https://hooks.example.com/"}`,
+		"CreateAudioDestination":                     `{"Name":"n","Url":"wss://bots.example.com/"}`,
+		"UpdateAudioDestination":                     `{"Name":"n","Url":"wss://bots.example.com/"}`,
+		"AssociateLambdaFunction":                    `{"FunctionArn":"arn:aws:lambda:us-east-1:1:function:f"}`,
 	}
 }
 
@@ -156,10 +161,12 @@ func (w *world) foreign() map[string]string {
 	ids["AliasId"] = alias.ID
 	ids["ContactFlowVersion"], ids["ContactFlowModuleVersion"] = "1", "1"
 	for label, call := range map[string]struct{ method, path, body, member string }{
-		"PromptId":      {"PUT", "/prompts/" + theirs, `{"Name":"p","S3Uri":"upload:"}`, "PromptId"},
-		"PhoneNumberId": {"POST", "/phone-number/claim", `{"InstanceId":"` + theirs + `","PhoneNumber":"3001"}`, "PhoneNumberId"},
-		"TrunkId":       {"POST", "/admin/v1/trunks", `{"Name":"t","Addresses":["192.0.2.9"]}`, "TrunkId"},
-		"DeviceId":      {"POST", "/admin/v1/devices", `{"Name":"d","UserId":"` + u.ID + `"}`, "DeviceId"},
+		"PromptId":           {"PUT", "/prompts/" + theirs, `{"Name":"p","S3Uri":"upload:"}`, "PromptId"},
+		"PhoneNumberId":      {"POST", "/phone-number/claim", `{"InstanceId":"` + theirs + `","PhoneNumber":"3001"}`, "PhoneNumberId"},
+		"TrunkId":            {"POST", "/admin/v1/trunks", `{"Name":"t","Addresses":["192.0.2.9"]}`, "TrunkId"},
+		"FunctionId":         {"POST", "/admin/v1/functions", `{"Name":"f","Url":"https://hooks.example.com/"}`, "FunctionId"},
+		"AudioDestinationId": {"POST", "/admin/v1/audio-destinations", `{"Name":"a","Url":"wss://bots.example.com/"}`, "AudioDestinationId"},
+		"DeviceId":           {"POST", "/admin/v1/devices", `{"Name":"d","UserId":"` + u.ID + `"}`, "DeviceId"},
 	} {
 		status, _, answer := w.do("boss", call.method, call.path, call.body)
 		if status != http.StatusOK {
@@ -257,6 +264,7 @@ func arnOf(label, id string) string {
 	kinds := map[string]resource.Kind{
 		"QueueId": resource.KindQueue, "HoursOfOperationId": resource.KindHours, "RoutingProfileId": resource.KindRoutingProfile,
 		"UserId": resource.KindUser, "AgentStatusId": resource.KindAgentStatus, "SecurityProfileId": resource.KindSecurityProfile,
+		"FunctionId": resource.KindFunction, "AudioDestinationId": resource.KindAudioDestination,
 		"ContactFlowId": resource.KindFlow, "ContactFlowModuleId": resource.KindFlowModule, "PromptId": resource.KindPrompt, "PhoneNumberId": resource.KindPhoneNumber,
 		"TrunkId": resource.KindTrunk, "DeviceId": resource.KindDevice, "ContactId": rest.KindContact,
 	}

@@ -29,7 +29,9 @@ import (
 	"ullim/internal/errs"
 	"ullim/internal/identity"
 	"ullim/internal/resource"
+	"ullim/internal/stream"
 	"ullim/internal/trace"
+	"ullim/internal/webhook"
 	"ullim/ivr"
 	"ullim/prompts"
 	"ullim/sip"
@@ -93,6 +95,7 @@ func newWorld(t *testing.T) *world {
 		AgentStatuses:    apitest.NewStore(mem, func() *acd.AgentStatus { return new(acd.AgentStatus) }),
 		Prompts:          shelf.Store,
 		Numbers:          apitest.NewStore(mem, func() *call.Number { return new(call.Number) }),
+		Functions:        apitest.NewStore(mem, func() *webhook.Function { return new(webhook.Function) }),
 		Flows:            flows,
 		Modules:          modules,
 		Agents:           w.agents,
@@ -117,7 +120,10 @@ func newWorld(t *testing.T) *world {
 			Registrations: w, Contacts: w.records, Calls: w.calls, Recordings: w.blobs, PromptFiles: shelf, Traces: w.traces,
 			OutboundPolicies: apitest.NewStore(mem, func() *sip.OutboundPolicy { return new(sip.OutboundPolicy) }),
 			Guard:            guardOf(t), Waiting: waitingOf{}, Hours: c.Hours, FlowRuns: w,
-			System: func(context.Context) admin.System { return admin.System{Version: "test", Node: "n1", Calls: 3} },
+			Functions:         c.Functions,
+			AudioDestinations: apitest.NewStore(mem, func() *stream.Destination { return new(stream.Destination) }),
+			CheckURL:          checkURL(t),
+			System:            func(context.Context) admin.System { return admin.System{Version: "test", Node: "n1", Calls: 3} },
 		},
 		Ready: func() error { return w.ready },
 		Metrics: http.HandlerFunc(func(rw http.ResponseWriter, _ *http.Request) {

@@ -37,6 +37,7 @@ type Config struct {
 	Database   Database   `yaml:"database" doc:"Where contacts, users, flows and all other resources are kept."`
 	Recordings Recordings `yaml:"recordings" doc:"Where recordings go when a call has ended."`
 	Speech     Speech     `yaml:"speech" doc:"How flows turn text into speech."`
+	Egress     Egress     `yaml:"egress" doc:"Calls to addresses that tenants choose: web services that flows call, programs that get live audio. Without anything here they reach only public addresses over TLS, never this machine or its networks."`
 	Trace      Trace      `yaml:"trace" doc:"What is kept of calls on the wire, to see why one failed. Credentials, keys of SRTP, pressed keys and texts are never kept."`
 	Log        Log        `yaml:"log" doc:"What is logged to standard error."`
 	Limits     Limits     `yaml:"limits" doc:"How long things may take."`
@@ -134,6 +135,14 @@ type S3 struct {
 	SecretKey Secret `yaml:"secret_key" doc:"Reference to the secret key."`
 	Region    string `yaml:"region" default:"us-east-1" doc:"Region to sign requests for."`
 	TLS       bool   `yaml:"tls" default:"true" doc:"Use TLS, and verify the certificate."`
+}
+
+// Egress is the section egress.
+type Egress struct {
+	Allow       []string `yaml:"allow" form:"egress" doc:"Networks (10.1.0.0/16), addresses and host names, each with or without a port (hooks.internal:8080), that may be called besides, with http and ws too, on any port unless one is named. The resolver is trusted to say where a name that stands here is."`
+	Ports       []string `yaml:"ports" default:"443" form:"port" doc:"Ports that may be called elsewhere."`
+	PerInstance int      `yaml:"max_per_instance" default:"128" min:"1" max:"100000" doc:"Calls of one instance under way at once. More wait for as long as they may."`
+	PerHost     int      `yaml:"max_per_host" default:"64" min:"1" max:"100000" doc:"Calls of one instance to one host under way at once."`
 }
 
 // Trace is the section trace.

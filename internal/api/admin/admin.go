@@ -19,6 +19,8 @@ import (
 	"ullim/internal/errs"
 	"ullim/internal/identity"
 	"ullim/internal/resource"
+	"ullim/internal/stream"
+	"ullim/internal/webhook"
 	"ullim/ivr"
 	"ullim/ivr/flowtest"
 	"ullim/prompts"
@@ -63,10 +65,15 @@ type Options struct {
 	OutboundPolicies resource.Store[*sip.OutboundPolicy]
 	Hours            resource.Store[*acd.Hours]
 
-	Flows ivr.Library
+	FlowRuns ivr.RunReader
 	// Simulation answers what tests of flows do not give: the instance as it is. Its parts may be nil.
-	FlowRuns      ivr.RunReader
-	Simulation    flowtest.Backing
+	Simulation flowtest.Backing
+
+	Functions         resource.Store[*webhook.Function]
+	AudioDestinations resource.Store[*stream.Destination]
+	CheckURL          func(url string) error // refuses what may never be called
+
+	Flows         ivr.Library
 	Sealer        *identity.Sealer
 	Realm         string // of SIP digest
 	Registrations Registrations
@@ -89,7 +96,8 @@ func (o *Options) complete() bool {
 	return o.Instances != nil && o.Users != nil && o.SecurityProfiles != nil && o.AccessKeys != nil && o.Trunks != nil &&
 		o.Devices != nil && o.Numbers != nil && o.Prompts != nil && o.Sealer != nil && o.Realm != "" &&
 		o.Registrations != nil && o.Contacts != nil && o.Calls != nil && o.Recordings != nil && o.PromptFiles != nil && o.System != nil &&
-		o.OutboundPolicies != nil && o.Guard != nil && o.Waiting != nil && o.Flows.Flows != nil && o.Flows.Modules != nil && o.Hours != nil && o.FlowRuns != nil
+		o.OutboundPolicies != nil && o.Guard != nil && o.Waiting != nil && o.Flows.Flows != nil && o.Flows.Modules != nil &&
+		o.Functions != nil && o.AudioDestinations != nil && o.CheckURL != nil && o.Hours != nil && o.FlowRuns != nil
 }
 
 type service struct{ Options }
@@ -110,10 +118,13 @@ func Table(o Options) (*rest.Table, error) {
 	s.recordings(t)
 	s.traces(t)
 	s.participants(t)
+	s.quality(t)
 	s.settings(t)
 	s.audio(t)
 	s.guard(t)
 	s.hours(t)
+	s.functions(t)
+	s.audioDestinations(t)
 	s.flows(t)
 	s.flowRuns(t)
 	return t, nil
