@@ -52,10 +52,11 @@ func (a *App) handler() (http.Handler, error) {
 			Flows: ivr.Library{Flows: a.flows, Modules: a.modules}, Sealer: a.sealer, Realm: a.o.Realm, Registrations: a.db, Contacts: a.db, Calls: a.calls, Recordings: recordings{a},
 			PromptFiles: shelf, System: a.system, NameFree: a.deviceNameFree, Traces: a.trace,
 			OutboundPolicies: a.stores.outbound, Guard: a.sip, Waiting: a.sip,
-			TrunkState: a.trunkState, Hours: a.stores.hours,
+			TrunkState: a.trunkState,
+			Functions:  a.stores.functions, AudioDestinations: a.stores.audio, CheckURL: a.outside.client.Check,
+			Hours:      a.stores.hours,
 			FlowRuns:   a.db,
 			Simulation: flowtest.Backing{Flows: a.flows, Modules: a.modules, Queues: a.dir, Prompts: a.prompts, Open: a.dir.OpenAt},
-			Functions:  a.stores.functions, AudioDestinations: a.stores.audio, CheckURL: a.outside.client.Check,
 		},
 	})
 }

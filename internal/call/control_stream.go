@@ -43,6 +43,7 @@ func (c *Control) ListenToCustomer(h Hearing) (stop func(), err error) {
 	if m == nil || c.ctx.Err() != nil {
 		return nil, ErrLeft
 	}
+	h.Frame = c.actor.hushed(h.Frame)
 	return listen(m, h)
 }
 

@@ -65,15 +65,14 @@ type Options struct {
 	OutboundPolicies resource.Store[*sip.OutboundPolicy]
 	Hours            resource.Store[*acd.Hours]
 
-	FlowRuns ivr.RunReader
-	// Simulation answers what tests of flows do not give: the instance as it is. Its parts may be nil.
-	Simulation flowtest.Backing
-
 	Functions         resource.Store[*webhook.Function]
 	AudioDestinations resource.Store[*stream.Destination]
 	CheckURL          func(url string) error // refuses what may never be called
 
-	Flows         ivr.Library
+	Flows    ivr.Library
+	FlowRuns ivr.RunReader
+	// Simulation answers what tests of flows do not give: the instance as it is. Its parts may be nil.
+	Simulation    flowtest.Backing
 	Sealer        *identity.Sealer
 	Realm         string // of SIP digest
 	Registrations Registrations
@@ -97,7 +96,8 @@ func (o *Options) complete() bool {
 		o.Devices != nil && o.Numbers != nil && o.Prompts != nil && o.Sealer != nil && o.Realm != "" &&
 		o.Registrations != nil && o.Contacts != nil && o.Calls != nil && o.Recordings != nil && o.PromptFiles != nil && o.System != nil &&
 		o.OutboundPolicies != nil && o.Guard != nil && o.Waiting != nil && o.Flows.Flows != nil && o.Flows.Modules != nil &&
-		o.Functions != nil && o.AudioDestinations != nil && o.CheckURL != nil && o.Hours != nil && o.FlowRuns != nil
+		o.Functions != nil && o.AudioDestinations != nil && o.CheckURL != nil &&
+		o.Hours != nil && o.FlowRuns != nil
 }
 
 type service struct{ Options }
@@ -122,9 +122,9 @@ func Table(o Options) (*rest.Table, error) {
 	s.settings(t)
 	s.audio(t)
 	s.guard(t)
-	s.hours(t)
 	s.functions(t)
 	s.audioDestinations(t)
+	s.hours(t)
 	s.flows(t)
 	s.flowRuns(t)
 	return t, nil
