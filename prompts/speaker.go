@@ -35,7 +35,7 @@ type Sounds interface {
 // Fetcher gets files from https addresses that tenants wrote. It guards against addresses that are none of their business, and
 // gives at most so many bytes.
 type Fetcher interface {
-	Fetch(ctx context.Context, address string, atMost int64) ([]byte, error)
+	Fetch(ctx context.Context, instanceID, address string, atMost int64) ([]byte, error)
 }
 
 // Speaker speaks text and remembers what it has spoken. Make one with NewSpeaker; it is safe for concurrent use.
@@ -197,7 +197,7 @@ func (s *Speaker) sound(ctx context.Context, u unit) (*Audio, error) {
 	return s.cache.get(ctx, key, func(ctx context.Context) (*Audio, time.Duration, error) {
 		limited, cancel := context.WithTimeout(ctx, 10*time.Second)
 		defer cancel()
-		data, err := s.o.Fetcher.Fetch(limited, u.audio, maxFetch)
+		data, err := s.o.Fetcher.Fetch(limited, u.speech.InstanceID, u.audio, maxFetch)
 		if err != nil {
 			return nil, 0, err
 		}
