@@ -31,6 +31,11 @@ func (s *session) lookup(path []string) (string, bool) {
 // find answers a data path: text, or a part of a JSON tree for what functions and views gave.
 func (s *session) find(path []string) (any, bool) {
 	switch path[0] {
+	case "Modules":
+		if len(path) > 1 && path[1] == "Input" {
+			return within(s.input, path[2:])
+		}
+		return s.memory.lookup(path)
 	case "External", "Lex", "Metrics", "Views", "StoredCustomerInput":
 		return s.memory.lookup(path)
 	case "Task":

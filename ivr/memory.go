@@ -17,7 +17,8 @@ type Memory struct {
 	stored   string
 	external any // a JSON object, decoded
 	bot      BotResult
-	view     any // as external, with Action
+	view     any            // as external, with Action
+	module   map[string]any // what the last module returned: Result, ResultData
 	metrics  *measured
 	task     string
 	verbose  *bool
@@ -36,9 +37,12 @@ func (m *Memory) store(input string)    { m.set(func() { m.stored = input }) }
 func (m *Memory) answered(external any) { m.set(func() { m.external = external }) }
 func (m *Memory) talked(r BotResult)    { m.set(func() { m.bot = r }) }
 func (m *Memory) viewed(view any)       { m.set(func() { m.view = view }) }
-func (m *Memory) measure(q measured)    { m.set(func() { m.metrics = &q }) }
-func (m *Memory) created(task string)   { m.set(func() { m.task = task }) }
-func (m *Memory) log(on bool)           { m.set(func() { m.verbose = &on }) }
+func (m *Memory) returned(result string, data any) {
+	m.set(func() { m.module = map[string]any{"Result": result, "ResultData": data} })
+}
+func (m *Memory) measure(q measured)  { m.set(func() { m.metrics = &q }) }
+func (m *Memory) created(task string) { m.set(func() { m.task = task }) }
+func (m *Memory) log(on bool)         { m.set(func() { m.verbose = &on }) }
 
 func (m *Memory) set(f func()) {
 	m.mu.Lock()
@@ -71,6 +75,8 @@ func (m *Memory) lookup(path []string) (any, bool) {
 		return within(m.external, rest)
 	case "Views":
 		return within(m.view, rest)
+	case "Modules":
+		return within(m.module, rest)
 	case "Lex":
 		return m.bot.lookup(rest)
 	case "Metrics":

@@ -152,7 +152,7 @@ func columnPath(s string) (path []string, n int) {
 }
 
 // isTree tells which paths lead into JSON, where lists have positions: $.External.orders[0].id.
-func isTree(root string) bool { return root == "External" || root == "Views" }
+func isTree(root string) bool { return root == "External" || root == "Views" || root == "Modules" }
 
 // scanPosition reads "[12]".
 func scanPosition(s string) (string, int) {

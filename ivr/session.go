@@ -101,6 +101,7 @@ type frame struct {
 	log        *slog.Logger      // knows the flow too
 	attributes map[string]string // of the flow or module
 	loops      map[string]int
+	input      any // of a module: what it was given
 }
 
 // Run runs a flow until it ends. The error says why when the outcome is Failed, and is nil otherwise.
@@ -205,7 +206,7 @@ func (s *session) advance(ctx context.Context, st step) bool {
 		}
 		s.log.WarnContext(ctx, "flow has no action to start with")
 	case st.returned:
-		n, st = s.leave(), done()
+		n, st = s.leave(), result(st.result)
 		fallthrough
 	default:
 		if s.to(ctx, n, st) {

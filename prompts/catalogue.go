@@ -105,6 +105,17 @@ func (c *Catalogue) Find(ctx context.Context, instanceID, ref, language string) 
 	return nil, missing
 }
 
+// storedTime is how long a file is remembered that no prompt stands for: it may be replaced at any time.
+const storedTime = time.Minute
+
+// Stored is a file of the store as audio, by its key. Whoever calls it decides who may hear which files. errs.NotFound.
+func (c *Catalogue) Stored(ctx context.Context, key string) (*Audio, error) {
+	return c.cache.get(ctx, "stored/"+key, func(ctx context.Context) (*Audio, time.Duration, error) {
+		a, err := c.load(ctx, key, key)
+		return a, storedTime, err
+	})
+}
+
 // Stats tells how the cache does.
 func (c *Catalogue) Stats() CacheStats { return c.cache.snapshot() }
 

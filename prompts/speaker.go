@@ -209,6 +209,14 @@ func (s *Speaker) sound(ctx context.Context, u unit) (*Audio, error) {
 	})
 }
 
+// Fetched is a file at an https address as audio, kept for some minutes.
+func (s *Speaker) Fetched(ctx context.Context, instanceID, address string) (*Audio, error) {
+	if !strings.HasPrefix(address, "https://") {
+		return nil, errs.Field("Uri", "must be an https address")
+	}
+	return s.sound(ctx, unit{audio: address, speech: Speech{InstanceID: instanceID}})
+}
+
 // silence is a pause; all its frames are one.
 func (s *Speaker) silence(d time.Duration) *Audio {
 	n := int((d + FrameLength - 1) / FrameLength)

@@ -252,7 +252,7 @@ func (a *App) openSpeech(context.Context) error {
 	a.openVoices()
 	a.engine = &ivr.Engine{
 		Flows: a.flows, Modules: a.modules, Directory: a.dir, Prompts: a.prompts, Speaker: a.speaker, Log: a.log, Events: a.events,
-		Observe: a.metrics.FlowAction, Ran: a.flowRan,
+		Observe: a.metrics.FlowAction, Ran: a.flowRan, Media: mediaFiles{dir: a.dir, prompts: a.prompts, speaker: a.speaker},
 	}
 	a.openRunLog()
 	return nil

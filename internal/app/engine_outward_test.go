@@ -1,8 +1,14 @@
 package app
 
 import (
+	"bytes"
 	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"os"
+	"path/filepath"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -10,7 +16,9 @@ import (
 	"ullim/internal/contact"
 	"ullim/internal/identity"
 	"ullim/internal/resource"
+	"ullim/internal/wav"
 	"ullim/ivr"
+	"ullim/prompts"
 	"ullim/sip"
 	"ullim/sip/siptest"
 )
@@ -271,4 +279,61 @@ func TestACallerWaitsForOneAgentAlone(t *testing.T) {
 			t.Errorf("record %+v", r)
 		}
 	})
+}
+
+// playsFile plays a file of the store, then notes that it did.
+const playsFile = `{"Version":"2019-10-30","StartAction":"Play","Actions":[
+	{"Identifier":"Play","Type":"MessageParticipant","Parameters":{"Media":{"Uri":"s3://recordings/connect/ALIAS/Prompts/hello.wav","SourceType":"S3","MediaType":"Audio"}},
+	 "Transitions":{"NextAction":"Note","Errors":[{"NextAction":"Bye","ErrorType":"NoMatchingError"}]}},
+	{"Identifier":"Note","Type":"UpdateContactAttributes","Parameters":{"Attributes":{"heard":"yes"}},
+	 "Transitions":{"NextAction":"Bye","Errors":[{"NextAction":"Bye","ErrorType":"NoMatchingError"}]}},
+	{"Identifier":"Bye","Type":"DisconnectParticipant","Parameters":{},"Transitions":{}}]}`
+
+func TestAFlowPlaysAFileOfItsOwnInstanceAlone(t *testing.T) {
+	inFloor(t, siptest.NetworkOptions{Seed: 26}, func(ctx context.Context, f *floor) {
+		tenant, err := f.app.dir.tenant(f.stage.id)
+		f.must(err)
+		alias := tenant.instance.Name
+		file := toneFile(t)
+		sum := sha256.Sum256(file)
+		f.must(f.app.blobs.Put(ctx, "connect/"+alias+"/Prompts/hello.wav", bytes.NewReader(file), int64(len(file)), hex.EncodeToString(sum[:])))
+		for own, content := range map[bool]string{
+			true: strings.ReplaceAll(playsFile, "ALIAS", alias), false: strings.ReplaceAll(playsFile, "ALIAS", "somebody-else"),
+		} {
+			f.answerWith(content)
+			c, err := f.carrier.Call(ctx, f.act.number, f.act.from, siptest.CallOptions{})
+			f.must(err)
+			_, err = c.WaitEnded(ctx)
+			f.must(err)
+			if heard := siptest.RMS(c.Heard()) > 100; heard != own {
+				t.Errorf("own file: %v, heard: %v", own, heard)
+			}
+		}
+	})
+}
+
+// toneFile is a WAV of a second.
+func toneFile(t *testing.T) []byte {
+	t.Helper()
+	path := filepath.Join(t.TempDir(), "tone.wav")
+	out, err := os.Create(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer out.Close()
+	w, err := wav.NewWriter(out, wav.PCM16, prompts.Rate, 1)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err = w.WritePCM(prompts.Tone(440, time.Second, -10)); err != nil {
+		t.Fatal(err)
+	}
+	if err = w.Close(); err != nil {
+		t.Fatal(err)
+	}
+	b, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return b
 }
