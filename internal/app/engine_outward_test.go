@@ -12,6 +12,8 @@ import (
 	"testing"
 	"time"
 
+	"github.com/google/uuid"
+
 	"ullim/internal/call"
 	"ullim/internal/contact"
 	"ullim/internal/identity"
@@ -140,7 +142,7 @@ func TestACallbackIsNotBegunAgainForAnAttemptThatWasMade(t *testing.T) {
 // flow publishes a flow of the test and lets the floor's number answer with it.
 func (f *floor) answerWith(content string) {
 	f.t.Helper()
-	flow := &ivr.Flow{Meta: f.stage.meta("tested"), Type: ivr.TypeInbound, Content: content}
+	flow := &ivr.Flow{Meta: f.stage.meta("tested " + uuid.NewString()), Type: ivr.TypeInbound, Content: content}
 	f.must(f.app.flows.Create(f.t.Context(), flow, ivr.Published))
 	n, err := f.app.stores.numbers.GetByName(f.t.Context(), f.stage.id, f.act.number)
 	f.must(err)
