@@ -302,7 +302,7 @@ func (a *actor) enqueue(w Waiting, now time.Time) error {
 		return errs.Field("ContactId", "is required")
 	case q == nil:
 		return errs.New(errs.NotFound, "queue %s does not exist", w.QueueID)
-	case q.Status == QueueDisabled:
+	case q.Status == QueueDisabled && !w.Owed:
 		return errs.New(errs.NotFound, "queue %s is disabled", q.Name)
 	}
 	if w.Channel == "" {
@@ -324,7 +324,7 @@ func (a *actor) enqueue(w Waiting, now time.Time) error {
 			return nil
 		}
 	}
-	if n := a.waitingIn(w.QueueID); q.MaxContacts > 0 && n >= q.MaxContacts {
+	if n := a.waitingIn(w.QueueID); q.MaxContacts > 0 && n >= q.MaxContacts && !w.Owed {
 		return errs.New(errs.Limit, "queue %s is at its capacity of %d contacts", q.Name, q.MaxContacts)
 	}
 	if old != nil {
@@ -427,4 +427,12 @@ func (a *actor) dismiss(userID, contactID string, now time.Time) error {
 // record tells watchers.
 func (a *actor) record(kind, contactID, detail string, now time.Time) {
 	a.events.Record(events.Event{At: now, Kind: kind, InstanceID: a.instanceID, ContactID: contactID, Detail: detail})
+}
+
+// reorder changes the order in which a contact is served; Pick sees it.
+func (a *actor) reorder(contactID string, priority int64, age time.Duration) {
+	if w := a.waiters[contactID]; w != nil {
+		w.Priority, w.AgeAdjustment = priority, age
+		a.changed = true
+	}
 }

@@ -148,6 +148,11 @@ func (c *Center) Leave(contactID string) {
 	c.mail.put(func(a *actor, now time.Time) { a.leave(contactID, now) })
 }
 
+// Reorder changes contact priority and age adjustment of a contact that waits. Safe for one that is not here.
+func (c *Center) Reorder(contactID string, priority int64, age time.Duration) {
+	c.mail.put(func(a *actor, _ time.Time) { a.reorder(contactID, priority, age) })
+}
+
 // OfferResult tells how an offer came out; late and doubled results are ignored.
 func (c *Center) OfferResult(offerID string, r Result) {
 	c.mail.put(func(a *actor, now time.Time) { a.result(offerID, r, now) })

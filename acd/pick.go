@@ -19,6 +19,7 @@ type Waiting struct {
 	Since         time.Time                // when it entered the queue; a missed offer does not change it
 	Priority      int64                    // 1 is best; 0 means 5, the default
 	AgeAdjustment time.Duration            // makes it older (or younger) in the order, not in reports
+	Owed          bool                     // it was in line before: neither capacity nor the queue's status keeps it out
 	Method        contact.InitiationMethod // how the contact began; empty counts as inbound
 	Refused       []string                 // agents that missed, rejected or failed it: asked again only if nobody else is free
 	OfferID       string                   // its live offer; empty if it can be picked

@@ -32,6 +32,7 @@ type browser struct {
 	their     sdp.Media // what was agreed with them
 	to        netip.AddrPort
 	quiet     bool // no more checks
+	undecided bool // nominates nothing
 	controls  bool // false: sends ICE-CONTROLLED until told better
 	checked   bool // a check was answered
 	conflicts int
@@ -227,7 +228,7 @@ func (b *browser) check() {
 			wait = 2500 * time.Millisecond
 		}
 		to, pwd := b.to, b.their.Pwd
-		ready := to.IsValid() && !b.quiet
+		ready, nominate := to.IsValid() && !b.quiet, !b.undecided
 		role := stun.AttrICEControlling
 		if !b.controls {
 			role = stun.AttrICEControlled
@@ -235,7 +236,7 @@ func (b *browser) check() {
 		name := b.their.Ufrag + ":" + b.ufrag
 		b.mu.Unlock()
 		if ready {
-			b.probe(to, name, pwd, role, true)
+			b.probe(to, name, pwd, role, nominate)
 		}
 		select {
 		case <-b.done:

@@ -71,10 +71,11 @@ func (r *portRange) bind(now time.Time, open func(port uint16) error) (uint16, e
 			break
 		}
 	}
-	return 0, errs.Wrap(errors.Join(errNoPort, failed), errs.Unavailable, "no media port free, %d in use", r.used)
+	return 0, errs.Wrap(errors.Join(ErrNoPort, failed), errs.Unavailable, "no media port free, %d in use", r.used)
 }
 
-var errNoPort = errors.New("media: port range exhausted")
+// ErrNoPort is in the error of Plane.Open when no port of the range is free.
+var ErrNoPort = errors.New("media: port range exhausted")
 
 // stale is the stream that the session before received on a port; 0: none.
 func (r *portRange) stale(port uint16) uint32 {

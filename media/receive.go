@@ -95,6 +95,9 @@ func (r *receiver) take(p []byte, from netip.AddrPort, now time.Time, c *counter
 		return p, false
 	}
 	verdict := r.source.judge(from, now)
+	if verdict == foreign && r.shield != nil && r.shield.Knows(from) {
+		verdict = proven
+	}
 	if verdict == foreign {
 		r.foreign++
 		c.foreign.Add(1)
@@ -107,7 +110,7 @@ func (r *receiver) take(p []byte, from netip.AddrPort, now time.Time, c *counter
 		}
 	}
 	if isRTCP(p) { // a sign of life from whom we know; nobody is learned by it
-		if verdict == farEnd {
+		if verdict == farEnd || verdict == proven {
 			r.heard = now
 			r.report.take(p, now)
 		}

@@ -14,7 +14,7 @@ import (
 //	                      └─ SRTP, SRTCP (128-191) ──> source policy ──> Open ──> sequence, keys, tap, link
 //	clock, link, RTCP ──> Seal ──> wire
 //
-// Open, Control, Far and Tick are called one at a time, and so is Seal; the two kinds may run at the same time (they are
+// Open, Control, Far, Knows and Tick are called one at a time, and so is Seal; the two kinds may run at the same time (they are
 // the two directions, with keys of their own). None of them may block or call a method of Session. Open and Seal
 // allocate nothing. RTCP is told from RTP by its second byte (isRTCP; RFC 5761 §4).
 //
@@ -30,9 +30,13 @@ type shield interface {
 	// Control takes a STUN or DTLS packet, from anybody; it does not keep it. What it answers it sends by the wire that
 	// it was born with.
 	Control(packet []byte, from netip.AddrPort, now time.Time)
-	// Far is where the far end proved to be (the pair that ICE nominated): the only source that is heard, and where
-	// everything is sent. Invalid: not known, or the session's own source policy decides (SDES, DTLS without ICE).
+	// Far is where the far end proved to be (the pair that ICE nominated, or the one it found first): where everything
+	// is sent, and beside Knows the only source that is heard. Invalid: not known, or the session's own source policy
+	// decides (SDES, DTLS without ICE).
 	Far() netip.AddrPort
+	// Knows reports whether the far end proved to be at an address as well: it may go over to another path before it
+	// says so, and what comes from there is heard.
+	Knows(from netip.AddrPort) bool
 	// Tick is called on the media clock, for what is repeated (ICE consent, DTLS flights).
 	Tick(now time.Time)
 	// Refused counts the packets that did not authenticate or were replayed.

@@ -103,7 +103,7 @@ func (h *handshaker) tick() {
 	}
 	key, to := h.announced, h.announced
 	if h.ice {
-		key, to = netip.AddrPort{}, h.guard.nominated()
+		key, to = netip.AddrPort{}, h.guard.reach()
 	}
 	h.mu.Lock()
 	defer h.mu.Unlock()
@@ -122,7 +122,7 @@ func (h *handshaker) start(key, far netip.AddrPort) *webrtc.Association {
 		Send: func(packet []byte) error {
 			to := far
 			if h.ice {
-				to = h.guard.nominated()
+				to = h.guard.reach()
 			}
 			if !to.IsValid() {
 				return nil

@@ -172,21 +172,28 @@ func (g *guard) Far() netip.AddrPort {
 	case g.opener == nil:
 		return netip.AddrPort{}
 	case g.agent != nil:
-		return g.agent.Far()
+		return g.agent.Reach()
 	case g.shake != nil:
 		return g.shake.far()
 	}
 	return netip.AddrPort{}
 }
 
-// nominated is where ICE has found the far end; invalid: nowhere yet.
-func (g *guard) nominated() netip.AddrPort {
+// Knows implements shield. ICE may have found the far end at several places; all of them are proven.
+func (g *guard) Knows(from netip.AddrPort) bool {
+	g.in.Lock()
+	defer g.in.Unlock()
+	return g.opener != nil && g.agent != nil && g.agent.Valid(from)
+}
+
+// reach is where ICE has found the far end; invalid: nowhere yet.
+func (g *guard) reach() netip.AddrPort {
 	g.in.Lock()
 	defer g.in.Unlock()
 	if g.agent == nil {
 		return netip.AddrPort{}
 	}
-	return g.agent.Far()
+	return g.agent.Reach()
 }
 
 // Tick implements shield.

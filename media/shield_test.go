@@ -113,8 +113,9 @@ func TestR32PoliciesAgainstEachOtherNeverFallBackToPlain(t *testing.T) {
 				r.t.Errorf("%s: %v", name, err)
 			}
 			time.Sleep(2 * time.Second)
+			ends := []contact.Quality{a.Close(), b.Close()} // first: the clock may be due at this very moment
 			clear, _ := wire.seen()
-			for _, q := range []contact.Quality{a.Close(), b.Close()} {
+			for _, q := range ends {
 				if q.Encryption != c.want || q.Received < 45 || q.Sent < 45 || q.Refused != 0 || q.Lost != 0 {
 					r.t.Errorf("%s: %+v", name, q)
 				}
@@ -437,6 +438,58 @@ func TestM09TheDTLSRoleIsKeptOnReoffersAndANewFingerprintIsANewHandshake(t *test
 		if q := s.Close(); q.Encryption == "" {
 			r.t.Errorf("%+v", q)
 		}
+	})
+}
+
+// Chromium goes over to another path first, and nominates it with one of its next checks.
+func TestABrowserIsHeardByEveryPathThatItHasChecked(t *testing.T) { // RFC 8445 §12.1
+	inBubble(t, nil, func(r *rig) {
+		b := r.browser(5000)
+		undecided := func(on bool) {
+			b.mu.Lock()
+			defer b.mu.Unlock()
+			b.undecided = on
+		}
+		undecided(true)
+		s := r.open(media.SessionOptions{Encryption: "webrtc"})
+		text, err := s.Answer(b.description("actpass"))
+		if err != nil {
+			r.t.Fatal(err)
+		}
+		b.agree(text, true)
+		time.Sleep(2 * time.Second)
+		b.ear()
+		b.speak(50, 0, 0x44)
+		if heard, failed := b.ear(); len(heard) < 49 || failed != 0 {
+			r.t.Errorf("before any nomination: %d packets, %d not opened", len(heard), failed)
+		}
+		if q := s.Stats(); q.Received != 50 || q.Foreign != 0 || q.Refused != 0 {
+			r.t.Errorf("before any nomination: %+v", q)
+		}
+		undecided(false)
+		time.Sleep(3 * time.Second)
+		undecided(true)
+		b.move(r, 5002)
+		time.Sleep(3 * time.Second) // its checks are answered
+		b.ear()
+		b.speak(50, 0, 0x44)
+		if heard, _ := b.ear(); len(heard) != 0 {
+			r.t.Errorf("%d packets were sent to where nobody is nominated", len(heard))
+		}
+		if q := s.Stats(); q.Received != 100 || q.Lost != 0 || q.Foreign != 0 {
+			r.t.Errorf("after the move: %+v", q)
+		}
+		undecided(false)
+		time.Sleep(3 * time.Second)
+		b.ear()
+		b.speak(50, 0, 0x44)
+		if heard, _ := b.ear(); len(heard) < 49 {
+			r.t.Errorf("after the nomination: %d packets", len(heard))
+		}
+		if q := s.Close(); q.Received != 150 || q.Lost != 0 || q.Foreign != 0 {
+			r.t.Errorf("in the end: %+v", q)
+		}
+		b.close()
 	})
 }
 

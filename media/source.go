@@ -21,7 +21,7 @@ type source struct {
 	heard     time.Time      // when far was last heard
 	until     time.Time      // end of the window
 	locked    bool           // far was heard since the last negotiation
-	pinned    bool           // ICE says who far is: nobody else is, announced or not
+	pinned    bool           // ICE says who far is: nobody else is, announced or not, but by a path that ICE found, too
 }
 
 type verdict int
@@ -30,6 +30,7 @@ const (
 	foreign   verdict = iota
 	farEnd            // the one we listen to
 	learnable         // would be taken if the packet proves to be RTP of ours
+	proven            // of the far end by another path that ICE has found; it stays where it is until it says so
 )
 
 // live is how recently the far end must have been heard to keep another from taking its place.
@@ -76,8 +77,10 @@ func (s *source) judge(from netip.AddrPort, now time.Time) verdict {
 
 // hear notes a packet that was judged to be theirs, and reports whether they turned out to be elsewhere than thought.
 func (s *source) hear(from netip.AddrPort, now time.Time) (moved bool) {
-	moved = from != s.far
-	s.far, s.heard, s.locked = from, now, true
+	if moved = from != s.far && !s.pinned; moved {
+		s.far = from
+	}
+	s.heard, s.locked = now, true
 	return moved
 }
 

@@ -24,12 +24,13 @@ const admitTime = 10 * time.Second
 type refusedInvite struct {
 	code                     int
 	rule, why                string
+	err                      error // of the owner of calls
 	callID, source, from, to string
 }
 
 // logRefused writes the one line that says why a call was refused: the first rule that failed.
 func (ep *Endpoint) logRefused(r refusedInvite) {
-	ep.opt.OnRefused(r.code)
+	ep.opt.OnRefused(Refused{Status: r.code, Rule: r.rule, Err: r.err})
 	if ok, suppressed := ep.logRate.take(time.Now()); ok {
 		ep.log.Info("invite refused", "status", r.code, "rule", r.rule, "reason", r.why, "call_id", clip(r.callID, 200), "source", r.source,
 			"from", clip(r.from, 200), "to", clip(r.to, 200), "suppressed", suppressed)
@@ -153,7 +154,8 @@ func (ep *Endpoint) admit(req *sipgo.Request, tx *sipgo.ServerTx, in *invite, wh
 		}
 		ep.count.refused.Add(1)
 		ep.logRefused(refusedInvite{
-			code: code, rule: ep.ownerRule(inbound), why: err.Error(), callID: l.callID, source: req.Source(), from: inbound.From.Address, to: inbound.Called,
+			code: code, rule: ep.ownerRule(inbound), why: err.Error(), err: err, callID: l.callID, source: req.Source(),
+			from: inbound.From.Address, to: inbound.Called,
 		})
 		l.Reject(code, reason, wait)
 		return

@@ -82,12 +82,19 @@ type Options struct {
 	// their own. May be nil.
 	Region func(instanceID string) string
 	// OnAnswer is told of every final answer of ours to a request that a transaction was made for, OnRefused of every
-	// INVITE that was not admitted: method and status. They must not block; both may be nil.
+	// INVITE that was not admitted. They must not block; both may be nil.
 	OnAnswer  func(method string, status int)
-	OnRefused func(status int)
+	OnRefused func(Refused)
 	// OnMessage is told of every whole SIP message that comes in or goes out, for traces and capture. It must not block;
 	// may be nil.
 	OnMessage func(Message)
+}
+
+// Refused is an INVITE that was not admitted.
+type Refused struct {
+	Status int
+	Rule   string // the first that failed, as Decision.Failed has it; empty: it was not looked at that far
+	Err    error  // of the owner of calls; nil: it was not asked
 }
 
 // Message is a SIP message on the wire. Raw belongs to the socket: whoever keeps it copies it.
@@ -240,7 +247,7 @@ func (o *Options) defaults() {
 		o.SessionExpires = max(o.SessionExpires, o.MinSE)
 	}
 	if o.OnRefused == nil {
-		o.OnRefused = func(int) {}
+		o.OnRefused = func(Refused) {}
 	}
 	if o.Dial == nil {
 		o.Dial = dialTCP

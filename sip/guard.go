@@ -125,11 +125,25 @@ func (ep *Endpoint) refusedAgain(res *sipgo.Response) bool {
 	branch, _ := res.Via().Params.Get("branch")
 	ack, again := ep.index.refusal(branch)
 	if ack != nil {
-		if err := ep.transports.WriteMsg(ack.Clone()); err != nil {
-			ep.log.LogAttrs(context.Background(), slogInfo, "ack not sent", callIDAttr(ack), errAttr(err))
-		}
+		ep.ackRefusal(ack)
 	}
 	return again
+}
+
+// refused keeps the ACK of a refusal for copies of it, and sends those that copies are owed already. The library has sent
+// the first.
+func (ep *Endpoint) refused(invite *sipgo.Request, res *sipgo.Response) {
+	branch, _ := invite.Via().Params.Get("branch")
+	ack := ackOfRefusal(invite, res)
+	for range ep.index.keepAck(branch, ack) {
+		ep.ackRefusal(ack)
+	}
+}
+
+func (ep *Endpoint) ackRefusal(ack *sipgo.Request) {
+	if err := ep.transports.WriteMsg(ack.Clone()); err != nil {
+		ep.log.LogAttrs(context.Background(), slogInfo, "ack not sent", callIDAttr(ack), errAttr(err))
+	}
 }
 
 // shed refuses a request from a source that sends too many, or from any stranger when there are too many transactions

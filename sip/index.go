@@ -15,6 +15,7 @@ const (
 	invitesLife = 32 * time.Second // an INVITE that sipgo never handed over
 	maxStrays   = 4096
 	maxRefusals = 1 << 14
+	maxOwedAcks = 16 // for copies of a refusal that come while the leg looks at the first
 	offerLife   = time.Hour
 	maxOffered  = 1 << 14
 	maxGone     = 1 << 16
@@ -32,8 +33,14 @@ type index struct {
 
 	offered  expiring[string, struct{}] // who was offered SHA-256 and has not answered with it
 	strays   expiring[string, struct{}]
-	refusals expiring[string, *sipgo.Request] // branch of an INVITE of ours to the ACK of its refusal; nil: not yet made
-	gone     expiring[dialogKey, string]      // to the remote tag
+	refusals expiring[string, *refusedInvitation] // by the branch of an INVITE of ours
+	gone     expiring[dialogKey, string]          // to the remote tag
+}
+
+// refusedInvitation is an INVITE of ours that was refused.
+type refusedInvitation struct {
+	ack  *sipgo.Request // nil: not yet made
+	owed int            // copies of the refusal that came before it was made
 }
 
 // dialogKey is our half of a dialog's identity: the tag is random, so the other half only needs to be compared.
@@ -226,7 +233,6 @@ func (x *index) size() int {
 	return len(x.all)
 }
 
-// expiring is a small table whose entries live for a fixed time; it needs no goroutine, because every use looks at the
 // challenged notes that somebody is offered SHA-256, and reports whether that was so before without success.
 func (x *index) challenged(key string, now time.Time) (before bool) {
 	x.mu.Lock()
@@ -244,24 +250,37 @@ func (x *index) speaksSHA256(key string) {
 	x.offered.take(key, time.Now())
 }
 
-// refusal notes that a final refusal of an INVITE of ours came; again is set if it had come before, with its ACK.
+// refusal notes that a final refusal of an INVITE of ours came; again is set if it had come before, with its ACK. If that
+// is not made yet, the copy gets it when it is (keepAck).
 func (x *index) refusal(branch string) (ack *sipgo.Request, again bool) {
 	now := time.Now()
 	x.mu.Lock()
 	defer x.mu.Unlock()
-	if ack, again = x.refusals.get(branch, now); !again {
-		x.refusals.put(branch, nil, now, goneLife, maxRefusals)
+	r, again := x.refusals.get(branch, now)
+	switch {
+	case !again:
+		x.refusals.put(branch, new(refusedInvitation), now, goneLife, maxRefusals)
+		return nil, false
+	case r.ack == nil && r.owed < maxOwedAcks:
+		r.owed++
 	}
-	return ack, again
+	return r.ack, true
 }
 
-// keepAck keeps the ACK of a refusal for copies of it.
-func (x *index) keepAck(branch string, ack *sipgo.Request) {
+// keepAck keeps the ACK of a refusal for copies of it, and gives how many have come meanwhile.
+func (x *index) keepAck(branch string, ack *sipgo.Request) (owed int) {
+	now := time.Now()
 	x.mu.Lock()
 	defer x.mu.Unlock()
-	x.refusals.put(branch, ack, time.Now(), goneLife, maxRefusals)
+	if r, known := x.refusals.get(branch, now); known {
+		r.ack, owed, r.owed = ack, r.owed, 0
+		return owed
+	}
+	x.refusals.put(branch, &refusedInvitation{ack: ack}, now, goneLife, maxRefusals)
+	return 0
 }
 
+// expiring is a small table whose entries live for a fixed time; it needs no goroutine, because every use looks at the
 // oldest entries first.
 type expiring[K comparable, V any] struct {
 	m     map[K]expiringEntry[V]

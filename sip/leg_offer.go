@@ -146,8 +146,7 @@ func (l *Leg) onProposal(p *proposal, res *sipgo.Response) {
 		l.ep.sendAck(ack)
 	}
 	if res != nil && res.StatusCode >= 300 && !p.update {
-		branch, _ := p.req.Via().Params.Get("branch")
-		l.ep.index.keepAck(branch, ackOfRefusal(p.req, res))
+		l.ep.refused(p.req, res)
 	}
 	l.proposed = nil
 	if l.state >= legEnding {

@@ -226,8 +226,7 @@ func (l *Leg) onAnswer(tx *sipgo.ClientTx, res *sipgo.Response) {
 		l.onProvisional(res)
 	default: // sipgo has sent the ACK
 		o.over = true
-		branch, _ := o.req.Via().Params.Get("branch")
-		l.ep.index.keepAck(branch, ackOfRefusal(o.req, res))
+		l.ep.refused(o.req, res)
 		if l.state == legCalling && l.tryAgain(res) {
 			return
 		}

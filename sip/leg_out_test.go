@@ -298,6 +298,25 @@ func TestS08CancelWithoutA487IsGivenUpAfter64T1(t *testing.T) {
 	})
 }
 
+func TestS08CopiesOfARefusalThatTheLegHasNotSeenYetGetTheirAck(t *testing.T) {
+	run(t, func(s *stage) {
+		t := s.t
+		c := s.dial()
+		busy := make(chan struct{})
+		s.ep.index.legs()[0].post(func() { <-busy })
+		const copies = 5
+		for range copies {
+			c.phone.answer(c.invite(), 486, "Busy Here", "dt")
+			c.phone.settle()
+		}
+		same(t, "ACKs meanwhile", len(c.phone.requests(sipgo.ACK)), 1) // the library's
+		close(busy)
+		c.phone.settle()
+		same(t, "ACKs", len(c.phone.requests(sipgo.ACK)), copies)
+		same(t, "events", c.kinds(), "ended(rejected)")
+	})
+}
+
 func TestS08Repeated487IsAcknowledgedEachTime(t *testing.T) {
 	run(t, func(s *stage) {
 		t := s.t

@@ -96,12 +96,20 @@ func (c *centers) Enqueue(ctx context.Context, e call.Enqueue) error {
 	if err != nil {
 		return err
 	}
-	return center.Enqueue(ctx, acd.Waiting{ContactID: e.ContactID, QueueID: e.QueueID, Channel: e.Channel, Since: e.Since})
+	return center.Enqueue(ctx, acd.Waiting{
+		ContactID: e.ContactID, QueueID: e.QueueID, Channel: e.Channel, Since: e.Since,
+		Priority: e.Routing.Priority, AgeAdjustment: e.Routing.AgeAdjustment, Owed: e.Owed,
+	})
 }
 
 // Leave takes a contact out of every center: it knows its own.
 func (c *centers) Leave(contactID string) {
 	c.each(func(_ string, center *acd.Center) { center.Leave(contactID) })
+}
+
+// Reorder changes the order in which a waiting contact is served.
+func (c *centers) Reorder(contactID string, r call.Routing) {
+	c.each(func(_ string, center *acd.Center) { center.Reorder(contactID, r.Priority, r.AgeAdjustment) })
 }
 
 // OfferResult reports how an offer came out.

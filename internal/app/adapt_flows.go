@@ -49,7 +49,9 @@ func (f *flows) Run(ctx context.Context, r call.FlowRun) call.FlowOutcome {
 		return call.FlowLeft
 	case ivr.Failed:
 		return call.FlowFailed
-	case ivr.Ended, ivr.Transferred:
+	case ivr.Transferred:
+		return call.FlowTransferred
+	case ivr.Ended:
 	}
 	return call.FlowEnded
 }
@@ -69,7 +71,7 @@ func (f *flows) find(ctx context.Context, instanceID string, r call.FlowRun) (*i
 		return f.source.Default(ctx, instanceID, ivr.TypeCustomerHold)
 	case call.FlowAgentHold:
 		return f.source.Default(ctx, instanceID, ivr.TypeAgentHold)
-	case call.FlowInbound, call.FlowDisconnect:
+	case call.FlowInbound, call.FlowDisconnect, call.FlowOutboundWhisper:
 	}
 	return nil, errs.New(errs.NotFound, "no flow is set")
 }

@@ -69,7 +69,7 @@ func (p people) Find(userID, called string) (call.Callee, error) {
 	} else if len(called) < 2 || len(called) > 15 || strings.Trim(called, "0123456789") != "" {
 		return call.Callee{}, errs.New(errs.NotFound, "nobody is called %q, and it is no telephone number", called)
 	}
-	return call.Callee{Number: called, FromNumber: from, FromName: name}, nil
+	return call.Callee{Number: called, FromNumber: from, FromName: name, WhisperFlow: t.outboundWhisper(u)}, nil
 }
 
 // userCalled finds a user by what people dial.
@@ -83,6 +83,16 @@ func (p people) userCalled(t *tenant, called string) *identity.User {
 		}
 	}
 	return nil
+}
+
+// outboundWhisper is the flow that a customer hears whom a user has called: that of their default outbound queue.
+func (t *tenant) outboundWhisper(u *identity.User) string {
+	if r := t.config.Profiles[u.RoutingProfileID]; r != nil {
+		if q := t.config.Queues[r.DefaultOutboundQueueID]; q != nil {
+			return q.OutboundFlowID
+		}
+	}
+	return ""
 }
 
 // callerID is what a number outside is shown of a user: the outbound number of their default outbound queue, else the

@@ -147,6 +147,7 @@ func (f flowContact) Info() ivr.Info {
 		InitiationMethod: r.InitiationMethod, Customer: r.CustomerEndpoint, System: r.SystemEndpoint,
 		Language: s.Voice.Language, Voice: s.Voice.Name, Attributes: r.Attributes, SIPHeaders: s.Headers,
 	}
+	known(&info, s)
 	if info.Language == "" {
 		info.Language = f.dir.language(r.InstanceID)
 	}

@@ -2,14 +2,18 @@ package app
 
 import (
 	"context"
+	"errors"
+	"net/http"
 	"os"
 	"sync/atomic"
 	"time"
 
 	"ullim/acd"
+	"ullim/internal/call"
 	"ullim/internal/contact"
 	"ullim/internal/telemetry"
 	"ullim/media"
+	"ullim/sip"
 	"ullim/storage"
 )
 
@@ -86,31 +90,46 @@ func (a *App) mediaLoops() []telemetry.MediaLoop {
 	return out
 }
 
-// refused counts an INVITE that was not admitted, by the rule that its status stands for.
-func (a *App) refused(status int) {
-	reason := telemetry.RefusedOther
-	switch status {
-	case 400, 405, 416, 420, 483, 501, 505, 513:
-		reason = telemetry.RefusedMalformed
-	case 401:
-		reason = telemetry.RefusedUnknown
-	case 403:
-		reason = telemetry.RefusedPermission
-	case 404:
-		reason = telemetry.RefusedNoNumber
-	case 482:
-		reason = telemetry.RefusedLoop
-	case 486:
-		reason = telemetry.RefusedChannels
-	case 488:
-		reason = telemetry.RefusedMedia
-	case 503:
-		reason = telemetry.RefusedUnavailable
-		if a.draining.Load() {
-			reason = telemetry.RefusedDraining
-		}
+// refused counts an INVITE that was not admitted.
+func (a *App) refused(r sip.Refused) {
+	a.metrics.InviteRefused(refusalOf(r, a.draining.Load()))
+}
+
+// refusalOf names what refused an INVITE: an error that is known, else the rule that failed, else what its status stands for.
+func refusalOf(r sip.Refused, draining bool) telemetry.Refusal {
+	switch {
+	case errors.Is(r.Err, media.ErrNoPort):
+		return telemetry.RefusedNoPort
+	case errors.Is(r.Err, call.ErrNotStored):
+		return telemetry.RefusedStorage
+	case r.Status == http.StatusServiceUnavailable && draining:
+		return telemetry.RefusedDraining
+	case r.Status == http.StatusServiceUnavailable && r.Rule == "": // shed before it was looked at
+		return telemetry.RefusedRate
+	case r.Status == http.StatusServiceUnavailable && r.Rule == "channels":
+		return telemetry.RefusedTrunkRate
 	}
-	a.metrics.InviteRefused(reason)
+	byRule := map[string]telemetry.Refusal{
+		"form": telemetry.RefusedMalformed, "scanner": telemetry.RefusedMalformed, "body": telemetry.RefusedMalformed,
+		"accept": telemetry.RefusedMalformed, "contact": telemetry.RefusedMalformed, "replaces": telemetry.RefusedMalformed,
+		"loop": telemetry.RefusedLoop, "draining": telemetry.RefusedDraining, "legs": telemetry.RefusedChannels,
+		"channels": telemetry.RefusedChannels, "number": telemetry.RefusedNoNumber, "flow": telemetry.RefusedNoFlow,
+		"media": telemetry.RefusedMedia,
+	}
+	if reason, known := byRule[r.Rule]; known {
+		return reason
+	}
+	byStatus := map[int]telemetry.Refusal{
+		400: telemetry.RefusedMalformed, 405: telemetry.RefusedMalformed, 416: telemetry.RefusedMalformed,
+		420: telemetry.RefusedMalformed, 483: telemetry.RefusedMalformed, 501: telemetry.RefusedMalformed,
+		505: telemetry.RefusedMalformed, 513: telemetry.RefusedMalformed, 401: telemetry.RefusedUnknown,
+		403: telemetry.RefusedPermission, 404: telemetry.RefusedNoNumber, 482: telemetry.RefusedLoop,
+		486: telemetry.RefusedChannels, 488: telemetry.RefusedMedia, 503: telemetry.RefusedUnavailable,
+	}
+	if reason, known := byStatus[r.Status]; known {
+		return reason
+	}
+	return telemetry.RefusedOther
 }
 
 // offers is how offers came out, of all instances.

@@ -21,13 +21,15 @@ const (
 
 // Snapshot is a call as others may see it. It is never changed after it was published.
 type Snapshot struct {
-	Phase   Phase
-	Record  contact.Record
-	Target  TargetQueue
-	Voice   Voice
-	Offer   Offer
-	Parties []Party
-	Headers map[string]string
+	Phase    Phase
+	Record   contact.Record
+	Target   TargetQueue
+	Voice    Voice
+	Callback string // the number to call back; empty: the customer's
+	Logging  *bool  // of flows, as one of them chose
+	Offer    Offer
+	Parties  []Party
+	Headers  map[string]string
 
 	lines []*line
 }
@@ -49,19 +51,19 @@ type actor struct {
 	flowsUp  sync.WaitGroup
 
 	// ---
-	state      State
-	local      []Event // made by effects; stepped before the mailbox
-	lines      []*line
-	given      []*line // to other calls: what was posted before is sent after them
-	referrer   *line   // to whom the outcome of a transfer is owed, who may be gone
-	bridge     bridge
-	recording  Recording
-	taping     string // key of the recording
-	flows      [2]*Control
-	timers     map[timerKey]*time.Timer
-	queueReply chan error
-	reply      chan error   // of the one who asked for something
-	newcomer   *askTakeOver // who wants a place in this call
+	state     State
+	local     []Event // made by effects; stepped before the mailbox
+	lines     []*line
+	given     []*line // to other calls: what was posted before is sent after them
+	referrer  *line   // to whom the outcome of a transfer is owed, who may be gone
+	bridge    bridge
+	recording Recording
+	taping    string // key of the recording
+	flows     [2]*Control
+	timers    map[timerKey]*time.Timer
+	flowReply chan error
+	reply     chan error   // of the one who asked for something
+	newcomer  *askTakeOver // who wants a place in this call
 }
 
 // timerKey names a running timer.
@@ -74,6 +76,11 @@ type timerKey struct {
 type (
 	askQueue struct {
 		gen   int
+		move  bool
+		reply chan error
+	}
+	askOutward struct {
+		outwardAsked
 		reply chan error
 	}
 	askChange struct {
@@ -105,6 +112,7 @@ type (
 )
 
 func (askQueue) isEvent()    {}
+func (askOutward) isEvent()  {}
 func (askChange) isEvent()   {}
 func (askEvent) isEvent()    {}
 func (askTakeOver) isEvent() {}
@@ -219,8 +227,10 @@ func (a *actor) receive(e Event) {
 	var applied chan struct{}
 	switch ask := e.(type) {
 	case askQueue:
-		a.queueReply = ask.reply
-		e = enqueueAsked{Gen: ask.gen, NewID: a.m.o.NewID()}
+		a.flowReply = ask.reply
+		e = enqueueAsked{Gen: ask.gen, NewID: a.m.o.NewID(), Move: ask.move}
+	case askOutward:
+		a.flowReply, e = ask.reply, ask.outwardAsked
 	case askChange:
 		e, applied = ask.event, ask.applied
 	case askEvent:
@@ -313,6 +323,7 @@ func (a *actor) line(party int) *line {
 func (a *actor) publish() {
 	a.snapshot.Store(&Snapshot{
 		Phase: a.state.Phase, Record: copyRecord(a.state.Record), Target: a.state.Target, Voice: a.state.Voice,
+		Callback: a.state.Callback, Logging: a.state.Logging,
 		Offer: a.state.Offer, Parties: a.state.Parties, Headers: a.headers, lines: slices.Clone(a.lines),
 	})
 }
@@ -341,8 +352,8 @@ func (a *actor) emergency() {
 			l.end("internal error")
 		}
 	}
-	if a.queueReply != nil {
-		a.queueReply <- ErrLeft
+	if a.flowReply != nil {
+		a.flowReply <- ErrLeft
 	}
 	if a.newcomer != nil {
 		a.newcomer.done("", ErrLeft)

@@ -281,6 +281,8 @@ func (q *fakeQueues) Enqueue(context.Context, Enqueue) error {
 	return nil
 }
 
+func (q *fakeQueues) Reorder(string, Routing) {}
+
 func (q *fakeQueues) Leave(string) {
 	q.mu.Lock()
 	defer q.mu.Unlock()

@@ -2,12 +2,16 @@ package call
 
 import (
 	"context"
+	"errors"
 	"sync"
 	"time"
 
 	"ullim/internal/contact"
 	"ullim/internal/errs"
 )
+
+// ErrNotStored is in the error of Admit and Originate when the contact could not be stored.
+var ErrNotStored = errors.New("call: not stored")
 
 // nobody is People without anybody.
 type nobody struct{}
@@ -111,7 +115,7 @@ func (m *Manager) begin(ctx context.Context, a *actor, l *line, what string) err
 		if l != nil {
 			l.media.Close()
 		}
-		return errs.Wrap(err, errs.Unavailable, "the contact could not be stored")
+		return errs.Wrap(errors.Join(ErrNotStored, err), errs.Unavailable, "the contact could not be stored")
 	}
 	if l != nil {
 		l.id = firstParty
@@ -153,6 +157,9 @@ func (m *Manager) callOut(ctx context.Context, in Inbound, leg Leg) (func(LegEve
 	}
 	s := outgoing(callee, Target{InstanceID: caller.InstanceID, OnBehalfOf: caller.ID, ContactID: id}, first)
 	s.Alias, s.Caller, s.AgentGen = inst.Alias, firstParty, firstParty
+	if callee.WhisperFlow != "" && !callee.Emergency {
+		s.Hooks = map[FlowKind]string{FlowOutboundWhisper: callee.WhisperFlow}
+	}
 	s.Record.ID, s.Record.InitialContactID, s.Record.Node, s.Record.CallID = id, id, m.o.Node, in.CallID
 	s.Record.InitiationTimestamp, s.Record.LastUpdateTimestamp = in.Received, in.Received
 	s.Record.Agent = agentInfo(caller, time.Time{}, in.Received, time.Time{})

@@ -72,7 +72,29 @@ func (c *Control) Digits() <-chan byte {
 // Enqueue puts the contact in its target queue. errs.Limit: at capacity. After nil the flow is over.
 func (c *Control) Enqueue(ctx context.Context) error {
 	reply := make(chan error, 1)
-	if !c.actor.post(askQueue{gen: c.gen, reply: reply}) {
+	return c.asked(ctx, askQueue{gen: c.gen, reply: reply}, reply)
+}
+
+// Move takes the contact from the queue it waits in to its target queue, as a new segment. errs.Limit: at capacity, and
+// it waits where it was. After nil the flow is over.
+func (c *Control) Move(ctx context.Context) error {
+	reply := make(chan error, 1)
+	return c.asked(ctx, askQueue{gen: c.gen, move: true, reply: reply}, reply)
+}
+
+// CallThirdParty joins the customer with somebody outside, and returns when they talk, or with Resume when they have
+// talked. ErrCallFailed, ErrNoAnswer; errs.Denied: the instance places no calls; errs.InvalidRequest: not now.
+func (c *Control) CallThirdParty(ctx context.Context, o Outcall) error {
+	if inst, ok := c.actor.m.o.Instances(c.Snapshot().Record.InstanceID); !ok || !inst.Outbound {
+		return errs.New(errs.Denied, "the instance places no calls")
+	}
+	reply := make(chan error, 1)
+	return c.asked(ctx, askOutward{outwardAsked{Gen: c.gen, Outcall: o}, reply}, reply)
+}
+
+// asked waits for the answer of the call.
+func (c *Control) asked(ctx context.Context, e Event, reply <-chan error) error {
+	if !c.actor.post(e) {
 		return ErrLeft
 	}
 	select {
@@ -113,6 +135,37 @@ func (c *Control) SetHook(k FlowKind, flowID string) error {
 
 // SetRecording switches recording on or off for when an agent is joined.
 func (c *Control) SetRecording(on bool) error { return c.change(recordingSet{On: on}) }
+
+// SetData changes what is known about the contact. errs.Limit: more tags than a contact may have.
+func (c *Control) SetData(d Data) error {
+	if tags := merged(c.Snapshot().Record.Tags, d.Tag); len(d.Tag) > 0 {
+		for _, k := range d.Untag {
+			delete(tags, k)
+		}
+		if len(tags) > MaxTags {
+			return errs.New(errs.Limit, "a contact may have %d tags, it would have %d", MaxTags, len(tags))
+		}
+	}
+	return c.change(dataSet{Data: d})
+}
+
+// SetRouting changes the order in which the contact is served; what is zero stays.
+func (c *Control) SetRouting(r Routing) error { return c.change(routingSet{Routing: r}) }
+
+// Hold puts the customer or the agent on hold, or takes them off. errs.InvalidRequest: nobody talks.
+func (c *Control) Hold(ctx context.Context, agent, on bool) error {
+	who := int(c.actor.customer.Load())
+	if agent {
+		who = 0
+		for i := range c.Snapshot().Parties {
+			if p := &c.Snapshot().Parties[i]; p.Role == RoleAgent {
+				who = p.ID
+			}
+		}
+	}
+	reply := make(chan error, 1)
+	return c.asked(ctx, askEvent{event: holdAsked{Party: who, On: on}, reply: reply}, reply)
+}
 
 // SetVoice chooses how text is spoken from here on.
 func (c *Control) SetVoice(v Voice) error { return c.change(voiceSet{Voice: v}) }

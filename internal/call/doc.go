@@ -8,7 +8,8 @@
 //   - state.go, party.go, effects.go: State, Party, Event, Effect.
 //   - fsm.go and fsm_*.go: Step, the pure function that decides everything. fsm_agent.go: offers and agents; fsm_queue.go:
 //     the queue, segments of a contact; fsm_calling.go: calls that we place; fsm_transfer.go: REFER and Replaces;
-//     fsm_tape.go: recording; fsm_asked.go: what the API wants.
+//     fsm_tape.go: recording; fsm_asked.go: what the API wants; fsm_outward.go: a third party outside, or another queue,
+//     because a flow asks; fsm_data.go: what flows note.
 //   - wiring.go: who hears what, computed from the state after every event; bridge.go brings that about.
 //   - actor.go: the loop that receives an event, steps, and performs the effects (perform.go). It never blocks: what may
 //     block is started in a goroutine and comes back as an event.
@@ -39,6 +40,7 @@
 //	              │ no caller                                      ▼                         │ agent left
 //	           Calling                                          Ringing ──▶ AgentWhisper ──▶ CustomerWhisper
 //	              │ answered                                                                    │
+//	              ├── OutboundWhisper ──▶ Talking
 //	              └──────────────────────────▶ Talking ◀───────────────────────────────────────┘
 //	                                           │   ▲
 //	                                     REFER │   │ answered: a new segment; refused: as before
@@ -54,6 +56,11 @@
 // Two flows may run at once, one for the customer (inbound, queue, whisper, disconnect, hold) and one for the agent
 // (whisper, hold). Starting another flow for the same person ends the one before; its late words are recognised by their
 // generation and ignored.
+//
+// A flow that asks for somebody outside (TransferParticipantToThirdParty) waits while the call is Outward: the third party
+// rings, then talks with the customer. With Resume the flow goes on afterwards where it was; without, the answer ends the
+// flow and the third party has the place of an agent. Who waits in a queue leaves it meanwhile, and keeps the place. A
+// customer queue flow that moves the contact to another queue that is full has the old place back, whatever its capacity.
 //
 // # What happens when
 //

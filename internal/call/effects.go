@@ -49,6 +49,11 @@ type (
 	}
 	// closeMedia frees the media of a party; qualityKnown follows.
 	closeMedia struct{ Party int }
+	// sendKeys presses keys towards a party.
+	sendKeys struct {
+		Party  int
+		Digits string
+	}
 	// part ends of who hears what all that is not in the wiring, join begins what is new in it.
 	part struct{ wiring }
 	join struct{ wiring }
@@ -73,8 +78,13 @@ type (
 	reseat struct{ For, Party int }
 	// takeQueue asks the ACD for a place in line.
 	takeQueue struct{ Enqueue Enqueue }
-	// replyQueue answers the flow that asked for the queue.
-	replyQueue struct{ Err error }
+	// replyFlow answers the flow that asked for a queue, or for somebody outside.
+	replyFlow struct{ Err error }
+	// reorder tells the ACD of a new order.
+	reorder struct {
+		ContactID string
+		Routing   Routing
+	}
 	// leaveQueue, reportOffer, reportJoined, reportDone tell the ACD.
 	leaveQueue  struct{ ContactID string }
 	reportOffer struct {
@@ -155,7 +165,9 @@ func (startFlow) isEffect()      {}
 func (stopFlow) isEffect()       {}
 func (reseat) isEffect()         {}
 func (takeQueue) isEffect()      {}
-func (replyQueue) isEffect()     {}
+func (replyFlow) isEffect()      {}
+func (reorder) isEffect()        {}
+func (sendKeys) isEffect()       {}
 func (leaveQueue) isEffect()     {}
 func (reportOffer) isEffect()    {}
 func (reportJoined) isEffect()   {}

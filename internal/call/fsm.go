@@ -44,6 +44,8 @@ func (s *step) take(e Event) {
 		s.enqueueAsked(e)
 	case enqueueDone:
 		s.enqueueDone(e.Err)
+	case outwardAsked:
+		s.outwardAsked(e)
 	case offered:
 		s.offered(e.Offer)
 	case timerFired:
@@ -52,7 +54,7 @@ func (s *step) take(e Event) {
 		s.mediaDead(e)
 	case recordingDone:
 		s.recordingDone(e)
-	case attributesSet, targetSet, hookSet, recordingSet, voiceSet:
+	case attributesSet, targetSet, hookSet, recordingSet, voiceSet, dataSet, routingSet:
 		s.changed(e)
 	case qualityKnown:
 		s.qualityKnown(e)
@@ -123,8 +125,8 @@ func (s *step) begun() {
 	case PhaseCalling:
 		s.do(dial{Party: s.Customer, Target: s.Dial, Near: s.Caller},
 			startTimer{Timer: TimerRing, Gen: s.Customer, After: callRing})
-	case PhaseFlow, PhaseEnqueueing, PhaseQueued, PhaseRinging, PhaseAgentWhisper, PhaseCustomerWhisper, PhaseTalking,
-		PhaseTransferring, PhaseRemaining, PhaseEnding, PhaseEnded:
+	case PhaseOutboundWhisper, PhaseFlow, PhaseEnqueueing, PhaseQueued, PhaseRinging, PhaseAgentWhisper, PhaseCustomerWhisper, PhaseTalking,
+		PhaseTransferring, PhaseOutward, PhaseRemaining, PhaseEnding, PhaseEnded:
 	}
 }
 
@@ -181,6 +183,8 @@ func (s *step) answered(p *Party) {
 		s.agentAnswered()
 	case s.Phase == PhaseTransferring && p.ID == s.Transfer.To:
 		s.transferAnswered()
+	case s.Phase == PhaseOutward && p.ID == s.Outward.To:
+		s.outwardAnswered(p)
 	case p.Role == RoleThird || p.Role == RoleSupervisor:
 		s.do(stopTimer{Timer: TimerRing, Gen: p.ID})
 		s.tell("joined", "%s %s", p.Role, p.Address.Address)
@@ -195,6 +199,8 @@ func (s *step) ended(p *Party, e LegEvent) {
 		s.transferFailed(failure(e))
 	case s.Phase == PhaseTransferring && p.ID == s.Transfer.By:
 		s.transferorLeft(p)
+	case s.Phase == PhaseOutward && p.ID == s.Outward.To:
+		s.outwardEnded(p, e)
 	case p.ID == s.Customer:
 		s.customerEnded(e)
 	case p.ID == s.Caller && s.Phase == PhaseCalling:
@@ -275,6 +281,10 @@ func (s *step) flowDone(e flowDone) {
 		if s.Phase == PhaseCustomerWhisper {
 			s.join()
 		}
+	case FlowOutboundWhisper:
+		if s.Phase == PhaseOutboundWhisper {
+			s.talk()
+		}
 	}
 }
 
@@ -297,6 +307,10 @@ func (s *step) changed(e Event) {
 		s.ToRecord = e.On
 	case voiceSet:
 		s.Voice = e.Voice
+	case dataSet:
+		s.dataSet(e.Data)
+	case routingSet:
+		s.routingSet(e.Routing)
 	}
 }
 
@@ -339,7 +353,7 @@ func (s *step) end(reason contact.DisconnectReason, detail string) {
 		return
 	}
 	if s.Phase == PhaseEnqueueing && !s.Requeued {
-		s.do(replyQueue{Err: ErrLeft})
+		s.do(replyFlow{Err: ErrLeft})
 	}
 	if s.Phase == PhaseQueued {
 		s.Record.Queue.DequeueTimestamp = s.now

@@ -71,7 +71,9 @@ func (s *step) agentEnded(e LegEvent) {
 		s.agentLeft(e)
 	case PhaseTalking:
 		s.agentLeft(e)
-	case PhaseNew, PhaseCalling, PhaseFlow, PhaseEnqueueing, PhaseQueued, PhaseRemaining, PhaseEnding, PhaseEnded:
+	case PhaseOutboundWhisper:
+		s.end(contact.AgentDisconnect, "the caller hung up during the whisper")
+	case PhaseNew, PhaseCalling, PhaseFlow, PhaseEnqueueing, PhaseQueued, PhaseOutward, PhaseRemaining, PhaseEnding, PhaseEnded:
 	}
 }
 
@@ -126,9 +128,13 @@ func (s *step) whisperOver(gen int) {
 		s.agentLostBeforeJoin("was cut: the agent whisper lasted too long")
 		return
 	}
-	if s.Phase == PhaseCustomerWhisper {
+	switch s.Phase { //nolint:exhaustive // nobody whispers in the others
+	case PhaseCustomerWhisper:
 		s.stopFlow(ofCustomer)
 		s.join()
+	case PhaseOutboundWhisper:
+		s.stopFlow(ofCustomer)
+		s.talk()
 	}
 }
 
@@ -183,7 +189,7 @@ func (s *step) customerAlone(detail string, owed bool) {
 		s.tell("agent left", "%s: the customer waits again, at the front", detail)
 		s.Target = TargetQueue{ID: queue.ID, Name: queue.Name}
 		s.nextSegment(segment{Method: contact.QueueTransfer})
-		s.takeQueue(queue.EnqueueTimestamp)
+		s.takeQueue(queue.EnqueueTimestamp, true)
 		s.Requeued = true
 	default:
 		s.end(s.Reason, detail)

@@ -64,6 +64,10 @@ func (s *step) removeAsked(id int) error {
 	case p.ID == s.Customer || p.ID == s.AgentGen || p.ID == s.Transfer.By || p.ID == s.Transfer.To || p.Stage == partyLent:
 		return errBusy("only who was brought in can be removed")
 	}
+	if s.Phase == PhaseOutward && id == s.Outward.To {
+		s.outwardEnded(p, LegEvent{Kind: LegEnded, Cause: CauseLocal, Text: "removed"})
+		return nil
+	}
 	s.do(stopTimer{Timer: TimerRing, Gen: id})
 	s.drop(id, "removed")
 	return nil

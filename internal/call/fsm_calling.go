@@ -46,7 +46,7 @@ func (s *step) earlyMedia(p *Party) {
 			caller.Early = true
 			s.do(progress{Party: caller.ID})
 		}
-	case s.Phase == PhaseTransferring && p.ID == s.Transfer.To:
+	case s.Phase == PhaseTransferring && p.ID == s.Transfer.To, s.Phase == PhaseOutward && p.ID == s.Outward.To:
 	default:
 		return
 	}
@@ -74,13 +74,27 @@ func (s *step) calleeAnswered(p *Party) {
 		s.save()
 		return
 	}
-	s.Phase = PhaseTalking
 	caller.Stage = partyUp
 	s.do(answer{Party: caller.ID})
+	if hook := s.Hooks[FlowOutboundWhisper]; hook != "" {
+		s.Phase = PhaseOutboundWhisper
+		s.tell("CONNECTED_TO_SYSTEM", "answered")
+		s.run(ofCustomer, FlowOutboundWhisper, hook)
+		s.do(startTimer{Timer: TimerWhisper, Gen: s.AgentGen, After: maxWhisper})
+		s.save()
+		return
+	}
+	s.talk()
+}
+
+// talk: the one who called and the one who was called hear each other.
+func (s *step) talk() {
+	s.Phase = PhaseTalking
+	s.do(stopTimer{Timer: TimerWhisper, Gen: s.AgentGen})
 	if s.Record.Agent != nil {
 		s.Record.Agent.ConnectedToAgentTimestamp = s.now
 	}
-	s.tell("CONNECTED", "%s and %s", caller.Address.Address, p.Address.Address)
+	s.tell("CONNECTED", "%s and %s", s.party(s.Caller).Address.Address, s.party(s.Customer).Address.Address)
 	s.startTape()
 	s.save()
 }

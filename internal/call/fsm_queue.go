@@ -1,43 +1,52 @@
 package call
 
 import (
+	"maps"
 	"time"
 
 	"ullim/internal/contact"
 )
 
 func (s *step) enqueueAsked(e enqueueAsked) {
+	if e.Move {
+		s.moveAsked(e)
+		return
+	}
 	switch {
 	case e.Gen != s.Flow[ofCustomer] || e.Gen == 0, s.Phase != PhaseFlow && s.Phase != PhaseRemaining:
-		s.do(replyQueue{Err: errBusy("the contact is in a queue or with an agent already")})
+		s.do(replyFlow{Err: errBusy("the contact is in a queue or with an agent already")})
 	case s.Target.ID == "":
-		s.do(replyQueue{Err: errBusy("no working queue is set")})
+		s.do(replyFlow{Err: errBusy("no working queue is set")})
 	case s.Phase == PhaseRemaining:
 		s.NextID = e.NewID
 		s.nextSegment(segment{Method: contact.Disconnect, FlowID: s.Hooks[FlowDisconnect]})
-		s.takeQueue(s.now)
+		s.takeQueue(s.now, false)
 	default:
-		s.takeQueue(s.now)
+		s.takeQueue(s.now, false)
 	}
 }
 
-func (s *step) takeQueue(since time.Time) {
+// takeQueue asks for a place in line; owed: whatever the queue's capacity.
+func (s *step) takeQueue(since time.Time, owed bool) {
 	s.Phase, s.Requeued = PhaseEnqueueing, false
 	s.Record.Queue = &contact.QueueInfo{ID: s.Target.ID, Name: s.Target.Name, EnqueueTimestamp: since}
 	s.do(takeQueue{Enqueue: Enqueue{
 		InstanceID: s.Record.InstanceID, ContactID: s.Record.ID, QueueID: s.Target.ID, Channel: contact.Voice, Since: since,
+		Routing: s.Rank, Owed: owed,
 	}})
 }
 
 func (s *step) enqueueDone(err error) {
 	switch {
+	case s.Phase == PhaseEnqueueing && err != nil && s.Moving.ID != "":
+		s.moveRefused(err)
 	case s.Phase == PhaseEnqueueing && err != nil && s.Requeued:
 		s.Record.Queue = nil
 		s.end(contact.Other, "the queue does not take the contact back: "+err.Error())
 	case s.Phase == PhaseEnqueueing && err != nil:
 		s.Phase = PhaseFlow
 		s.Record.Queue = nil
-		s.do(replyQueue{Err: err})
+		s.do(replyFlow{Err: err})
 	case s.Phase == PhaseEnqueueing:
 		s.inLine()
 	case s.Phase >= PhaseEnding && err == nil: // the customer left meanwhile
@@ -49,10 +58,13 @@ func (s *step) enqueueDone(err error) {
 func (s *step) inLine() {
 	s.Phase = PhaseQueued
 	s.tell("QUEUED", "%s", s.Record.Queue.Name)
-	if !s.Requeued {
-		s.do(replyQueue{})
+	if s.backInLine() {
+		return
 	}
-	s.Requeued = false
+	if !s.Requeued {
+		s.do(replyFlow{})
+	}
+	s.Requeued, s.Moving = false, TargetQueue{}
 	s.run(ofCustomer, FlowCustomerQueue, s.Hooks[FlowCustomerQueue])
 	s.save()
 }
@@ -83,6 +95,7 @@ func (s *step) nextSegment(g segment) {
 		CallID: old.CallID, TrunkID: old.TrunkID, Channel: old.Channel, InitiationMethod: g.Method, FlowID: g.FlowID,
 		CustomerEndpoint: old.CustomerEndpoint, SystemEndpoint: old.SystemEndpoint, InitiationTimestamp: s.now,
 		ConnectedToSystemTimestamp: s.now, Attributes: copyRecord(old).Attributes, Attestation: old.Attestation,
+		Name: old.Name, Description: old.Description, CustomerID: old.CustomerID, References: old.References, Tags: maps.Clone(old.Tags),
 	}
 	if g.System != nil {
 		s.Record.SystemEndpoint = *g.System

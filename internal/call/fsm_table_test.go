@@ -77,7 +77,7 @@ func TestEveryEventInEveryState(t *testing.T) {
 			"Talking": "TALKING adopt reportDone openSegment", "": "same refuse",
 		}},
 		{"an offer", func(State) Event { return offered{Offer: offer} }, map[string]string{
-			"Queued": "RINGING dial", "Enqueueing": "RINGING replyQueue dial", "": "same reportOffer(4)",
+			"Queued": "RINGING dial", "Enqueueing": "RINGING replyFlow dial", "": "same reportOffer(4)",
 		}},
 		{"hold", func(s State) Event { return holdAsked{Party: s.Customer, On: true} }, map[string]string{
 			"Talking": "TALKING part startFlow(5) reply", "": "same reply",

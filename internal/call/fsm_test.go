@@ -94,11 +94,11 @@ func TestAnOrdinaryCallGoesThroughItsPhases(t *testing.T) {
 	}{
 		{"answered", []Event{customerLeg(answered)}, PhaseFlow, "startFlow(0) save"},
 		{"asks for the queue", toQueued()[:4], PhaseEnqueueing, "takeQueue"},
-		{"queued", toQueued(), PhaseQueued, "replyQueue startFlow(1) save"},
+		{"queued", toQueued(), PhaseQueued, "replyFlow startFlow(1) save"},
 		{"offered", append(toQueued(), offered{Offer: offer}), PhaseRinging, "dial startTimer"},
 		{
 			"offer overtakes the queue's answer", append(toQueued()[:4], offered{Offer: offer}), PhaseRinging,
-			"replyQueue startFlow(1) save dial startTimer",
+			"replyFlow startFlow(1) save dial startTimer",
 		},
 		{
 			"accepted", append(toQueued(), offered{Offer: offer}, partyLeg{Party: 3, LegEvent: answered}), PhaseAgentWhisper,
@@ -203,7 +203,7 @@ func TestAQueueThatIsFullLeavesTheFlowInCharge(t *testing.T) {
 	if s.Phase != PhaseFlow || s.Record.Queue != nil {
 		t.Errorf("phase %s, queue %v", s.Phase, s.Record.Queue)
 	}
-	if want := []Effect{replyQueue{Err: full}}; !reflect.DeepEqual(effects, want) {
+	if want := []Effect{replyFlow{Err: full}}; !reflect.DeepEqual(effects, want) {
 		t.Errorf("effects %v, want %v", effects, want)
 	}
 }

@@ -99,6 +99,9 @@ func readdress(e Event, party int) Event {
 	case keyed:
 		e.Party = party
 		return e
+	case askDigits:
+		e.party = party
+		return e
 	}
 	return e
 }
@@ -118,16 +121,26 @@ func (l *line) end(cause string) {
 	}
 }
 
-// send sends keys to the far end as it wants them.
+// send sends keys to the far end as it wants them; a comma is a pause.
 func (l *line) send(digits string) {
-	if l.profile.Digits != DigitsInfo {
-		l.media.SendDigits(digits, func() {})
+	keys, rest, more := strings.Cut(digits, ",")
+	next := func() {
+		if more {
+			time.AfterFunc(keyPause, func() { l.post(func(party int) Event { return askDigits{party, rest} }) })
+		}
+	}
+	if keys != "" && l.profile.Digits != DigitsInfo {
+		l.media.SendDigits(keys, next)
 		return
 	}
-	for _, d := range []byte(digits) {
+	for _, d := range []byte(keys) {
 		l.leg.Digit(d, infoDigit)
 	}
+	next()
 }
+
+// keyPause is what a comma among keys means.
+const keyPause = 2 * time.Second
 
 // infoDigit is how long a key is said to be pressed that goes by SIP INFO.
 const infoDigit = 160 * time.Millisecond

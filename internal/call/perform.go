@@ -18,6 +18,10 @@ func (a *actor) perform(e Effect) {
 		a.dial(e)
 	case closeMedia:
 		a.closeMedia(e.Party)
+	case sendKeys:
+		if l := a.line(e.Party); l != nil && l.media != nil && l.leg != nil {
+			l.send(e.Digits)
+		}
 	case part:
 		a.leave(e.wiring)
 	case join:
@@ -34,7 +38,7 @@ func (a *actor) perform(e Effect) {
 		}
 	case startTimer, stopTimer:
 		a.setTimer(e)
-	case takeQueue, replyQueue, leaveQueue, reportOffer, reportJoined, reportDone:
+	case takeQueue, replyFlow, leaveQueue, reorder, reportOffer, reportJoined, reportDone:
 		a.performQueue(e)
 	case resolve, lend, adopt, refuse, reclaim, reply:
 		a.performOutside(e)
@@ -106,13 +110,15 @@ func (a *actor) performQueue(e Effect) {
 				q.Leave(e.Enqueue.ContactID)
 			}
 		}()
-	case replyQueue:
-		if a.queueReply != nil {
-			a.queueReply <- e.Err
-			a.queueReply = nil
+	case replyFlow:
+		if a.flowReply != nil {
+			a.flowReply <- e.Err
+			a.flowReply = nil
 		}
 	case leaveQueue:
 		q.Leave(e.ContactID)
+	case reorder:
+		q.Reorder(e.ContactID, e.Routing)
 	case reportOffer:
 		q.OfferResult(e.OfferID, e.Result)
 	case reportJoined:

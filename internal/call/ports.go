@@ -296,6 +296,7 @@ const (
 	FlowDisconnect // CustomerRemaining: the agent has left, the customer is still there
 	FlowCustomerHold
 	FlowAgentHold
+	FlowOutboundWhisper // the customer whom an agent has called hears it before they talk
 )
 
 // FlowRun asks for a flow to be run. FlowID is empty for the instance's default flow of that kind.
@@ -321,6 +322,7 @@ const (
 	FlowQueued                          // TransferContactToQueue was accepted
 	FlowFailed                          // no such flow, or an action without a way out failed
 	FlowLeft                            // the participant left, or ctx ended
+	FlowTransferred                     // the customer has been joined with somebody outside
 )
 
 // Queues is the call's side of the ACD (an adapter on acd implements it). Only Enqueue can fail; the rest posts.
@@ -329,12 +331,20 @@ type Queues interface {
 	Enqueue(ctx context.Context, e Enqueue) error
 	// Leave takes the contact out, whatever it is doing there. Safe for a contact that is not there.
 	Leave(contactID string)
+	// Reorder changes the order in which a waiting contact is served. Safe for a contact that is not there.
+	Reorder(contactID string, r Routing)
 	// OfferResult tells how an offer came out.
 	OfferResult(offerID string, r OfferResult)
 	// Joined tells that customer and agent talk; AgentDone that the agent's part is over, so that after-contact work
 	// starts.
 	Joined(offerID string)
 	AgentDone(offerID string)
+}
+
+// Routing is the order in which a contact is served, beside its age (A2.1).
+type Routing struct {
+	Priority      int64         // 1 is best; 0: the default, 5
+	AgeAdjustment time.Duration // counts as age, never in reports
 }
 
 // Enqueue is a contact that wants an agent. Since is when it entered the queue, normally now.
@@ -344,6 +354,8 @@ type Enqueue struct {
 	QueueID    string
 	Channel    contact.Channel
 	Since      time.Time
+	Routing    Routing
+	Owed       bool // it was in line before: the queue's capacity does not count
 }
 
 // Offer is an agent reserved for a waiting contact: ring this agent for RingTime.
@@ -398,11 +410,12 @@ type Person struct {
 
 // Callee is whom somebody reaches by what was dialled: a user of the same instance, or a number outside.
 type Callee struct {
-	Person     *Person
-	Number     string // E.164, or as dialled if it is short
-	FromNumber string // what a number outside is shown
-	FromName   string
-	Emergency  bool
+	Person      *Person
+	Number      string // E.164, or as dialled if it is short
+	FromNumber  string // what a number outside is shown
+	FromName    string
+	Emergency   bool
+	WhisperFlow string // that one who is called outside hears before the talk; empty: none
 }
 
 // People knows the users of all instances and whom they may call.

@@ -13,6 +13,7 @@ type Phase int
 const (
 	PhaseNew Phase = iota
 	PhaseCalling
+	PhaseOutboundWhisper
 	PhaseFlow
 	PhaseEnqueueing
 	PhaseQueued
@@ -21,6 +22,7 @@ const (
 	PhaseCustomerWhisper
 	PhaseTalking
 	PhaseTransferring
+	PhaseOutward
 	PhaseRemaining
 	PhaseEnding
 	PhaseEnded
@@ -29,8 +31,8 @@ const (
 // String is the phase as shown in the API and in logs.
 func (p Phase) String() string {
 	return [...]string{
-		"NEW", "CALLING", "FLOW", "ENQUEUEING", "QUEUED", "RINGING", "AGENT_WHISPER", "CUSTOMER_WHISPER", "TALKING",
-		"TRANSFERRING", "REMAINING", "ENDING", "ENDED",
+		"NEW", "CALLING", "OUTBOUND_WHISPER", "FLOW", "ENQUEUEING", "QUEUED", "RINGING", "AGENT_WHISPER", "CUSTOMER_WHISPER", "TALKING",
+		"TRANSFERRING", "THIRD_PARTY", "REMAINING", "ENDING", "ENDED",
 	}[p]
 }
 
@@ -49,13 +51,16 @@ type Voice struct {
 
 // State is all that Step knows of a call. It is a value: Step copies what it changes.
 type State struct {
-	Phase  Phase
-	Alias  string // of the instance, for the keys of recordings
-	Record contact.Record
-	Target TargetQueue
-	Hooks  map[FlowKind]string
-	Voice  Voice
-	NextID string // the id for the next segment, if one is needed
+	Phase    Phase
+	Alias    string // of the instance, for the keys of recordings
+	Record   contact.Record
+	Target   TargetQueue
+	Hooks    map[FlowKind]string
+	Voice    Voice
+	Rank     Routing
+	Callback string // the number to call back, if it is not the customer's
+	Logging  *bool  // of flows, as one of them chose
+	NextID   string // the id for the next segment, if one is needed
 
 	Gen      int    // last generation given out
 	Flow     [2]int // generation of the flow that runs for the customer and for the agent; 0: none
@@ -67,6 +72,7 @@ type State struct {
 	Caller   int      // PhaseCalling: the party who waits for the other end; 0: the engine itself calls
 	Dial     Target   // PhaseCalling: whom it calls
 	Transfer Transfer // PhaseTransferring
+	Outward  Outward  // PhaseOutward, and until the queue has the contact back after it
 	HoldFlow [2]bool  // a flow runs, or has run, for one who waits on hold
 	Wired    wiring   // what is in force
 
@@ -77,6 +83,8 @@ type State struct {
 	Writing  []string                 // keys of recordings that run or are being completed
 	Settling []contact.Record         // segments that are over and wait for a recording or a quality
 	Requeued bool                     // Enqueueing without a flow that asked
+	Moving   TargetQueue              // Enqueueing from one queue to another: the one before
+	WasSince time.Time                // when it entered that one
 	Reason   contact.DisconnectReason // decided before the end: the agent left first
 	Closing  bool                     // the final record is on its way to the store
 }
@@ -142,10 +150,12 @@ type (
 		Kind    FlowKind
 		Outcome FlowOutcome
 	}
-	// enqueueAsked: the flow asks for the target queue. NewID is the id of the new segment, if one is needed.
+	// enqueueAsked: the flow asks for the target queue. NewID is the id of the new segment, if one is needed. Move: the
+	// contact waits in another queue.
 	enqueueAsked struct {
 		Gen   int
 		NewID string
+		Move  bool
 	}
 	// enqueueDone: the ACD has answered.
 	enqueueDone struct{ Err error }
@@ -202,6 +212,14 @@ type (
 		Quality contact.Quality
 		Err     error
 	}
+	// outwardAsked: a flow wants the customer joined with somebody outside.
+	outwardAsked struct {
+		Gen     int
+		Outcall Outcall
+	}
+	// dataSet: a flow changes what the record says of the contact; routingSet: the order in which it is served.
+	dataSet    struct{ Data Data }
+	routingSet struct{ Routing Routing }
 	// takeOver: somebody is to take the place of a party. From is the contact that they come from; nil: they come by a
 	// call of their own, to pick this one up.
 	takeOver struct {
@@ -250,6 +268,9 @@ func (stopAsked) isEvent()     {}
 func (qualityKnown) isEvent()  {}
 func (resolved) isEvent()      {}
 func (moved) isEvent()         {}
+func (outwardAsked) isEvent()  {}
+func (dataSet) isEvent()       {}
+func (routingSet) isEvent()    {}
 func (takeOver) isEvent()      {}
 func (inviteAsked) isEvent()   {}
 func (holdAsked) isEvent()     {}

@@ -61,6 +61,12 @@ func wired(s *State) wiring {
 		return s.wiredTalking()
 	case PhaseTransferring:
 		return s.wiredTransferring()
+	case PhaseOutward:
+		return s.wiredOutward()
+	case PhaseOutboundWhisper: // to whoever called it has not been answered yet
+		if p := s.party(s.Caller); p != nil && p.present() {
+			return wiring{Sounds: []playing{{p.ID, SoundRing}}}
+		}
 	case PhaseEnqueueing, PhaseQueued, PhaseRinging, PhaseAgentWhisper, PhaseCustomerWhisper:
 		if p := s.party(s.Customer); p != nil && p.Stage == partyUp && s.Flow[ofCustomer] == 0 {
 			return wiring{Sounds: []playing{{s.Customer, SoundHold}}} // the flow is over, the wait is not

@@ -14,7 +14,7 @@ import (
 
 // A world that answers every effect at random, in any order, must always see the call end with everything released.
 func TestWhateverHappensTheCallEndsOnceAndNothingStaysReserved(t *testing.T) {
-	starts := []func() State{newState, outgoingState, flowCallState}
+	starts := []func() State{newState, outgoingState, flowCallState, whisperState}
 	reached := map[string]int{}
 	for seed := range uint64(9000) {
 		rng := rand.New(rand.NewPCG(seed, 1))
@@ -41,7 +41,7 @@ func TestWhateverHappensTheCallEndsOnceAndNothingStaysReserved(t *testing.T) {
 	}
 	for _, k := range []string{
 		"transferred", "transfer failed", "lent", "adopted", "conference", "recorded twice", "flow transfer", "notified",
-		"supervisor", "requeued",
+		"supervisor", "requeued", "third party", "third party left", "third party failed", "moved", "move refused", "outbound whisper",
 	} {
 		if reached[k] < 5 {
 			t.Errorf("the worlds came to %q only %d times: they prove nothing about it", k, reached[k])
@@ -55,6 +55,13 @@ func outgoingState() State {
 		ID: firstParty, Role: RoleAgent, Media: true, Person: Person{ID: "u1", Username: "kim"},
 	})
 	s.Caller, s.AgentGen, s.NextID, s.Alias, s.Record.ID = firstParty, firstParty, "n0", "acme", "c1"
+	return s
+}
+
+// whisperState is a call from a device whose callee hears a flow before the talk.
+func whisperState() State {
+	s := outgoingState()
+	s.Hooks = map[FlowKind]string{FlowOutboundWhisper: "w"}
 	return s
 }
 
@@ -80,6 +87,7 @@ type testWorld struct {
 	closes  map[string]int
 	opened  map[string]bool
 	reached map[string]int
+	asks    int // of flows, not answered yet
 }
 
 func newTestWorld(t *testing.T, seed uint64, rng *rand.Rand, s State) *testWorld {
@@ -116,6 +124,7 @@ func (w *testWorld) step(e Event) {
 	before := w.s.Phase
 	var effects []Effect
 	w.s, effects = Step(w.s, e, time.Now())
+	w.replies(e, effects)
 	for _, eff := range effects {
 		w.answer(eff)
 	}
@@ -140,9 +149,9 @@ func (w *testWorld) audio(before Phase, e Event) {
 				sources++
 			}
 		}
-		if sources > 0 && w.s.hasFlow(p.ID) {
+		if flows := w.s.hasFlow(p.ID) && w.s.Phase != PhaseOutward; sources > 0 && flows {
 			sources++
-		} else if w.s.hasFlow(p.ID) {
+		} else if flows {
 			sources = 1
 		}
 		if sources > 1 {
@@ -152,6 +161,28 @@ func (w *testWorld) audio(before Phase, e Event) {
 		if p.ID == w.s.Customer && p.talks() && !p.Held && waits && sources == 0 && !w.s.parked(p.ID) {
 			w.t.Errorf("seed %d: the customer hears nothing in %s, which was %s before %T", w.seed, w.s.Phase, before, e)
 		}
+	}
+}
+
+// replies proves that a flow that asks is answered once at most.
+func (w *testWorld) replies(e Event, effects []Effect) {
+	switch e.(type) {
+	case enqueueAsked, outwardAsked:
+		w.asks++
+	}
+	started := false
+	for _, eff := range effects {
+		switch eff := eff.(type) {
+		case replyFlow:
+			if w.asks--; w.asks < 0 {
+				w.t.Errorf("seed %d: a flow is answered that has not asked, after %T", w.seed, e)
+			}
+		case startFlow:
+			started = started || eff.For == ofCustomer
+		}
+	}
+	if started { // whoever asked is not there any more
+		w.asks = 0
 	}
 }
 
@@ -168,7 +199,7 @@ func (w *testWorld) leg(id int, e LegEvent) { w.post(partyLeg{Party: id, LegEven
 
 // surprise is something that happens from outside.
 func (w *testWorld) surprise() {
-	switch w.rng.IntN(30) {
+	switch w.rng.IntN(34) {
 	case 0:
 		w.nextID++
 		w.post(targetSet{Target: TargetQueue{ID: "q", Name: "q"}},
@@ -238,6 +269,14 @@ func (w *testWorld) surprise() {
 		w.leg(w.s.Customer, LegEvent{Kind: LegProgress, Code: 180})
 	case 26:
 		w.leg(w.anybody(), LegEvent{Kind: LegEnded, Cause: CauseTransport})
+	case 28, 29:
+		w.post(outwardAsked{Gen: w.s.Flow[ofCustomer], Outcall: Outcall{Number: "+8225550000", Digits: "1,2", Resume: w.rng.IntN(2) == 0}})
+	case 30:
+		w.leg(w.s.Outward.To, []LegEvent{answered, answered, bye, {Kind: LegEnded, Cause: CauseTimeout}, {Kind: LegProgress, Code: 180}}[w.rng.IntN(5)])
+	case 31, 32, 33:
+		w.nextID++
+		w.post(targetSet{Target: TargetQueue{ID: "q2", Name: "q2"}},
+			enqueueAsked{Gen: w.s.Flow[ofCustomer], NewID: fmt.Sprint("n", w.nextID), Move: true})
 	case 27:
 		w.leg(w.s.Customer, LegEvent{Kind: LegProgress, Code: 183, SDP: []byte("v=0")})
 	}
@@ -332,6 +371,10 @@ func (w *testWorld) queue(e Effect) {
 		if w.queued {
 			w.t.Errorf("seed %d: queued twice", w.seed)
 		}
+		if !e.Enqueue.Owed && w.rng.IntN(4) == 0 {
+			w.post(enqueueDone{Err: errs.New(errs.Limit, "full")})
+			return
+		}
 		w.queued = true
 		w.post(enqueueDone{})
 	case leaveQueue:
@@ -360,6 +403,10 @@ func (w *testWorld) count(e Effect) {
 		w.reached[e.Kind]++
 		if e.Kind == "transferred" && w.s.Phase == PhaseFlow {
 			w.reached["flow transfer"]++
+		}
+	case startFlow:
+		if e.Kind == FlowOutboundWhisper {
+			w.reached["outbound whisper"]++
 		}
 	case lend:
 		w.reached["lent"]++

@@ -183,6 +183,18 @@ type Record struct {
 	CustomerQuality         *Quality          `json:"customerQuality,omitempty"`
 	AgentQuality            *Quality          `json:"agentQuality,omitempty"`
 	Attestation             *Attestation      `json:"attestation,omitempty"`
+
+	Name        string               `json:"name,omitempty"`
+	Description string               `json:"description,omitempty"`
+	CustomerID  string               `json:"customerId,omitempty"`
+	References  map[string]Reference `json:"references,omitempty"`
+	Tags        map[string]string    `json:"tags,omitempty"` // 6 at most
+}
+
+// Reference is a link or a fact that travels with a contact. Type is URL, NUMBER, STRING, DATE, EMAIL or ATTACHMENT.
+type Reference struct {
+	Type  string `json:"type"`
+	Value string `json:"value"`
 }
 
 // Abandoned reports whether the customer left while waiting: queued, never joined to an agent.

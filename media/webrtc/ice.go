@@ -38,9 +38,10 @@ type Agent struct {
 	ours    []Credentials // the newest first; one older is still answered while a restart is on its way
 	theirs  string        // their ufrag; empty: not known yet
 	pairs   [maxPairs]netip.AddrPort
-	next    int // in pairs: the one that is replaced next
-	far     netip.AddrPort
-	checked time.Time // the last valid check from far
+	next    int            // in pairs: the one that is replaced next
+	far     netip.AddrPort // nominated
+	last    netip.AddrPort // of the pairs: whose check came last
+	checked time.Time      // the last valid check from where we send
 	known   bucket
 	unknown bucket
 	refused uint64
@@ -66,7 +67,17 @@ func (a *Agent) Restart(ours Credentials, theirUfrag string) {
 // Far is where the far end proved to be: the address whose check was nominated last. Invalid: none was.
 func (a *Agent) Far() netip.AddrPort { return a.far }
 
-// Valid reports whether a valid check came from an address.
+// Reach is where to send: where the far end was nominated, until then to where its last valid check came from (RFC 8445
+// §12.1: any valid pair may be used). Invalid: there was no check.
+func (a *Agent) Reach() netip.AddrPort {
+	if a.far.IsValid() {
+		return a.far
+	}
+	return a.last
+}
+
+// Valid reports whether a valid check came from an address. The far end may send from there, too (RFC 8445 §12.1): Chromium
+// goes over to another pair first and nominates it with its next check, which may be seconds later.
 func (a *Agent) Valid(from netip.AddrPort) bool {
 	for _, p := range a.pairs {
 		if p == from && p.IsValid() {
@@ -76,9 +87,9 @@ func (a *Agent) Valid(from netip.AddrPort) bool {
 	return false
 }
 
-// Consents reports whether the far end has shown lately that it wants our packets. It has as long as nobody is nominated.
+// Consents reports whether the far end has shown lately that it wants our packets. It has as long as there was no check.
 func (a *Agent) Consents(now time.Time) bool {
-	return !a.far.IsValid() || now.Sub(a.checked) < Consent
+	return !a.last.IsValid() || now.Sub(a.checked) < Consent
 }
 
 // Refused counts the checks that were no checks of theirs, or too many.
@@ -116,10 +127,11 @@ func (a *Agent) Check(packet []byte, from netip.AddrPort, now time.Time) (answer
 		return build(m, stun.BindingError, stun.CodeRoleConflict, integrity, stun.Fingerprint)
 	}
 	a.valid(from)
+	a.last = from
 	if m.Contains(stun.AttrUseCandidate) { // RFC 8445 §7.3.1.5, §7.3.2
 		a.far = from
 	}
-	if from == a.far {
+	if from == a.Reach() {
 		a.checked = now
 	}
 	mapped := &stun.XORMappedAddress{IP: from.Addr().AsSlice(), Port: int(from.Port())}

@@ -71,15 +71,15 @@ func TestAnAuthenticatedCheckIsAnsweredAndOnlyANominationMovesTheFarEnd(t *testi
 			t.Error("the answer is to another request")
 		}
 	}
-	if a.Far().IsValid() || !a.Valid(here) || !a.Valid(there) {
-		t.Fatalf("far %v before any nomination", a.Far())
+	if a.Far().IsValid() || !a.Valid(here) || !a.Valid(there) || a.Reach() != there {
+		t.Fatalf("far %v, sent to %v before any nomination", a.Far(), a.Reach())
 	}
 	a.Check(usual(t, attribute(stun.AttrUseCandidate)), here, begin)
 	if a.Far() != here {
 		t.Errorf("far %v", a.Far())
 	}
 	a.Check(usual(t), there, begin)
-	if a.Far() != here {
+	if a.Far() != here || a.Reach() != here {
 		t.Errorf("a check without nomination moved the far end to %v", a.Far())
 	}
 	a.Check(usual(t, attribute(stun.AttrUseCandidate)), there, begin)

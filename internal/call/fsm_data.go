@@ -1,0 +1,69 @@
+package call
+
+import (
+	"maps"
+
+	"ullim/internal/contact"
+)
+
+// MaxTags is how many tags a contact may have (A1.6).
+const MaxTags = 6
+
+// Data is what a flow changes of what is known about a contact; nil and empty stay.
+type Data struct {
+	Name, Description, CustomerID, Language *string
+	References                              map[string]contact.Reference
+	Tag                                     map[string]string
+	Untag                                   []string
+	CallbackNumber                          string // E.164
+	Logging                                 *bool  // of flows: a later segment has it too
+}
+
+// dataSet notes what is new.
+func (s *step) dataSet(d Data) {
+	r := &s.Record
+	for to, v := range map[*string]*string{
+		&r.Name: d.Name, &r.Description: d.Description, &r.CustomerID: d.CustomerID, &s.Voice.Language: d.Language,
+	} {
+		if v != nil {
+			*to = *v
+		}
+	}
+	if len(d.References) > 0 {
+		r.References = merged(r.References, d.References)
+	}
+	if len(d.Tag) > 0 || len(d.Untag) > 0 {
+		r.Tags = merged(r.Tags, d.Tag)
+		for _, k := range d.Untag {
+			delete(r.Tags, k)
+		}
+	}
+	if d.CallbackNumber != "" {
+		s.Callback = d.CallbackNumber
+	}
+	if d.Logging != nil {
+		s.Logging = d.Logging
+	}
+	s.save()
+}
+
+// merged gives a new map with all of both.
+func merged[V any](old, more map[string]V) map[string]V {
+	out := make(map[string]V, len(old)+len(more))
+	maps.Copy(out, old)
+	maps.Copy(out, more)
+	return out
+}
+
+// routingSet changes the order in which the contact is served, also when it waits already.
+func (s *step) routingSet(r Routing) {
+	if r.Priority != 0 {
+		s.Rank.Priority = r.Priority
+	}
+	if r.AgeAdjustment != 0 {
+		s.Rank.AgeAdjustment = r.AgeAdjustment
+	}
+	if s.Phase == PhaseQueued || s.Phase == PhaseRinging {
+		s.do(reorder{ContactID: s.Record.ID, Routing: s.Rank})
+	}
+}
