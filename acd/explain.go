@@ -127,7 +127,7 @@ func (a *Candidate) busy(now time.Time) Reason {
 		}
 	}
 	switch {
-	case !a.Reachable:
+	case !a.Reachable && !a.Profile.silent():
 		return WhyUnreachable
 	case a.Settling:
 		return WhyAgentSettling
@@ -140,6 +140,9 @@ func (a *Candidate) busy(now time.Time) Reason {
 // full is why a has no room for one more contact of a channel. A new contact is allowed only if every contact in hand
 // allows it and the slot of its channel is free (A2.3, cross-channel).
 func (a *Candidate) full(c contact.Channel) Reason {
+	if c == contact.Voice && !a.Reachable {
+		return WhyUnreachable
+	}
 	held := 0
 	for i := range a.Slots {
 		if a.Slots[i].Channel == c {

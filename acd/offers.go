@@ -6,6 +6,8 @@ import (
 	"time"
 
 	"github.com/google/uuid"
+
+	"ullim/internal/contact"
 )
 
 // pick offers waiting contacts to agents, as Pick decides.
@@ -20,7 +22,7 @@ func (a *actor) pick(now time.Time) {
 		for _, m := range Pick(waiting, agents, now) {
 			g := a.agents[m.UserID]
 			// The hint that a phone is gone may be late.
-			if a.lookAtDevice(g, now); !g.reachable {
+			if a.lookAtDevice(g, now); !g.reachable && a.waiters[m.ContactID].Channel == contact.Voice {
 				again = true
 				continue
 			}
@@ -310,7 +312,7 @@ func (a *actor) ring(g *agent, s Slot, now time.Time) {
 	g.view.Slots = append([]Slot(nil), g.view.Slots...) // snapshots share the old one
 	g.view.Slots[i].Rung = true
 	o := Offer{
-		ID: s.OfferID, ContactID: s.ContactID, QueueID: s.QueueID, Agent: g.Agent, RingTime: a.setup.ringTime(s.QueueID),
+		ID: s.OfferID, ContactID: s.ContactID, QueueID: s.QueueID, Channel: s.Channel, Agent: g.Agent, RingTime: a.setup.ringTime(s.QueueID),
 		ACWTimeout: s.ACWTimeout, AutoAccept: g.AutoAccept,
 	}
 	if q := a.setup.Queues[s.QueueID]; q != nil {

@@ -16,6 +16,7 @@ import (
 	"github.com/google/uuid"
 
 	"ullim/internal/call"
+	"ullim/internal/chat"
 	"ullim/internal/contact"
 	"ullim/internal/events"
 	"ullim/internal/identity"
@@ -60,6 +61,7 @@ type Options struct {
 	RTPLast      uint16
 	Dead         media.DeadPolicy
 
+	Chat        ChatOptions
 	Trace       TraceOptions
 	Synthesizer prompts.Synthesizer // default: espeak-ng
 	Log         *slog.Logger
@@ -78,6 +80,7 @@ type App struct {
 	events   *events.Recorder
 	centers  *centers
 	calls    *call.Manager
+	chats    *chat.Manager
 	plane    *media.Plane
 	sip      *sip.Endpoint
 	limits   *sip.Limits
@@ -134,6 +137,7 @@ func (a *App) wire(ctx context.Context) error {
 		{"recovery", a.recover},
 		{"traces", a.openTrace},
 		{"calls", a.openCalls},
+		{"chats", a.openChats},
 		{"signalling", a.openSIP},
 		{"jobs", a.openJobs},
 	} {
@@ -329,7 +333,9 @@ func (a *App) openJobs(context.Context) error {
 	a.life.onStop("spool", root.Close)
 	a.uploads = &uploader{db: a.db, blobs: a.blobs, spool: root, log: a.log}
 	a.jobs = jobs.New(jobs.Options{
-		Store: a.db, Log: a.log, Workers: 4, Handlers: map[string]jobs.Handler{storage.JobUpload: a.uploads.handle},
+		Store: a.db, Log: a.log, Workers: 4, Handlers: map[string]jobs.Handler{
+			storage.JobUpload: a.uploads.handle, storage.JobTranscript: a.writeTranscript,
+		},
 	})
 	a.life.onStopDo("jobs", a.jobs.Stop)
 	return errors.Join(a.observe(), a.observeGuard(), a.metrics.ObserveTrunks(a.trunkReadings))
@@ -346,6 +352,7 @@ func (a *App) Start() {
 		a.sip.SyncTrunks()
 	}
 	a.centers.sync(a.dir.instances())
+	a.chats.Resume()
 	a.watchCertificates()
 	a.jobs.Start()
 	a.sip.Start()

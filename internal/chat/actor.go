@@ -39,6 +39,9 @@ type actor struct {
 	subs     []*Subscription // oldest first
 	stopFlow context.CancelFunc
 	work     sync.WaitGroup // flows
+
+	sharedOnce sync.Once
+	shared     any // what flows of the contact share, for their adapter
 }
 
 // message is something for the actor: an event, or a look at what it has.
@@ -224,6 +227,8 @@ func (a *actor) perform(ctx context.Context, actions []Action) error {
 			failed = a.enqueue(ctx)
 		case DoLeave:
 			a.m.o.Queues.Leave(d.ContactID)
+		case DoReorder:
+			a.m.o.Queues.Reorder(d.ContactID, a.state.Priority, a.state.AgeAdjustment)
 		case DoResult:
 			a.m.o.Queues.OfferResult(a.state.InstanceID, d.OfferID, d.Result)
 		case DoJoined:
@@ -245,7 +250,7 @@ func (a *actor) enqueue(ctx context.Context) error {
 	defer cancel()
 	e := Enqueue{
 		InstanceID: s.InstanceID, ContactID: s.Record.ID, QueueID: s.Target.ID, Channel: s.Channel, Priority: s.Priority,
-		AgeAdjustment: s.AgeAdjustment, Method: s.Record.InitiationMethod,
+		AgeAdjustment: s.AgeAdjustment, Method: s.Record.InitiationMethod, Owed: !s.Run.On,
 	}
 	if s.Record.Queue != nil {
 		e.Since = s.Record.Queue.EnqueueTimestamp

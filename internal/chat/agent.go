@@ -42,7 +42,7 @@ type AgentContact struct {
 	Name, Description           string
 	CustomerName                string
 	Attributes                  map[string]string
-	References                  map[string]Reference
+	References                  map[string]contact.Reference
 	ParticipantID               string
 }
 
@@ -59,8 +59,8 @@ func (m *Manager) AgentContacts(instanceID, userID string) []AgentContact {
 	out := []AgentContact{}
 	for _, s := range all {
 		c := AgentContact{
-			ContactID: s.Record.ID, InitialContactID: s.ID, Channel: s.Channel, Offered: s.Phase == Offered, Until: s.OfferUntil, Name: s.Name,
-			Description: s.Description, Attributes: s.Record.Attributes, References: s.References, QueueID: s.Target.ID,
+			ContactID: s.Record.ID, InitialContactID: s.ID, Channel: s.Channel, Offered: s.Phase == Offered, Until: s.OfferUntil, Name: s.Record.Name,
+			Description: s.Record.Description, Attributes: s.Record.Attributes, References: s.Record.References, QueueID: s.Target.ID,
 		}
 		if s.Phase == Talking {
 			c.Until = time.Time{}

@@ -5,6 +5,7 @@ import (
 	"sync"
 	"time"
 
+	"ullim/internal/contact"
 	"ullim/internal/errs"
 )
 
@@ -21,6 +22,12 @@ func (c *Control) Kind() FlowKind { return c.kind }
 
 // Snapshot is the contact as it is now. It is shared: do not change it.
 func (c *Control) Snapshot() *State { return c.a.snap.Load() }
+
+// Shared is a value that all flows of the contact share, made by the first that asks. It ends with the process.
+func (c *Control) Shared(fresh func() any) any {
+	c.a.sharedOnce.Do(func() { c.a.shared = fresh() })
+	return c.a.shared
+}
 
 // Say writes a message, which is stored when Say returns.
 func (c *Control) Say(ctx context.Context, text, contentType string) error {
@@ -80,6 +87,53 @@ func (c *Control) Update(ctx context.Context, change func(*State) error) error {
 func (c *Control) Queue(ctx context.Context, q Queue) error {
 	_, err := c.a.ask(ctx, Event{Kind: EvQueue, Gen: c.gen, Queue: q})
 	return err
+}
+
+// Requeue moves a contact that waits in a queue to another one, as a new segment. On an error it stays where it is.
+func (c *Control) Requeue(ctx context.Context, q Queue) error {
+	return c.a.look(ctx, func(a *actor) error {
+		s := a.state
+		switch {
+		case !s.Run.On || s.Run.Gen != c.gen:
+			return errStale()
+		case s.Phase != Queued:
+			return errs.New(errs.InvalidRequest, "the contact is in no queue, or is being offered to an agent")
+		}
+		e := Event{Kind: EvRequeue, Gen: c.gen, Queue: q, ContactID: a.m.o.NewID()}
+		a.m.lead(e.ContactID, a) // an offer may be faster than we are: it waits until this is done
+		limited, cancel := context.WithTimeout(ctx, enqueueTime)
+		defer cancel()
+		err := a.m.o.Queues.Enqueue(limited, Enqueue{
+			InstanceID: s.InstanceID, ContactID: e.ContactID, QueueID: q.ID, Channel: s.Channel, Priority: s.Priority,
+			AgeAdjustment: s.AgeAdjustment, Method: contact.QueueTransfer, Since: time.Now(),
+		})
+		if err != nil {
+			return err
+		}
+		if _, err, _ = a.happen(a.m.ctx, e); err != nil {
+			a.m.o.Queues.Leave(e.ContactID)
+		}
+		return err
+	})
+}
+
+// Forget drops what the customer has written and no flow has read.
+func (c *Control) Forget() { c.a.typed.clear() }
+
+// Associate lets the chat go on from an earlier one.
+func (c *Control) Associate(ctx context.Context, source string, entire bool) error {
+	s := c.Snapshot()
+	past := &State{}
+	if err := c.a.m.goOn(ctx, past, StartChat{InstanceID: s.InstanceID, Source: source, Entire: entire}); err != nil {
+		return err
+	}
+	return c.Update(ctx, func(s *State) error {
+		if len(s.Sources) > 0 {
+			return errs.New(errs.InvalidRequest, "the chat goes on from an earlier one already")
+		}
+		s.Sources, s.SourceSegment, s.ContinuedFrom = past.Sources, past.SourceSegment, past.ContinuedFrom
+		return nil
+	})
 }
 
 // Gone reports whether an error means that the flow has nobody to talk to any more.

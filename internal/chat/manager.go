@@ -151,8 +151,10 @@ func (m *Manager) gone(a *actor) {
 }
 
 // moved notes the present segment of a chat. Earlier segments still lead to it: their offers come late.
-func (m *Manager) moved(a *actor) {
-	id := a.snap.Load().Record.ID
+func (m *Manager) moved(a *actor) { m.lead(a.snap.Load().Record.ID, a) }
+
+// lead has offers for a contact find an actor.
+func (m *Manager) lead(id string, a *actor) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	m.segments[id] = a
@@ -219,7 +221,7 @@ func (m *Manager) StartChat(ctx context.Context, r StartChat) (Started, error) {
 		return Started{}, err
 	}
 	s.Phase, s.ConnectBy, s.Expires = Waiting, now.Add(connectTime), now.Add(cmp.Or(r.Duration, DefaultDuration))
-	s.Record.Attributes, s.CustomerID, s.Related = maps.Clone(r.Attributes), r.CustomerID, r.Related
+	s.Record.Attributes, s.Record.CustomerID, s.Related = maps.Clone(r.Attributes), r.CustomerID, r.Related
 	p := Participant{ID: m.o.NewID(), Role: Customer, DisplayName: r.DisplayName}
 	s.Participants = []Participant{p}
 	b := &machine{s: s, e: Event{At: now}, id: m.o.NewID}

@@ -152,6 +152,7 @@ type Enqueue struct {
 	Priority                       int64
 	AgeAdjustment                  time.Duration
 	Method                         contact.InitiationMethod
+	Owed                           bool // it was in line before
 }
 
 // Queues is the chat's side of the ACD. Only Enqueue can fail; the rest posts.
@@ -159,6 +160,8 @@ type Queues interface {
 	// Enqueue puts the contact in line. errs.Limit: queue at capacity. errs.NotFound: no such queue, or disabled.
 	Enqueue(ctx context.Context, e Enqueue) error
 	Leave(contactID string)
+	// Reorder changes the order in which a waiting contact is served.
+	Reorder(contactID string, priority int64, age time.Duration)
 	OfferResult(instanceID, offerID string, r OfferResult)
 	Joined(instanceID, offerID string)
 	AgentDone(instanceID, offerID string)

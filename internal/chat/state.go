@@ -1,7 +1,6 @@
 package chat
 
 import (
-	"encoding/json"
 	"maps"
 	"slices"
 	"time"
@@ -82,18 +81,6 @@ type Attachment struct {
 	Completed     bool   `json:"completed,omitempty"`
 }
 
-// Reference is a link on a contact.
-type Reference struct {
-	Type  string `json:"Type"`
-	Value string `json:"Value"`
-}
-
-// RoutingStep is one step of routing criteria, kept for the ACD.
-type RoutingStep struct {
-	Expression json.RawMessage `json:"expression"`
-	Expiry     time.Duration   `json:"expiry"`
-}
-
 // sent remembers a message by its client token, so that one sent again is not said twice.
 type sent struct {
 	ParticipantID string `json:"p"`
@@ -151,16 +138,10 @@ type State struct {
 	ContinuedFrom string   `json:"continuedFrom,omitempty"`
 	Related       string   `json:"related,omitempty"`
 
-	Name          string               `json:"name,omitempty"`
-	Description   string               `json:"description,omitempty"`
-	CustomerID    string               `json:"customerId,omitempty"`
-	Language      string               `json:"language,omitempty"`
-	References    map[string]Reference `json:"references,omitempty"`
-	Tags          map[string]string    `json:"tags,omitempty"`
-	Priority      int64                `json:"priority,omitempty"`
-	AgeAdjustment time.Duration        `json:"ageAdjustment,omitempty"`
-	Criteria      []RoutingStep        `json:"criteria,omitempty"`
-	Logging       *bool                `json:"logging,omitempty"`
+	Language      string        `json:"language,omitempty"`
+	Priority      int64         `json:"priority,omitempty"`
+	AgeAdjustment time.Duration `json:"ageAdjustment,omitempty"`
+	Logging       *bool         `json:"logging,omitempty"`
 }
 
 // clone gives a State that can be changed without changing s.
@@ -170,7 +151,6 @@ func (s *State) clone() *State {
 	c.Participants = slices.Clone(s.Participants)
 	c.Hooks, c.Activity, c.Idle = maps.Clone(s.Hooks), maps.Clone(s.Activity), maps.Clone(s.Idle)
 	c.Timers, c.Attachments, c.Sent = slices.Clone(s.Timers), slices.Clone(s.Attachments), slices.Clone(s.Sent)
-	c.References, c.Tags = maps.Clone(s.References), maps.Clone(s.Tags)
 	return &c
 }
 
@@ -185,6 +165,7 @@ func cloneRecord(r contact.Record) contact.Record {
 	}
 	r.Attributes = maps.Clone(r.Attributes)
 	r.Recordings = slices.Clone(r.Recordings)
+	r.References, r.Tags = maps.Clone(r.References), maps.Clone(r.Tags)
 	return r
 }
 

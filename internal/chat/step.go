@@ -26,6 +26,7 @@ const (
 	EvUpdate                     // Update changes the contact
 	EvSay                        // the flow says Content
 	EvQueue                      // the flow asks for Queue
+	EvRequeue                    // the contact has a place in Queue as the new segment ContactID
 	EvEnqueued                   // the ACD has answered: Err
 	EvFlowEnded                  // the flow Gen has ended: Outcome
 	EvOffer                      // the ACD offers Offer
@@ -41,6 +42,7 @@ type Event struct {
 	Kind          EventKind
 	At            time.Time
 	ParticipantID string
+	ContactID     string
 	UserID        string
 	Content       string
 	ContentType   string
@@ -71,6 +73,7 @@ const (
 	DoForget                        // what was typed ahead is not for flows any more
 	DoEnqueue                       // ask the ACD for a place in line; EvEnqueued follows
 	DoLeave                         // leave the line
+	DoReorder                       // priority or age have changed
 	DoResult                        // Offer came out as Result
 	DoJoined                        // agent and customer are together
 	DoAgentDone                     // the agent's part is over
@@ -161,11 +164,16 @@ func (m *machine) step() error {
 		return m.complete()
 	case EvUpdate:
 		m.touch()
+		if m.s.Phase == Queued || m.s.Phase == Offered {
+			m.do(Action{Kind: DoReorder, ContactID: m.s.Record.ID})
+		}
 		return m.e.Update(m.s)
 	case EvSay:
 		return m.say()
 	case EvQueue:
 		return m.queue()
+	case EvRequeue:
+		return m.requeue()
 	case EvEnqueued:
 		m.enqueued()
 	case EvFlowEnded:

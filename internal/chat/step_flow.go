@@ -76,11 +76,8 @@ func (m *machine) queue() error {
 	switch m.s.Phase {
 	case Flowing:
 	case Remaining:
-		m.segment(contact.Disconnect)
-	case Queued:
-		m.do(Action{Kind: DoLeave, ContactID: m.s.Record.ID})
-		m.segment(contact.QueueTransfer)
-	case Scheduled, Waiting, Enqueueing, Offered, Talking, Ended:
+		m.segment(contact.Disconnect, m.id())
+	case Scheduled, Waiting, Enqueueing, Queued, Offered, Talking, Ended:
 		return errs.New(errs.InvalidRequest, "the contact is queued already, or with an agent")
 	}
 	m.s.Target = target
@@ -91,10 +88,26 @@ func (m *machine) queue() error {
 	return nil
 }
 
+// requeue moves a contact that waits to another queue, in which it has its place already.
+func (m *machine) requeue() error {
+	if m.stale() {
+		return errStale()
+	}
+	if m.s.Phase != Queued {
+		return errs.New(errs.InvalidRequest, "the contact is in no queue, or is being offered to an agent")
+	}
+	m.do(Action{Kind: DoLeave, ContactID: m.s.Record.ID})
+	m.segment(contact.QueueTransfer, m.e.ContactID)
+	m.s.Target = m.e.Queue
+	m.s.Record.Queue = &contact.QueueInfo{ID: m.e.Queue.ID, Name: m.e.Queue.Name, EnqueueTimestamp: m.e.At}
+	m.run(FlowCustomerQueue, m.s.Hooks[FlowCustomerQueue])
+	m.do(Action{Kind: DoTell, Timeline: "QUEUED"})
+	return nil
+}
+
 // segment closes the present record and begins a new one, linked with it.
-func (m *machine) segment(method contact.InitiationMethod) {
+func (m *machine) segment(method contact.InitiationMethod, id string) {
 	old := &m.s.Record
-	id := m.id()
 	old.NextContactID, old.TransferCompletedTimestamp = id, m.e.At
 	reason := contact.AgentDisconnect
 	if method == contact.QueueTransfer {
@@ -105,9 +118,10 @@ func (m *machine) segment(method contact.InitiationMethod) {
 		ID: id, InstanceID: old.InstanceID, InitialContactID: m.s.ID, PreviousContactID: old.ID, Node: old.Node, Channel: old.Channel,
 		InitiationMethod: method, FlowID: old.FlowID, CustomerEndpoint: old.CustomerEndpoint, SystemEndpoint: old.SystemEndpoint,
 		InitiationTimestamp: m.e.At, ConnectedToSystemTimestamp: m.e.At, LastUpdateTimestamp: m.e.At,
-		Attributes: cloneRecord(*old).Attributes,
+		Attributes: old.Attributes, Name: old.Name, Description: old.Description, CustomerID: old.CustomerID, References: old.References,
+		Tags: old.Tags,
 	}
-	m.s.Record = next
+	m.s.Record = cloneRecord(next)
 	m.fx.Create = &m.s.Record
 }
 

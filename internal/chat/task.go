@@ -14,7 +14,7 @@ import (
 type StartTask struct {
 	InstanceID, FlowID, Name, Description, ClientToken, Related, Previous string
 	Attributes                                                            map[string]string
-	References                                                            map[string]Reference
+	References                                                            map[string]contact.Reference
 	At                                                                    time.Time // zero: now
 }
 
@@ -43,7 +43,7 @@ func (m *Manager) StartTask(ctx context.Context, r StartTask) (string, error) {
 		s.StartAt = r.At
 	}
 	s.Expires = s.StartAt.Add(taskDuration)
-	s.Name, s.Description, s.References, s.Related = r.Name, r.Description, maps.Clone(r.References), r.Related
+	s.Record.Name, s.Record.Description, s.Record.References, s.Related = r.Name, r.Description, maps.Clone(r.References), r.Related
 	s.Record.Attributes, s.Record.PreviousContactID = maps.Clone(r.Attributes), r.Previous
 	_, err = m.create(ctx, s, nil)
 	if errs.Is(err, errs.Duplicate) {
@@ -70,7 +70,7 @@ func (r *StartTask) check(now time.Time) error {
 }
 
 // CheckStart says what is wrong with what a contact is to begin with.
-func CheckStart(clientToken string, attributes map[string]string, references map[string]Reference) error {
+func CheckStart(clientToken string, attributes map[string]string, references map[string]contact.Reference) error {
 	if len(references) > 50 {
 		return errs.Field("References", "must be at most 50")
 	}
