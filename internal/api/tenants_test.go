@@ -68,6 +68,11 @@ func bodies() map[string]string {
 		"StopContactRecording":                       `{"InstanceId":"INSTANCE","ContactId":"c","InitialContactId":"c"}`,
 		"SuspendContactRecording":                    `{"InstanceId":"INSTANCE","ContactId":"c","InitialContactId":"c"}`,
 		"ResumeContactRecording":                     `{"InstanceId":"INSTANCE","ContactId":"c","InitialContactId":"c"}`,
+		"StartChatContact":                           `{"InstanceId":"INSTANCE","ContactFlowId":"FLOW","ParticipantDetails":{"DisplayName":"d"}}`,
+		"StartTaskContact":                           `{"InstanceId":"INSTANCE","ContactFlowId":"FLOW","Name":"n"}`,
+		"StopContact":                                `{"InstanceId":"INSTANCE","ContactId":"c"}`,
+		"CreateParticipant":                          `{"InstanceId":"INSTANCE","ContactId":"c","ParticipantDetails":{"ParticipantRole":"CUSTOM_BOT","DisplayName":"d"}}`,
+		"UpdateParticipantRoleConfig":                `{"ChannelConfiguration":{"Chat":{"ParticipantTimerConfigList":[{"ParticipantRole":"CUSTOMER","TimerType":"IDLE","TimerValue":{"ParticipantTimerDurationInMinutes":2}}]}}}`,
 		"AddParticipant":                             `{"Role":"THIRD_PARTY","UserId":"u"}`,
 		"UpdateParticipant":                          `{"OnHold":true}`,
 	}

@@ -15,6 +15,7 @@ import (
 	"ullim/internal/api"
 	"ullim/internal/api/admin"
 	"ullim/internal/api/connect"
+	"ullim/internal/api/participant"
 	"ullim/internal/api/rest"
 	"ullim/internal/call"
 	"ullim/internal/contact"
@@ -41,14 +42,16 @@ func (a *App) handler() (http.Handler, error) {
 			AccessKeys: a.stores.keys, Devices: a.stores.devices, Queues: a.stores.queues, Hours: a.stores.hours,
 			RoutingProfiles: a.stores.routing, AgentStatuses: a.stores.statuses, Prompts: a.stores.prompts, Numbers: numbers,
 			Flows: a.flows, Agents: liveAgents{a.centers}, PromptAudio: audio, Contacts: a.db, Calls: a.calls,
+			Chats: a.chats, StopCall: a.calls.Stop,
 		},
+		Participant: participant.Options{Chats: a.chats, Origins: a.o.Chat.Origins},
 		Admin: admin.Options{
 			Instances: a.stores.instances, Users: a.stores.users, SecurityProfiles: a.stores.profiles,
 			AccessKeys: a.stores.keys, Trunks: trunks, Devices: a.stores.devices, Numbers: numbers, Prompts: a.stores.prompts,
 			Sealer: a.sealer, Realm: a.o.Realm, Registrations: a.db, Contacts: a.db, Calls: a.calls, Recordings: recordings{a},
 			PromptAudio: audio, System: a.system, NameFree: a.deviceNameFree, Traces: a.trace,
 			OutboundPolicies: a.stores.outbound, Guard: a.sip, Waiting: a.sip,
-			TrunkState: a.trunkState,
+			TrunkState: a.trunkState, AgentContacts: a.chats,
 		},
 	})
 }

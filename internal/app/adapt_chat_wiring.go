@@ -9,7 +9,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"strings"
 	"time"
 
 	"github.com/google/uuid"
@@ -241,17 +240,4 @@ func (a *App) writeTranscript(ctx context.Context, j jobs.Job) error {
 	return a.db.MarkRecording(ctx, p.ContactID, p.Index, func(rec *contact.Recording) {
 		rec.Status, rec.Bytes, rec.SHA256 = contact.RecordingAvailable, int64(len(text)), digest
 	})
-}
-
-// origin reports whether a web page may use the participant service.
-func (o ChatOptions) origin(origin string) bool {
-	for _, allowed := range o.Origins {
-		if allowed == "*" || strings.EqualFold(allowed, origin) {
-			return true
-		}
-		if _, host, ok := strings.Cut(origin, "://"); ok && strings.EqualFold(allowed, host) {
-			return true
-		}
-	}
-	return false
 }

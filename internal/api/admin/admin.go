@@ -70,6 +70,7 @@ type Options struct {
 	Registrations Registrations
 	Contacts      Contacts
 	Calls         Calls
+	AgentContacts AgentContacts
 	Recordings    Recordings
 	PromptAudio   PromptAudio
 	Guard         Guard
@@ -87,7 +88,7 @@ func (o *Options) complete() bool {
 	return o.Instances != nil && o.Users != nil && o.SecurityProfiles != nil && o.AccessKeys != nil && o.Trunks != nil &&
 		o.Devices != nil && o.Numbers != nil && o.Prompts != nil && o.Sealer != nil && o.Realm != "" &&
 		o.Registrations != nil && o.Contacts != nil && o.Calls != nil && o.Recordings != nil && o.PromptAudio != nil && o.System != nil &&
-		o.OutboundPolicies != nil && o.Guard != nil && o.Waiting != nil
+		o.OutboundPolicies != nil && o.Guard != nil && o.Waiting != nil && o.AgentContacts != nil
 }
 
 type service struct{ Options }
@@ -108,6 +109,7 @@ func Table(o Options) (*rest.Table, error) {
 	s.recordings(t)
 	s.traces(t)
 	s.participants(t)
+	s.agentContacts(t)
 	s.settings(t)
 	s.audio(t)
 	s.guard(t)

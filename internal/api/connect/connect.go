@@ -78,12 +78,15 @@ type Options struct {
 	PromptAudio PromptAudio
 	Contacts    Contacts
 	Calls       Calls
+	Chats       Chats
+	// StopCall ends a call and tells whether there was one; nil: calls are not ended here.
+	StopCall func(contactID, detail string) bool
 }
 
 func (o *Options) complete() bool {
 	return o.Instances != nil && o.Users != nil && o.SecurityProfiles != nil && o.AccessKeys != nil && o.Devices != nil &&
 		o.Queues != nil && o.Hours != nil && o.RoutingProfiles != nil && o.AgentStatuses != nil && o.Prompts != nil && o.Numbers != nil && o.Flows != nil && o.Agents != nil && o.PromptAudio != nil &&
-		o.Contacts != nil && o.Calls != nil
+		o.Contacts != nil && o.Calls != nil && o.Chats != nil
 }
 
 // service has the handlers.
@@ -110,5 +113,6 @@ func Table(o Options) (*rest.Table, error) {
 	s.numbers(t)
 	s.contacts(t)
 	s.tapes(t)
+	s.chats(t)
 	return t, nil
 }
