@@ -325,7 +325,7 @@ func (a *actor) lookAtDevice(g *agent, now time.Time) {
 
 // enqueue puts a contact in line.
 func (a *actor) enqueue(w Waiting, now time.Time) error {
-	q := a.setup.Queues[w.QueueID]
+	q := a.queueOf(w.QueueID)
 	switch {
 	case w.ContactID == "":
 		return errs.Field("ContactId", "is required")
@@ -339,6 +339,9 @@ func (a *actor) enqueue(w Waiting, now time.Time) error {
 	}
 	if w.Since.IsZero() {
 		w.Since = now
+	}
+	if w.Criteria != nil && w.Criteria.Since.IsZero() {
+		w.Criteria = &Criteria{Steps: w.Criteria.Steps, Since: now}
 	}
 	w.OfferID, w.NotBefore, w.Settling, w.Refused = "", time.Time{}, false, nil
 	if g, _ := a.holder(w.ContactID); g != nil {
@@ -459,9 +462,12 @@ func (a *actor) record(kind, contactID, detail string, now time.Time) {
 }
 
 // reorder changes the order in which a contact is served; Pick sees it.
-func (a *actor) reorder(contactID string, priority int64, age time.Duration) {
+func (a *actor) reorder(contactID string, o Order, now time.Time) {
 	if w := a.waiters[contactID]; w != nil {
-		w.Priority, w.AgeAdjustment = priority, age
+		w.Priority, w.AgeAdjustment = o.Priority, o.AgeAdjustment
+		if o.Criteria != nil {
+			w.Criteria = &Criteria{Steps: o.Criteria, Since: now}
+		}
 		a.changed = true
 	}
 }

@@ -153,9 +153,16 @@ func (c *Center) Leave(contactID string) {
 	c.mail.put(func(a *actor, now time.Time) { a.leave(contactID, now) })
 }
 
-// Reorder changes contact priority and age adjustment of a contact that waits. Safe for one that is not here.
-func (c *Center) Reorder(contactID string, priority int64, age time.Duration) {
-	c.mail.put(func(a *actor, _ time.Time) { a.reorder(contactID, priority, age) })
+// Order is in which order, and by whom, a contact is served.
+type Order struct {
+	Priority      int64 // 1 is best; 0 means 5
+	AgeAdjustment time.Duration
+	Criteria      []CriteriaStep // nil: as before; they begin anew
+}
+
+// Reorder changes the order of a contact that waits. Safe for one that is not here.
+func (c *Center) Reorder(contactID string, o Order) {
+	c.mail.put(func(a *actor, now time.Time) { a.reorder(contactID, o, now) })
 }
 
 // OfferResult tells how an offer came out; late and doubled results are ignored.

@@ -5,7 +5,7 @@
 //
 //	types.go, config.go  what an operator configures, and the snapshot of it that routing works with
 //	validate.go          the rules of each resource
-//	pick.go, explain.go  who gets whom, and why not: pure
+//	pick.go, explain.go  who gets whom, and why not: pure; agentqueue.go: the queue that each agent has
 //	fsm.go               what happens to an agent: a written table and Step, pure
 //	center.go            Center, the API: one per instance
 //	actor.go, offers.go  the actor: one goroutine that owns all waiting contacts and agents of an instance

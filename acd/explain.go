@@ -27,6 +27,7 @@ const (
 	WhyNotInProfile    Reason = "QUEUE_NOT_IN_PROFILE"      // the profile does not serve queue and channel
 	WhyDelay           Reason = "DELAY_NOT_REACHED"         // the contact is too young for the profile's line
 	WhyFull            Reason = "NO_FREE_SLOT"              // the limit of the channel is reached
+	WhySkills          Reason = "SKILLS_NOT_MATCHED"        // the routing criteria want somebody else now
 	WhyOtherChannel    Reason = "BUSY_ON_ANOTHER_CHANNEL"   // a contact in hand does not allow another channel
 	WhyRefused         Reason = "REFUSED_BEFORE"            // the agent refused it, and somebody else is free
 	WhyOthersFirst     Reason = "ANOTHER_CONTACT_FIRST"     // both could, but the agent takes a better contact
@@ -162,12 +163,14 @@ func against(w *Waiting, a *Candidate, now time.Time) Reason {
 	if r := a.busy(now); r != "" {
 		return r
 	}
-	q, ok := a.Profile.byKey[lineKey{w.QueueID, w.Channel}]
+	q, ok := a.line(w.QueueID, w.Channel)
 	switch {
 	case !ok:
 		return WhyNotInProfile
 	case !eligible(w, q, now):
 		return WhyDelay
+	case !w.wants(a, now):
+		return WhySkills
 	}
 	return a.full(w.Channel)
 }

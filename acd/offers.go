@@ -61,7 +61,7 @@ func (a *actor) candidate(g *agent) Candidate {
 	c := Candidate{
 		UserID: g.UserID, Routable: a.setup.routable(g.view.StatusID), Leaving: g.view.NextStatusID != "",
 		Reachable: g.reachable, Settling: a.ops.busy(agentKey(g.UserID)), NotBefore: g.notBefore, Slots: g.view.Slots,
-		AvailableSince: g.view.LastActivity,
+		AvailableSince: g.view.LastActivity, Skills: g.Skills,
 	}
 	if !g.removed {
 		c.Profile = a.setup.profiles[g.RoutingProfileID]
@@ -315,7 +315,7 @@ func (a *actor) ring(g *agent, s Slot, now time.Time) {
 		ID: s.OfferID, ContactID: s.ContactID, QueueID: s.QueueID, Channel: s.Channel, Agent: g.Agent, RingTime: a.setup.ringTime(s.QueueID),
 		ACWTimeout: s.ACWTimeout, AutoAccept: g.AutoAccept,
 	}
-	if q := a.setup.Queues[s.QueueID]; q != nil {
+	if q := a.queueOf(s.QueueID); q != nil {
 		o.QueueName = q.Name
 	}
 	if p := a.setup.Profiles[g.RoutingProfileID]; p != nil {

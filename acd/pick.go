@@ -19,6 +19,7 @@ type Waiting struct {
 	Since         time.Time                // when it entered the queue; a missed offer does not change it
 	Priority      int64                    // 1 is best; 0 means 5, the default
 	AgeAdjustment time.Duration            // makes it older (or younger) in the order, not in reports
+	Criteria      *Criteria                // which agents it prefers; nil: any. Never changed once it is here
 	Owed          bool                     // it was in line before: neither capacity nor the queue's status keeps it out
 	Method        contact.InitiationMethod // how the contact began; empty counts as inbound
 	Refused       []string                 // agents that missed, rejected or failed it: asked again only if nobody else is free
@@ -30,14 +31,15 @@ type Waiting struct {
 // Candidate is an agent as routing sees it.
 type Candidate struct {
 	UserID         string
-	Profile        *Profile  // nil: none
-	Routable       bool      // the status is of type ROUTABLE
-	Leaving        bool      // a next status waits
-	Reachable      bool      // has a device that can ring
-	Settling       bool      // a store operation is under way
-	NotBefore      time.Time // back-off after a device failure or store error
-	AvailableSince time.Time // the longest available agent goes first
-	Slots          []Slot    // what the agent has in hand
+	Profile        *Profile          // nil: none
+	Routable       bool              // the status is of type ROUTABLE
+	Leaving        bool              // a next status waits
+	Reachable      bool              // has a device that can ring
+	Settling       bool              // a store operation is under way
+	NotBefore      time.Time         // back-off after a device failure or store error
+	AvailableSince time.Time         // the longest available agent goes first
+	Slots          []Slot            // what the agent has in hand
+	Skills         map[Skill]float64 // levels from 1 to 5
 }
 
 // Match is a contact for an agent.
@@ -91,6 +93,7 @@ type picker struct {
 	matched []bool       // by index of free
 	taken   []bool       // by index of waiting
 	lines   map[lineKey]*line
+	own     map[string]bool // agents for whom somebody waits in their own queue
 }
 
 // line is those who wait in one queue on one channel, best first, as indexes of waiting.
@@ -102,11 +105,11 @@ type line struct {
 
 // newPicker sorts agents and contacts. Lines that no free agent serves are not built.
 func newPicker(waiting []Waiting, agents []Candidate, now time.Time) *picker {
-	p := &picker{waiting: waiting, now: now, lines: make(map[lineKey]*line)}
+	p := &picker{waiting: waiting, now: now, lines: make(map[lineKey]*line), own: awaited(waiting)}
 	for i := range agents {
 		if a := &agents[i]; a.busy(now) == "" {
 			p.free = append(p.free, a)
-			for _, q := range a.Profile.lines {
+			for _, q := range linesOf(a, p.own) {
 				p.lines[lineKey{q.QueueID, q.Channel}] = nil
 			}
 		}
@@ -154,7 +157,7 @@ func (p *picker) sort(l *line) {
 func (p *picker) best(i int, a *Candidate) (best int, skipped bool) {
 	best = -1
 	class := 0
-	for _, q := range a.Profile.lines {
+	for _, q := range linesOf(a, p.own) {
 		if best >= 0 && q.Priority > class {
 			break
 		}
@@ -185,6 +188,9 @@ func (p *picker) first(l *line, i int, a *Candidate, q ProfileQueue) (first int,
 			if l.byAge {
 				return -1, skipped
 			}
+			continue
+		}
+		if w.Criteria != nil && !w.wants(a, p.now) {
 			continue
 		}
 		if slices.Contains(w.Refused, a.UserID) && p.another(w, i) {
@@ -219,6 +225,7 @@ func NextEligible(waiting []Waiting, agents []Candidate, now time.Time) time.Tim
 		}
 	}
 	delays := make(map[lineKey][]int)
+	own := awaited(waiting)
 	for i := range agents {
 		a := &agents[i]
 		switch a.busy(now) {
@@ -228,7 +235,7 @@ func NextEligible(waiting []Waiting, agents []Candidate, now time.Time) time.Tim
 		default:
 			continue
 		}
-		for _, q := range a.Profile.lines {
+		for _, q := range linesOf(a, own) {
 			key := lineKey{q.QueueID, q.Channel}
 			if a.full(q.Channel) == "" && !slices.Contains(delays[key], q.Delay) {
 				delays[key] = append(delays[key], q.Delay)
@@ -239,6 +246,9 @@ func NextEligible(waiting []Waiting, agents []Candidate, now time.Time) time.Tim
 		w := &waiting[i]
 		if w.OfferID != "" || w.Settling {
 			continue
+		}
+		if _, until := w.Criteria.step(now); !until.IsZero() { // then it takes others too
+			sooner(until)
 		}
 		for _, delay := range delays[lineKey{w.QueueID, w.Channel}] {
 			due := w.Since.Add(time.Duration(delay) * time.Second)

@@ -428,3 +428,30 @@ func BenchmarkPick(b *testing.B) {
 		})
 	}
 }
+
+func TestAnAgentServesTheirOwnQueueFirst(t *testing.T) {
+	p := voiceProfile("q 1 0")
+	mine, yours := AgentQueueID("a"), AgentQueueID("b")
+	for _, row := range []struct {
+		name    string
+		waiting []Waiting
+		agents  []Candidate
+		want    string
+	}{
+		{"before an older contact of a better class", []Waiting{call("old", "q", 90), call("mine", mine, 1)}, []Candidate{idle("a", p, 5)}, "mine-a"},
+		{"and nobody else does", []Waiting{call("mine", mine, 60)}, []Candidate{idle("b", p, 90)}, ""},
+		{"each their own", []Waiting{call("mine", mine, 1), call("yours", yours, 2)}, []Candidate{idle("a", p, 5), idle("b", p, 9)}, "mine-a yours-b"},
+		{"within the limits of the channel", []Waiting{call("mine", mine, 1)}, []Candidate{
+			holding(idle("a", p, 5), Slot{OfferID: "o", Channel: contact.Voice, State: SlotConnected}),
+		}, ""},
+		{"on every channel of the profile", []Waiting{chat("mine", mine, 1)}, []Candidate{idle("a", p, 5)}, "mine-a"},
+	} {
+		if got := matches(Pick(row.waiting, row.agents, t0)); got != row.want {
+			t.Errorf("%s: %q, want %q", row.name, got, row.want)
+		}
+	}
+	verdicts := Explain("mine", []Waiting{call("mine", mine, 1)}, []Candidate{idle("a", p, 5), idle("b", p, 9)}, t0)
+	if want := []Verdict{{"a", WhyOfferedNow}, {"b", WhyNotInProfile}}; !slices.Equal(verdicts, want) {
+		t.Errorf("explained as %v", verdicts)
+	}
+}

@@ -110,6 +110,7 @@ type Agent struct {
 	RoutingProfileID string
 	AutoAccept       bool
 	ACWTimeout       time.Duration // 0: until the agent clears it
+	Skills           map[Skill]float64
 }
 
 // AgentState is an agent's chosen status, as stored. Version grows with every change and every reservation.

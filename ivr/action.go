@@ -3,6 +3,8 @@ package ivr
 import (
 	"context"
 	"slices"
+
+	"ullim/internal/contact"
 )
 
 // Error types of the flow language that this version's actions give.
@@ -12,6 +14,14 @@ const (
 	errInputTime       = "InputTimeLimitExceeded"
 	errInvalidPhone    = "InvalidPhoneNumber"
 	errQueueAtCapacity = "QueueAtCapacity"
+	errNoParticipant   = "ParticipantNotFound"
+	errCallFailed      = "CallFailed"
+	errCallTime        = "ConnectionTimeLimitExceeded"
+	errTime            = "TimeLimitExceeded"
+	errChannel         = "ChannelMismatch"
+	errRedaction       = "InFlightRedactionConfigurationFailed"
+	errBadCallback     = "InvalidCallbackNumber"
+	errNoCallback      = "CallbackNumberNotDialable"
 )
 
 // action is what one node of a flow does. A value belongs to one node and is shared by sessions: read fills it once,
@@ -44,6 +54,8 @@ type step struct {
 	judged    bool  // result is to be compared with the conditions
 	result    string
 	secret    bool // the result is not for logs
+	absent    bool // the result is empty because there is no such value
+	returned  bool // the module that runs is over
 }
 
 func done() step                 { return step{} }
@@ -53,54 +65,85 @@ func failed(t string) step       { return step{errorType: t} }
 func failedBy(err error) step    { return step{errorType: errNoMatch, why: err} }
 func secretResult(v string) step { return step{judged: true, result: v, secret: true} }
 
+// kinds are the actions that this version knows, by type.
+func kinds() map[string]func() action {
+	return map[string]func() action{
+		// with the participant
+		"MessageParticipant":                    made[messageParticipant],
+		"MessageParticipantIteratively":         made[messageIteratively],
+		"GetParticipantInput":                   made[getInput],
+		"StoreUserInput":                        func() action { return &getInput{store: true} }, // an alias that generators write
+		"ShowView":                              made[showView],
+		"Ullim.ConnectParticipantWithBot":       made[connectBot],
+		"TransferParticipantToThirdParty":       made[thirdParty],
+		"CompleteOutboundCall":                  made[outboundCall],
+		"UpdatePreviousContactParticipantState": made[holdState],
+		"DisconnectParticipant":                 made[disconnect],
+
+		// which way to go
+		"CheckHoursOfOperation":     made[checkHours],
+		"CheckMetricData":           made[checkMetric],
+		"CheckOutboundCallStatus":   made[callStatus],
+		"GetMetricData":             made[getMetrics],
+		"Compare":                   made[compare],
+		"DistributeByPercentage":    made[distribute],
+		"Loop":                      made[loop],
+		"Wait":                      made[wait],
+		"TransferToFlow":            made[transferToFlow],
+		"EndFlowExecution":          made[endFlow],
+		"InvokeFlowModule":          made[invokeModule],
+		"EndFlowModuleExecution":    made[endModule],
+		"UpdateFlowAttributes":      made[flowAttributes],
+		"UpdateFlowLoggingBehavior": made[flowLogging],
+
+		// of the contact
+		"UpdateContactAttributes":                    made[contactAttributes],
+		"UpdateContactData":                          made[contactData],
+		"UpdateContactEventHooks":                    made[eventHooks],
+		"UpdateContactRecordingBehavior":             made[recordingBehavior],
+		"UpdateContactRecordingAndAnalyticsBehavior": made[analyticsBehavior],
+		"UpdateContactMediaStreamingBehavior":        made[mediaStreaming],
+		"UpdateContactMediaProcessing":               made[mediaProcessing],
+		"UpdateContactTextToSpeechVoice":             made[voice],
+		"TagContact":                                 made[tagContact],
+		"UnTagContact":                               made[untagContact],
+		"UntagContact":                               made[untagContact],
+		"ResumeContact":                              made[resumeContact],
+		"CreatePersistentContactAssociation":         made[persistentContact],
+
+		// who gets the contact, and when
+		"UpdateContactTargetQueue":         made[targetQueue],
+		"TransferContactToQueue":           made[transferToQueue],
+		"DequeueContactAndTransferToQueue": made[dequeue],
+		"TransferContactToAgent":           made[transferToAgent],
+		"UpdateContactRoutingBehavior":     made[routingBehavior],
+		"UpdateRoutingCriteria":            made[routingCriteria],
+		"UpdateContactRoutingCriteria":     made[routingCriteria], // exports have this name, the page the other
+		"UpdateContactCallbackNumber":      made[callbackNumber],
+
+		// beyond the contact
+		"InvokeLambdaFunction":     made[invokeFunction],
+		"CreateCallbackContact":    made[createCallback],
+		"CreateTask":               made[createTask],
+		"StartOutboundChatContact": made[outboundChat],
+	}
+}
+
 // newAction gives an empty action of a type. Types that this version does not know are imported, and take their
 // NoMatchingError branch when they run.
 func newAction(name string) action {
-	switch name {
-	case "MessageParticipant":
-		return &messageParticipant{}
-	case "MessageParticipantIteratively":
-		return &messageIteratively{}
-	case "GetParticipantInput":
-		return &getInput{}
-	case "StoreUserInput": // an alias that generators write
-		return &getInput{store: true}
-	case "CheckHoursOfOperation":
-		return &checkHours{}
-	case "UpdateContactTargetQueue":
-		return &targetQueue{}
-	case "TransferContactToQueue":
-		return transferToQueue{}
-	case "Compare":
-		return &compare{}
-	case "UpdateContactAttributes":
-		return &contactAttributes{}
-	case "Loop":
-		return &loop{}
-	case "DisconnectParticipant":
-		return disconnect{}
-	case "EndFlowExecution":
-		return endFlow{}
-	case "UpdateContactEventHooks":
-		return &eventHooks{}
-	case "UpdateContactRecordingBehavior":
-		return &recordingBehavior{}
-	case "UpdateContactTextToSpeechVoice":
-		return &voice{}
-	case "UpdateContactData":
-		return &contactData{}
-	case "UpdateFlowLoggingBehavior":
-		return &flowLogging{}
-	case "UpdateFlowAttributes":
-		return &flowAttributes{}
-	case "DistributeByPercentage":
-		return distribute{}
-	case "TransferToFlow":
-		return &transferToFlow{}
-	case "Wait":
-		return &wait{}
+	if create, known := kinds()[name]; known {
+		return create()
 	}
 	return unsupported{}
+}
+
+// made makes an empty action.
+func made[T any, P interface {
+	*T
+	action
+}]() action {
+	return P(new(T))
 }
 
 // supported tells whether this version can run the action.
@@ -134,4 +177,18 @@ func whispers() []FlowType {
 
 func holds() []FlowType { return []FlowType{TypeCustomerHold, TypeAgentHold} }
 
-func (r rules) allowedIn(t FlowType) bool { return r.flows == nil || slices.Contains(r.flows, t) }
+// TypeModule stands for the type of a flow in what a module may contain: it has no type of its own, and is checked as an
+// inbound flow that may return.
+const TypeModule FlowType = "FLOW_MODULE"
+
+func (r rules) allowedIn(t FlowType) bool {
+	return r.flows == nil || slices.Contains(r.flows, t) || t == TypeModule && slices.Contains(r.flows, TypeInbound)
+}
+
+// only is nil on one of these channels, else the error of an action that is not for the contact's channel.
+func (s *session) only(channels ...contact.Channel) error {
+	if slices.Contains(channels, s.info().Channel) {
+		return nil
+	}
+	return ErrNotSupported
+}

@@ -3,8 +3,10 @@ package ivr
 import (
 	"context"
 	"fmt"
-	"slices"
+	"strings"
 
+	"ullim/internal/contact"
+	"ullim/internal/errs"
 	"ullim/prompts"
 )
 
@@ -30,39 +32,20 @@ func (a *contactAttributes) read(p *params) {
 func (a *contactAttributes) rules() rules { return rules{next: true, errors: []string{errNoMatch}} }
 
 func (a *contactAttributes) run(ctx context.Context, s *session) step {
-	if a.related {
-		return failedBy(fmt.Errorf("ivr: attributes of a related contact: %w", ErrNotSupported))
-	}
 	set := make(map[string]string, len(a.set))
 	for key, v := range a.set {
 		set[key] = s.text(v)
 	}
-	if err := s.contact.SetAttributes(ctx, set); err != nil {
-		return s.failure(ctx, err)
-	}
-	return done()
-}
-
-// recordingBehavior chooses who is recorded once an agent is joined (Set recording behavior). The last one set wins.
-type recordingBehavior struct{ agent, customer bool }
-
-func (a *recordingBehavior) read(p *params) {
-	p.need("RecordingBehavior")
-	who := p.group("RecordingBehavior").texts("RecordedParticipants", "Agent", "Customer")
-	a.agent, a.customer = slices.Contains(who, "Agent"), slices.Contains(who, "Customer")
-}
-
-func (a *recordingBehavior) rules() rules {
-	return rules{flows: append(inboundTransferQueue(), TypeOutboundWhisper), next: true}
-}
-
-func (a *recordingBehavior) run(ctx context.Context, s *session) step {
-	if err := s.contact.SetRecording(ctx, a.agent, a.customer); err != nil {
-		if s.left(ctx, err) {
-			return ended(Left)
+	change := s.contact.SetAttributes
+	if a.related {
+		r, ok := s.contact.(Related)
+		if !ok {
+			return failedBy(fmt.Errorf("ivr: attributes of a related contact: %w", ErrNotSupported))
 		}
-		// There is no error branch, and a contact that goes unrecorded must not go unnoticed.
-		s.log.ErrorContext(ctx, "recording behaviour not set", "action_id", s.node.ID, "error", err)
+		change = r.SetRelatedAttributes
+	}
+	if err := change(ctx, set); err != nil {
+		return s.failure(ctx, err)
 	}
 	return done()
 }
@@ -79,7 +62,11 @@ func (a *voice) read(p *params) {
 
 func (a *voice) rules() rules { return rules{next: true} }
 
+// run: where nothing is spoken it has no effect, which is no failure (A1.8).
 func (a *voice) run(ctx context.Context, s *session) step {
+	if s.info().Channel != contact.Voice {
+		return done()
+	}
 	name, language := s.text(a.voice), s.text(a.language)
 	if language == "" {
 		var known bool
@@ -93,16 +80,23 @@ func (a *voice) run(ctx context.Context, s *session) step {
 	return done()
 }
 
-// contactData changes the contact's own fields; this version has LanguageCode (Set contact attributes, system scope).
+// contactData changes the contact's own fields (Set contact attributes, system scope).
 type contactData struct {
-	language value
-	others   []string
+	name, description, language, customer value
+	references                            map[string]reference
+	related                               bool
+	others                                []string
 }
 
 func (a *contactData) read(p *params) {
-	a.language = p.whole("LanguageCode")
+	a.name, a.description = p.free("Name"), p.free("Description")
+	a.language, a.customer = p.whole("LanguageCode"), p.whole("CustomerId")
+	a.references = readReferences(p)
+	a.related = p.oneOf("TargetContact", "Current", "Related") == "Related"
 	for _, key := range p.keys() {
-		if key != "LanguageCode" && key != "TargetContact" {
+		switch key {
+		case "Name", "Description", "LanguageCode", "CustomerId", "References", "TargetContact":
+		default: // of other products, as WisdomSessionArn
 			a.others = append(a.others, key)
 		}
 	}
@@ -111,6 +105,33 @@ func (a *contactData) read(p *params) {
 func (a *contactData) rules() rules { return rules{next: true, errors: []string{errNoMatch}} }
 
 func (a *contactData) run(ctx context.Context, s *session) step {
+	if a.related {
+		return failedBy(fmt.Errorf("ivr: fields of a related contact: %w", ErrNotSupported))
+	}
+	d := ContactData{References: s.references(a.references)}
+	for _, f := range []struct {
+		from value
+		to   **string
+		most int
+		name string
+	}{
+		{a.name, &d.Name, maxContactName, "Name"}, {a.description, &d.Description, maxDescription, "Description"},
+		{a.customer, &d.CustomerID, maxCustomerID, "CustomerId"},
+	} {
+		if !f.from.given() {
+			continue
+		}
+		text := s.text(f.from)
+		if n := len([]rune(text)); n > f.most {
+			return failedBy(errs.New(errs.Limit, "%s has %d characters, at most %d are possible", f.name, n, f.most))
+		}
+		*f.to = &text
+	}
+	if d.Name != nil || d.Description != nil || d.CustomerID != nil || len(d.References) > 0 {
+		if err := s.contact.Update(ctx, Update{Data: &d}); err != nil {
+			return s.failure(ctx, err)
+		}
+	}
 	if language := s.text(a.language); language != "" {
 		if err := s.contact.SetVoice(ctx, s.info().Voice, language); err != nil {
 			return s.failure(ctx, err)
@@ -118,6 +139,80 @@ func (a *contactData) run(ctx context.Context, s *session) step {
 	}
 	if len(a.others) > 0 {
 		return failedBy(fmt.Errorf("ivr: setting %v: %w", a.others, ErrNotSupported))
+	}
+	return done()
+}
+
+// Bounds of a contact's own fields (A3), and of tags (A1.6).
+const (
+	maxContactName = 1024
+	maxCustomerID  = 128
+	maxTags        = 6
+	maxTagKey      = 128
+	maxTagValue    = 256
+)
+
+// tagContact adds tags to the contact, all or none (Contact tags).
+type tagContact struct{ set map[string]value }
+
+func (a *tagContact) read(p *params) {
+	p.need("Tags")
+	a.set = p.values("Tags")
+	if len(a.set) > maxTags {
+		p.problem("Tags", "has %d entries, a contact can have %d", len(a.set), maxTags)
+	}
+	for key := range a.set {
+		if badTag(key) {
+			p.problem("Tags."+cut(key, maxTagKey), "must have 1 to %d characters and must not begin with aws:", maxTagKey)
+		}
+	}
+}
+
+func badTag(key string) bool {
+	n := len([]rune(key))
+	return n < 1 || n > maxTagKey || strings.HasPrefix(strings.ToLower(key), "aws:")
+}
+
+func (a *tagContact) rules() rules { return rules{next: true, errors: []string{errNoMatch}} }
+
+func (a *tagContact) run(ctx context.Context, s *session) step {
+	set := make(map[string]string, len(a.set))
+	for key, v := range a.set {
+		set[key] = s.text(v)
+		if len([]rune(set[key])) > maxTagValue {
+			return failedBy(errs.New(errs.Limit, "the tag %q is longer than %d characters", key, maxTagValue))
+		}
+	}
+	if err := s.contact.Update(ctx, Update{Tag: set}); err != nil {
+		return s.failure(ctx, err)
+	}
+	return done()
+}
+
+// untagContact takes tags away (Contact tags).
+type untagContact struct{ keys []string }
+
+func (a *untagContact) read(p *params) {
+	p.need("TagKeys")
+	l, err := list("TagKeys", p.m["TagKeys"])
+	if err != nil {
+		p.problem("TagKeys", "must be a list")
+	}
+	for i, v := range l {
+		key, ok := v.(string)
+		if !ok || badTag(key) || !parseValue(key).isStatic() {
+			p.problem(fmt.Sprintf("TagKeys[%d]", i), "must be the fixed key of a tag")
+			continue
+		}
+		a.keys = append(a.keys, key)
+	}
+}
+
+func (a *untagContact) rules() rules { return rules{next: true, errors: []string{errNoMatch}} }
+
+func (a *untagContact) run(ctx context.Context, s *session) step {
+	if err := s.contact.Update(ctx, Update{Untag: a.keys}); err != nil {
+		return s.failure(ctx, err)
 	}
 	return done()
 }

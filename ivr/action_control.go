@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"ullim/internal/contact"
+	"ullim/internal/errs"
 )
 
 // compare makes a value of the contact the result, for any operator (Check contact attributes).
@@ -25,7 +26,11 @@ func (a *compare) rules() rules {
 	return rules{errors: []string{errNoCondition}, conditions: func(w *wiring) { w.any() }}
 }
 
-func (a *compare) run(_ context.Context, s *session) step { return secretResult(s.text(a.value)) }
+func (a *compare) run(_ context.Context, s *session) step {
+	st := secretResult(s.text(a.value))
+	st.absent = a.value.isPath() && !s.exists(a.value.parts[0].path)
+	return st
+}
 
 // Results of loop.
 const (
@@ -108,12 +113,17 @@ func (a *wait) run(ctx context.Context, s *session) step {
 	if s.info().Channel == contact.Voice {
 		return failedBy(ErrNotSupported)
 	}
-	seconds, ok := wholeNumber(s.text(a.seconds), 1, maxWait)
+	n, ok := wholeNumber(s.text(a.seconds), 1, maxWait)
 	if !ok {
 		return failedBy(errors.New("ivr: TimeoutSeconds is not a number of seconds"))
 	}
-	err := s.interact(func() error {
-		t := time.NewTimer(time.Duration(seconds) * time.Second)
+	event, d := "", time.Duration(n)*time.Second
+	err := s.interact(func() (err error) {
+		if w, can := s.participant.(Waiter); can {
+			event, err = w.Wait(ctx, d, a.events)
+			return err
+		}
+		t := time.NewTimer(d)
 		defer t.Stop()
 		select {
 		case <-t.C:
@@ -122,8 +132,13 @@ func (a *wait) run(ctx context.Context, s *session) step {
 			return context.Cause(ctx)
 		}
 	})
-	if err != nil {
+	switch {
+	case err != nil && !s.left(ctx, err) && errs.Is(err, errs.NotFound):
+		return step{errorType: errNoParticipant, why: err}
+	case err != nil:
 		return s.failure(ctx, err)
+	case event != "":
+		return result(event)
 	}
 	return result(waitCompleted)
 }

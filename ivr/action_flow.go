@@ -53,8 +53,8 @@ func (a *transferToFlow) run(ctx context.Context, s *session) step {
 	if err != nil {
 		return s.failure(ctx, err)
 	}
-	if f.Type != s.flow.Type {
-		return failedBy(errs.New(errs.InvalidRequest, "flow %q is of type %s, not %s", f.Name, f.Type, s.flow.Type))
+	if f.Type != s.kind {
+		return failedBy(errs.New(errs.InvalidRequest, "flow %q is of type %s, not %s", f.Name, f.Type, s.kind))
 	}
 	doc, err := s.engine.document(f)
 	if err != nil {
@@ -125,8 +125,13 @@ func (a *flowLogging) read(p *params) {
 
 func (a *flowLogging) rules() rules { return rules{next: true} }
 
-func (a *flowLogging) run(_ context.Context, s *session) step {
-	s.verbose = a.on
+// run: it holds for the rest of the contact, also for later segments.
+func (a *flowLogging) run(ctx context.Context, s *session) step {
+	on := a.on
+	s.memory.log(on)
+	if err := s.contact.Update(ctx, Update{Logging: &on}); err != nil && !errors.Is(err, ErrNotSupported) {
+		return s.lenient(ctx, err)
+	}
 	return done()
 }
 
@@ -138,12 +143,8 @@ func (a *eventHooks) read(p *params) {
 	group := p.group("EventHooks")
 	a.hooks = make(map[Hook]value, len(group.m))
 	for _, key := range group.keys() {
-		switch key {
-		case "DefaultAgentUI", "DisconnectAgentUI", "PauseContact", "ResumeContact":
-		default:
-			if _, ok := hookType(Hook(key)); !ok {
-				group.problem(key, "is not a place that a flow can be set for")
-			}
+		if _, ok := hookType(Hook(key)); !ok {
+			group.problem(key, "is not a place that a flow can be set for")
 		}
 		a.hooks[Hook(key)] = group.whole(key)
 	}
@@ -187,7 +188,7 @@ func hookType(h Hook) (FlowType, bool) {
 		return TypeCustomerWhisper, true
 	case HookAgentWhisper:
 		return TypeAgentWhisper, true
-	case HookCustomerRemaining:
+	case HookCustomerRemaining, HookDefaultAgentUI, HookDisconnectAgentUI, HookPauseContact, HookResumeContact:
 		return TypeInbound, true
 	case HookCustomerHold:
 		return TypeCustomerHold, true

@@ -3,10 +3,14 @@ package ivr
 import (
 	"context"
 	"errors"
+	"fmt"
+	"slices"
 	"strings"
 	"time"
 
 	"github.com/nyaruka/phonenumbers"
+
+	"ullim/internal/contact"
 )
 
 // Defaults of key input (A1.10).
@@ -16,14 +20,17 @@ const (
 	defaultTerminator = "#"
 	cancelKey         = '*'
 	maxPhoneDigits    = 20
+	maxBuffered       = 30
+	keys              = "0123456789*#"
 	noInput           = "Timeout" // what is stored when no key came and no branch says what to do then
 )
 
 // getInput asks for keys: one that chooses a branch (Get customer input), or a number that is stored (Store customer
-// input).
+// input). On chat the keys are typed. A third form says whether keys are kept for later (Set touchtone buffer behavior).
 type getInput struct {
 	message    message
 	store      bool
+	buffer     string // True or False in the third form
 	firstDigit int
 	interdigit value
 	terminator string
@@ -31,6 +38,8 @@ type getInput struct {
 	phone      bool
 	country    string // ISO code for local numbers; empty: E.164
 	length     value  // of custom input
+	encrypted  bool
+	key, keyID value
 }
 
 func (a *getInput) read(p *params) {
@@ -38,23 +47,42 @@ func (a *getInput) read(p *params) {
 	p.rename("InputTimeoutSeconds", "InputTimeLimitSeconds")
 	a.firstDigit = p.number("InputTimeLimitSeconds", 1, 180, defaultInputTime)
 	a.store = p.yes("StoreInput") || a.store && !p.has("StoreInput")
+	a.buffer = p.oneOf("EnableDTMFBuffer", "True", "False")
 	dtmf := p.group("DTMFConfiguration")
 	dtmf.rename("InterdigitTimeoutSeconds", "InterdigitTimeLimitSeconds")
 	a.terminator = dtmf.static("InputTerminationSequence")
 	a.noCancel = dtmf.yes("DisableCancelKey")
 	a.interdigit = dtmf.numberOrPath("InterdigitTimeLimitSeconds", 1, 20)
 	switch {
-	case len(a.terminator) > 5 || strings.Trim(a.terminator, "0123456789*#") != "":
+	case len(a.terminator) > 5 || strings.Trim(a.terminator, keys) != "":
 		dtmf.problem("InputTerminationSequence", "may have up to 5 of the keys 0 to 9, * and #")
 	case strings.Contains(a.terminator, "*") && !a.noCancel && a.store:
 		dtmf.problem("InputTerminationSequence", "can have * only when DisableCancelKey is True")
 	case a.terminator == "":
 		a.terminator = defaultTerminator
 	}
-	if p.has("InputEncryption") {
-		p.problem("InputEncryption", "is not supported by this version: input would be stored in the clear")
+	if a.buffer == "" {
+		a.readValidation(p)
 	}
-	a.readValidation(p)
+	a.readEncryption(p)
+}
+
+// readEncryption: only what is stored as it is typed can be encrypted.
+func (a *getInput) readEncryption(p *params) {
+	encryption := p.group("InputEncryption")
+	if a.encrypted = a.store && len(encryption.m) > 0; !a.encrypted {
+		return // exports carry an unused one in menus; it does nothing
+	}
+	encryption.need("EncryptionKeyId", "Key")
+	a.keyID, a.key = encryption.whole("EncryptionKeyId"), encryption.whole("Key")
+	if a.phone {
+		p.problem("InputEncryption", "is possible with CustomValidation only")
+	}
+	if a.key.given() && a.key.isStatic() {
+		if _, err := parseSealKey(a.key.raw); err != nil {
+			encryption.problem("Key", "%v", err)
+		}
+	}
 }
 
 func (a *getInput) readValidation(p *params) {
@@ -89,6 +117,8 @@ func (a *getInput) readValidation(p *params) {
 func (a *getInput) rules() rules {
 	r := rules{flows: inboundTransferQueue(), errors: []string{errNoMatch}, pauses: true}
 	switch {
+	case a.buffer != "":
+		r.flows, r.next, r.pauses = append(r.flows, TypeOutboundWhisper), true, false
 	case a.store:
 		r.next = true
 		if a.phone {
@@ -102,28 +132,20 @@ func (a *getInput) rules() rules {
 }
 
 func (a *getInput) run(ctx context.Context, s *session) step {
-	audio, err := s.audio(ctx, a.message)
+	g, err := a.gather(s)
 	if err != nil {
+		return failedBy(err)
+	}
+	switch {
+	case s.info().Channel != contact.Voice && a.buffer != "":
+		return failedBy(ErrNotSupported)
+	case s.info().Channel != contact.Voice:
+		return a.ask(ctx, s, g)
+	case a.buffer != "":
+		return a.setBuffer(ctx, s, g)
+	}
+	if g.Prompt, err = s.audio(ctx, a.message); err != nil {
 		return s.failure(ctx, err)
-	}
-	g := Gather{
-		Prompt: audio, Max: 1, FirstDigit: time.Duration(a.firstDigit) * time.Second,
-		Interdigit: defaultInterdigit * time.Second,
-	}
-	if n, ok := wholeNumber(s.text(a.interdigit), 1, 20); ok {
-		g.Interdigit = time.Duration(n) * time.Second
-	}
-	if a.store {
-		g.Max, g.Terminator = maxPhoneDigits, a.terminator
-		if !a.noCancel {
-			g.CancelKey = cancelKey
-		}
-		if !a.phone {
-			var ok bool
-			if g.Max, ok = wholeNumber(s.text(a.length), 1, 128); !ok {
-				return failedBy(errors.New("ivr: MaximumLength is not a number of keys"))
-			}
-		}
 	}
 	var got Gathered
 	err = s.interact(func() (err error) {
@@ -138,7 +160,102 @@ func (a *getInput) run(ctx context.Context, s *session) step {
 	case got.TimedOut || got.Digits == "":
 		return failed(errInputTime)
 	}
-	return result(got.Digits)
+	st := result(got.Digits)
+	if !s.takes(st) {
+		s.dropKeys() // what was pressed on was meant for a menu that is not reached
+	}
+	return st
+}
+
+// gather says which keys are asked for, without the prompt.
+func (a *getInput) gather(s *session) (Gather, error) {
+	g := Gather{Max: 1, FirstDigit: time.Duration(a.firstDigit) * time.Second, Interdigit: defaultInterdigit * time.Second}
+	if n, ok := wholeNumber(s.text(a.interdigit), 1, 20); ok {
+		g.Interdigit = time.Duration(n) * time.Second
+	}
+	if a.buffer != "" { // what is there already
+		g.Max, g.FirstDigit, g.Interdigit, g.Secret = maxBuffered, time.Millisecond, time.Millisecond, a.encrypted
+		return g, nil
+	}
+	if !a.store {
+		return g, nil
+	}
+	g.Max, g.Terminator, g.Secret = maxPhoneDigits, a.terminator, a.encrypted
+	if !a.noCancel {
+		g.CancelKey = cancelKey
+	}
+	if !a.phone {
+		var ok bool
+		if g.Max, ok = wholeNumber(s.text(a.length), 1, 128); !ok {
+			return g, errors.New("ivr: MaximumLength is not a number of keys")
+		}
+	}
+	if a.encrypted { // before anybody is asked for what could not be kept safe
+		if _, err := parseSealKey(s.text(a.key)); err != nil {
+			return g, fmt.Errorf("ivr: the encryption key %w", err)
+		}
+	}
+	return g, nil
+}
+
+// setBuffer: keys are always kept here, so that switching it on changes nothing. Switching it off forgets them, and may
+// store them first.
+func (a *getInput) setBuffer(ctx context.Context, s *session, g Gather) step {
+	if a.buffer == "True" {
+		return done()
+	}
+	if a.store {
+		got, err := s.participant.Gather(ctx, g)
+		if err != nil {
+			return s.failure(ctx, err)
+		}
+		if st := a.put(s, got.Digits); st.errorType != "" {
+			return st
+		}
+	}
+	s.dropKeys()
+	return done()
+}
+
+// ask lets somebody type the keys. What was typed is in the transcript, so encrypted input is not for chat.
+func (a *getInput) ask(ctx context.Context, s *session, g Gather) step {
+	t, err := s.texter()
+	if err == nil && a.encrypted {
+		err = fmt.Errorf("ivr: what is typed cannot be kept out of the transcript: %w", ErrNotSupported)
+	}
+	if err != nil {
+		return failedBy(err)
+	}
+	text, err := s.words(a.message)
+	if err != nil {
+		return failedBy(err)
+	}
+	var reply Reply
+	err = s.interact(func() (err error) {
+		reply, err = t.AskText(ctx, text, g.FirstDigit)
+		return err
+	})
+	typed := strings.TrimSpace(reply.Text)
+	switch {
+	case err != nil:
+		return s.failure(ctx, err)
+	case !a.store && (reply.TimedOut || typed == ""):
+		return failed(errInputTime)
+	case !a.store && len(typed) == 1 && strings.Contains(keys, typed):
+		return result(typed)
+	case !a.store: // a sentence, which is not for logs
+		return secretResult(typed)
+	case reply.TimedOut:
+		return a.keep(s, Gathered{TimedOut: true})
+	}
+	typed = strings.TrimSuffix(strings.NewReplacer(" ", "", "-", "", "(", "", ")", "").Replace(typed), a.terminator)
+	if a.phone {
+		typed = strings.TrimPrefix(typed, "+")
+	}
+	if !a.phone && (strings.Trim(typed, keys) != "" || len(typed) > g.Max) {
+		return failedBy(fmt.Errorf("ivr: what was typed is not up to %d keys", g.Max))
+	}
+	return a.keep(s, Gathered{Digits: typed})
 }
 
 // keep stores what was typed. Without any key, the older form of the block goes on with "Timeout" as the input; flows
@@ -148,18 +265,45 @@ func (a *getInput) keep(s *session, got Gathered) step {
 	case got.TimedOut && s.node.errorTarget(errInputTime) != "":
 		return failed(errInputTime)
 	case got.TimedOut:
-		s.stored = noInput
+		s.memory.store(noInput)
 		return done()
 	case !a.phone:
-		s.stored = got.Digits
-		return done()
+		return a.put(s, got.Digits)
 	}
 	number, ok := dialled(got.Digits, a.country)
 	if !ok {
 		return failed(errInvalidPhone)
 	}
-	s.stored = number
+	s.memory.store(number)
 	return done()
+}
+
+// put stores what was typed as it is, or encrypted.
+func (a *getInput) put(s *session, typed string) step {
+	if a.encrypted {
+		key, err := parseSealKey(s.text(a.key))
+		if err == nil {
+			typed, err = key.seal(s.text(a.keyID), typed)
+		}
+		if err != nil {
+			s.memory.store("")
+			return failedBy(fmt.Errorf("ivr: input is not stored, it cannot be encrypted: the key %w", err))
+		}
+	}
+	s.memory.store(typed)
+	return done()
+}
+
+// takes tells whether a condition of the action holds for a result.
+func (s *session) takes(st step) bool {
+	return slices.ContainsFunc(s.node.conditions, func(b branch) bool { return b.when.test(st.result, true, s.lookup, s.engine.now()) })
+}
+
+// dropKeys forgets what was pressed and nobody has asked for.
+func (s *session) dropKeys() {
+	if d, ok := s.participant.(KeyDropper); ok {
+		d.DropKeys()
+	}
 }
 
 // dialled is typed digits as an E.164 number; country is empty when the digits begin with a country code.

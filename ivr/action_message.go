@@ -3,8 +3,10 @@ package ivr
 import (
 	"context"
 	"errors"
+	"strings"
 	"time"
 
+	"ullim/internal/contact"
 	"ullim/prompts"
 )
 
@@ -17,7 +19,15 @@ func (a *messageParticipant) rules() rules {
 	return rules{flows: append(inboundTransferQueue(), whispers()...), next: true, pauses: true}
 }
 
+// run: a task has nobody who listens, which is no failure (A1.8).
 func (a *messageParticipant) run(ctx context.Context, s *session) step {
+	switch s.info().Channel {
+	case contact.Task:
+		return done()
+	case contact.Voice:
+	default:
+		return a.write(ctx, s)
+	}
 	audio, err := s.audio(ctx, a.message)
 	if err != nil {
 		return s.failure(ctx, err)
@@ -26,6 +36,24 @@ func (a *messageParticipant) run(ctx context.Context, s *session) step {
 		return done()
 	}
 	if err := s.interact(func() error { return s.participant.Say(ctx, audio) }); err != nil {
+		return s.failure(ctx, err)
+	}
+	return done()
+}
+
+func (a *messageParticipant) write(ctx context.Context, s *session) step {
+	t, err := s.texter()
+	if err != nil {
+		return failedBy(err)
+	}
+	text, err := s.words(a.message)
+	if err != nil {
+		return failedBy(err)
+	}
+	if strings.TrimSpace(text) == "" {
+		return done()
+	}
+	if err := s.interact(func() error { return t.SayText(ctx, text) }); err != nil {
 		return s.failure(ctx, err)
 	}
 	return done()
@@ -64,6 +92,9 @@ func (a *messageIteratively) rules() rules {
 }
 
 func (a *messageIteratively) run(ctx context.Context, s *session) step {
+	if err := s.only(contact.Voice); err != nil {
+		return failedBy(err)
+	}
 	var list []*prompts.Audio
 	var bad []error
 	for _, m := range a.messages {
@@ -81,14 +112,14 @@ func (a *messageIteratively) run(ctx context.Context, s *session) step {
 	if len(list) == 0 {
 		return failedBy(errors.Join(append(bad, errors.New("ivr: none of the messages can be played"))...))
 	}
-	seconds := 0
+	every := 0
 	if a.every.given() {
 		var ok bool
-		if seconds, ok = wholeNumber(s.text(a.every), 1, 604_800); !ok {
+		if every, ok = wholeNumber(s.text(a.every), 1, 604_800); !ok {
 			return failedBy(errors.New("ivr: InterruptFrequencySeconds is not a number of seconds"))
 		}
 	}
-	err := s.interact(func() error { return s.participant.Repeat(ctx, list, time.Duration(seconds)*time.Second) })
+	err := s.interact(func() error { return s.participant.Repeat(ctx, list, time.Duration(every)*time.Second) })
 	if err != nil {
 		return s.failure(ctx, err)
 	}

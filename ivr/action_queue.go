@@ -3,8 +3,6 @@ package ivr
 import (
 	"context"
 	"errors"
-
-	"ullim/internal/errs"
 )
 
 // checkHours tells whether hours of operation are open: the ones named, or the target queue's (Check hours of operation).
@@ -43,11 +41,11 @@ func (a *checkHours) run(ctx context.Context, s *session) step {
 }
 
 // targetQueue chooses the queue that the contact will wait in (Set working queue).
-type targetQueue struct{ queue, agent value }
+type targetQueue struct{ at place }
 
 func (a *targetQueue) read(p *params) {
-	a.queue, a.agent = p.whole("QueueId"), p.whole("AgentId")
-	if a.queue.given() == a.agent.given() {
+	a.at = place{queue: p.whole("QueueId"), agent: p.whole("AgentId")}
+	if a.at.queue.given() == a.at.agent.given() {
 		p.problem("", "needs exactly one of QueueId and AgentId")
 	}
 }
@@ -57,14 +55,7 @@ func (a *targetQueue) rules() rules {
 }
 
 func (a *targetQueue) run(ctx context.Context, s *session) step {
-	if a.agent.given() {
-		return failedBy(errors.Join(errors.New("ivr: queues of single agents"), ErrNotSupported))
-	}
-	ref := s.text(a.queue)
-	if ref == "" {
-		return failedBy(errors.New("ivr: the attribute with the queue is empty"))
-	}
-	q, err := s.engine.Directory.Queue(ctx, s.info().InstanceID, ref)
+	q, err := a.at.find(ctx, s)
 	if err != nil {
 		return s.failure(ctx, err)
 	}
@@ -84,12 +75,5 @@ func (transferToQueue) rules() rules {
 }
 
 func (transferToQueue) run(ctx context.Context, s *session) step {
-	err := s.participant.Queue(ctx)
-	switch {
-	case err == nil:
-		return ended(Queued)
-	case errs.Is(err, errs.Limit):
-		return step{errorType: errQueueAtCapacity, why: err}
-	}
-	return s.failure(ctx, err)
+	return s.enqueue(ctx, func() error { return s.participant.Queue(ctx) })
 }

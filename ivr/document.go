@@ -214,6 +214,7 @@ func readCondition(at string, v any, deep int, left *int) (*Condition, error) {
 		}
 		c.Sub = append(c.Sub, sub)
 	}
+	c.prepare()
 	return c, nil
 }
 

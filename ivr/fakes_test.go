@@ -136,6 +136,7 @@ type house struct {
 	open     bool
 	failOpen error
 	flows    map[string]*Flow
+	modules  map[string]*Flow
 }
 
 func (h *house) Queue(_ context.Context, _, ref string) (QueueRef, error) {

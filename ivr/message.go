@@ -4,29 +4,30 @@ import (
 	"context"
 	"encoding/xml"
 	"errors"
+	"fmt"
 	"strings"
 
+	"ullim/internal/contact"
 	"ullim/prompts"
 )
 
 // message is what can be played: a stored prompt, text, marked-up text, or a file elsewhere.
 type message struct {
-	prompt, text, ssml value
-	media              bool
+	prompt, text, ssml, file value
 }
 
 // readMessage reads the parameters that say what is played; exactly one of them if required, else at most one.
 func readMessage(p *params, required bool) message {
 	m := message{prompt: p.whole("PromptId"), text: p.free("Text"), ssml: p.free("SSML")}
 	media := p.group("Media")
-	m.media = len(media.m) > 0
-	if m.media {
+	if len(media.m) > 0 {
 		media.need("Uri")
+		m.file = media.free("Uri")
 		media.oneOf("SourceType", "S3")
 		media.oneOf("MediaType", "Audio")
 	}
 	n := 0
-	for _, given := range []bool{m.prompt.given(), m.text.given(), m.ssml.given(), m.media} {
+	for _, given := range []bool{m.prompt.given(), m.text.given(), m.ssml.given(), m.file.given()} {
 		if given {
 			n++
 		}
@@ -43,12 +44,32 @@ func readMessage(p *params, required bool) message {
 	return m
 }
 
+// words are a message for somebody who reads. Prompts, files and marked-up text are for voice (A1.5).
+func (s *session) words(m message) (string, error) {
+	if m.prompt.given() || m.ssml.given() || m.file.given() {
+		return "", fmt.Errorf("ivr: only Text can be written: %w", ErrNotSupported)
+	}
+	return s.text(m.text), nil
+}
+
+// texter is the participant of a chat.
+func (s *session) texter() (Texter, error) {
+	t, ok := s.participant.(Texter)
+	if !ok || s.info().Channel == contact.Voice {
+		return nil, ErrNotSupported
+	}
+	return t, nil
+}
+
 // audio is the sound of a message in the contact's language; nil when there is nothing to say.
 func (s *session) audio(ctx context.Context, m message) (*prompts.Audio, error) {
 	info := s.info()
 	switch {
-	case m.media:
-		return nil, errors.Join(errors.New("ivr: prompts from S3 addresses"), ErrNotSupported)
+	case m.file.given():
+		if s.engine.Media == nil {
+			return nil, fmt.Errorf("ivr: prompts from S3 addresses: %w", ErrNotSupported)
+		}
+		return s.engine.Media.File(ctx, info.InstanceID, s.text(m.file))
 	case m.prompt.given():
 		ref := s.text(m.prompt)
 		if ref == "" {

@@ -2,6 +2,7 @@ package ivr
 
 import (
 	"fmt"
+	"maps"
 	"slices"
 	"strconv"
 	"strings"
@@ -183,17 +184,79 @@ func (p *params) texts(name string, values ...string) []string {
 
 // keys are the names of the parameters, sorted.
 func (p *params) keys() []string {
-	out := make([]string, 0, len(p.m))
-	for k := range p.m {
-		out = append(out, k)
-	}
-	slices.Sort(out)
-	return out
+	return sortedKeys(p.m)
 }
+
+func sortedKeys(m map[string]any) []string { return slices.Sorted(maps.Keys(m)) }
 
 // rename takes an older name of a parameter for the present one.
 func (p *params) rename(old, name string) {
 	if p.has(old) && !p.has(name) {
 		p.m[name] = p.m[old]
 	}
+}
+
+// values are the entries of an object, each free text with data paths. Their keys are fixed.
+func (p *params) values(name string) map[string]value {
+	group := p.group(name)
+	out := make(map[string]value, len(group.m))
+	for _, key := range group.keys() {
+		out[key] = group.free(key)
+	}
+	return out
+}
+
+// tree is a JSON value of any shape among the parameters, in whose texts data paths may stand: text becomes a value, the
+// rest stays. fill makes JSON of it when the flow runs. static: no path is in it.
+func (p *params) tree(name string) (t any, static bool) {
+	static = true
+	var walk func(at string, v any) any
+	walk = func(at string, v any) any {
+		switch v := v.(type) {
+		case string:
+			text := parseWhole(v)
+			p.checkPaths(at, text)
+			static = static && text.isStatic()
+			return text
+		case map[string]any:
+			out := make(map[string]any, len(v))
+			for _, k := range sortedKeys(v) {
+				out[k] = walk(at+"."+k, v[k])
+			}
+			return out
+		case []any:
+			out := make([]any, len(v))
+			for i := range v {
+				out[i] = walk(fmt.Sprintf("%s[%d]", at, i), v[i])
+			}
+			return out
+		}
+		return v
+	}
+	return walk(name, p.m[name]), static
+}
+
+// fill makes JSON of a tree. A text that is one path becomes what the path gives, be it a part of a tree itself.
+func (s *session) fill(t any) any {
+	switch t := t.(type) {
+	case value:
+		if !t.isPath() {
+			return s.text(t)
+		}
+		v, _ := s.find(t.parts[0].path)
+		return v
+	case map[string]any:
+		out := make(map[string]any, len(t))
+		for k, v := range t {
+			out[k] = s.fill(v)
+		}
+		return out
+	case []any:
+		out := make([]any, len(t))
+		for i, v := range t {
+			out[i] = s.fill(v)
+		}
+		return out
+	}
+	return t
 }

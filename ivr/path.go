@@ -33,7 +33,7 @@ func parseValue(raw string) value {
 	text := 0
 	for i := 0; i < len(raw); {
 		path, n := scanPath(raw[i:], false)
-		if n == 0 {
+		if n == 0 || raw[i] != '$' && i > 0 && keyRune(rune(raw[i-1]), false) { // a column is a word of its own
 			i++
 			continue
 		}
@@ -94,11 +94,14 @@ func (v value) resolve(lookup func(path []string) (string, bool), quote func(str
 // in any alphabet without brackets.
 func scanPath(s string, wide bool) (path []string, n int) {
 	if !strings.HasPrefix(s, "$.") {
-		return nil, 0
+		return columnPath(s)
 	}
 	n = 1
 	for len(path) < maxPathParts {
 		key, m := scanKey(s[n:], wide)
+		if m == 0 && len(path) > 0 && isTree(path[0]) {
+			key, m = scanPosition(s[n:])
+		}
 		if m == 0 {
 			break
 		}
@@ -109,6 +112,39 @@ func scanPath(s string, wide bool) (path []string, n int) {
 		return nil, 0
 	}
 	return path, n
+}
+
+// column is how campaign lists of the 2023 design write the value of a column: without "$.".
+const column = "Attributes_"
+
+// columnPath reads "Attributes_<Column>", which is the attribute of that name.
+func columnPath(s string) (path []string, n int) {
+	if !strings.HasPrefix(s, column) {
+		return nil, 0
+	}
+	key, m := scanKey("."+s[len(column):], false)
+	if m == 0 {
+		return nil, 0
+	}
+	return []string{"Attributes", key}, len(column) + m - 1
+}
+
+// isTree tells which paths lead into JSON, where lists have positions: $.External.orders[0].id.
+func isTree(root string) bool { return root == "External" || root == "Views" }
+
+// scanPosition reads "[12]".
+func scanPosition(s string) (string, int) {
+	if len(s) < 3 || s[0] != '[' {
+		return "", 0
+	}
+	n := 1
+	for n < len(s) && n < 6 && s[n] >= '0' && s[n] <= '9' {
+		n++
+	}
+	if n == 1 || n == len(s) || s[n] != ']' {
+		return "", 0
+	}
+	return s[1:n], n + 1
 }
 
 // scanKey reads ".key", ".['key']" or "['key']".
@@ -166,10 +202,14 @@ func knownPath(path []string) bool {
 		return in("Name", "ARN") || n == 3 && path[1] == "OutboundCallerId" && (path[2] == "Address" || path[2] == "Type")
 	case "Agent":
 		return in("UserName", "FirstName", "LastName", "ARN")
-	case "Attributes":
+	case "Attributes", "Tags":
 		return n == 2
+	case "References":
+		return n == 2 || n == 3 && (path[2] == "Value" || path[2] == "Type")
+	case "Task":
+		return in("ContactId")
 	case "FlowAttributes", "External", "Lex", "Metrics", "Media", "MediaStreams", "Customer", "Case", "Wisdom", "Views",
-		"SegmentAttributes", "References", "Task", "Tags", "Email", "Modules", "DataTables", "Loop":
+		"SegmentAttributes", "Email", "Modules", "DataTables", "Loop":
 		return n >= 2
 	}
 	return false

@@ -68,6 +68,8 @@ func TestWholePathsMayHaveKeysInAnyAlphabet(t *testing.T) {
 func TestPathsThatCannotMeanAnythingAreTold(t *testing.T) {
 	for path, want := range map[string]bool{
 		"$.Attributes.x": true, "$.Attributes": false, "$.Attributes.x.y": false, "$.Attribute.x": false,
+		"$.Tags.x": true, "$.Tags": false, "$.References.a.Value": true, "$.References.a.b": false, "$.Task.ContactId": true, "$.Task.x": false,
+		"Attributes_Name": true, "$.External.a[0].b": true,
 		"$.ContactId": true, "$.ContactId.x": false, "$.Queue.Name": true, "$.Queue.name": false,
 		"$.Queue.OutboundCallerId.Type": true, "$.Agent.FirstName": true, "$.External.a.b": true, "$.Lex.Slots.x": true,
 		"$.Media.Sip.Headers.From": true, "$.StoredCustomerInput": true, "$.FlowAttributes.x": true, "$.50": false,
@@ -89,7 +91,8 @@ func TestEveryDataPathIsAnswered(t *testing.T) {
 	s.info.Queue = &QueueRef{Name: "Sales", ARN: "arn:q", OutboundNumber: "+8215880000"}
 	s.info.Voice, s.info.PreviousContactID = "Joanna", "c-p"
 	s.info.Attributes["k"] = "v"
-	e := &session{contact: s, stored: "42", attributes: map[string]string{"f": "g"}}
+	e := &session{contact: s, memory: NewMemory(), frame: frame{attributes: map[string]string{"f": "g"}}}
+	e.memory.store("42")
 	got := map[string]string{}
 	for _, path := range []string{
 		"$.CustomerEndpoint.Address", "$.CustomerEndpoint.Type", "$.SystemEndpoint.Address", "$.SystemEndpoint.Type",

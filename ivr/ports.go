@@ -42,6 +42,9 @@ type Gather struct {
 	Max        int    // stop after so many digits; 1 for a menu
 	Terminator string // this sequence ends the input and is not part of it; empty for none
 	CancelKey  byte   // clears what was typed so far ('*'); 0 for none
+	// Secret: what is pressed is not for anybody to see or hear: it is kept out of logs and traces, and recordings and
+	// streams are silent while it is asked for.
+	Secret bool
 }
 
 // Gathered is what was pressed. TimedOut: no digit came within FirstDigit.
@@ -57,7 +60,8 @@ type Contact interface {
 	SetAttributes(ctx context.Context, set map[string]string) error
 	// SetTargetQueue chooses the queue for Queue.
 	SetTargetQueue(ctx context.Context, q QueueRef) error
-	// SetHook chooses the flow for a place in the contact's life; an empty flow id restores the default.
+	// SetHook chooses the flow for a place in the contact's life; an empty flow id restores the default. ErrNotSupported:
+	// the contact never comes to that place.
 	SetHook(ctx context.Context, h Hook, flowID string) error
 	// SetRecording chooses who is recorded when an agent is joined.
 	SetRecording(ctx context.Context, agent, customer bool) error
@@ -112,6 +116,10 @@ const (
 	HookCustomerRemaining Hook = "CustomerRemaining"
 	HookCustomerHold      Hook = "CustomerHold"
 	HookAgentHold         Hook = "AgentHold"
+	HookDefaultAgentUI    Hook = "DefaultAgentUI"    // what the agent sees with the contact
+	HookDisconnectAgentUI Hook = "DisconnectAgentUI" // ... and after it
+	HookPauseContact      Hook = "PauseContact"
+	HookResumeContact     Hook = "ResumeContact"
 )
 
 // Flows finds flows. ref is an ARN, an id or a name.

@@ -1,7 +1,6 @@
 package ivr
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -51,22 +50,29 @@ type Engine struct {
 	Metrics   Metrics
 	Callbacks Callbacks
 	Tasks     Tasks
+	Media     MediaFiles
+	Chats     Chats
 	Log       *slog.Logger
 	// Observe is told of every action that ran, for metrics: the type ("unsupported" for all that are not known, so that
 	// there are few labels) and "ok", "left", an outcome, or an error type.
 	Observe func(actionType, outcome string)
-	Events  *events.Recorder // gets a "flow" event for each action; may be nil
-	Random  func(n int) int  // a number from 0 to n-1; nil: math/rand
+	// Ran is told of every action that ran, with what a run log keeps of it. It must not block; may be nil.
+	Ran    func(ActionRun)
+	Events *events.Recorder // gets a "flow" event for each action; may be nil
+	Random func(n int) int  // a number from 0 to n-1; nil: math/rand
+	Clock  func() time.Time // nil: time.Now; tests of flows run in a time of their own
 
 	mu        sync.Mutex
 	documents map[string]*Document // by content, so a flow is read once for each version
 }
 
-// Run is one flow to be run on one contact.
+// Run is one flow to be run on one contact. Memory is what the contact's flows share; nil: this flow begins and ends with
+// one of its own.
 type Run struct {
 	Flow        *Flow // its published content is run
 	Participant Participant
 	Contact     Contact
+	Memory      *Memory
 }
 
 // session is one Run in progress.
@@ -74,25 +80,37 @@ type session struct {
 	engine      *Engine
 	participant Participant
 	contact     Contact
+	memory      *Memory
+	inherited   *bool        // whether an earlier segment chose that actions are logged
 	base        *slog.Logger // knows the contact
 
+	kind FlowType // of the flow, also while one of its modules runs
+	frame
+	callers  []frame       // of the modules that run
+	entered  bool          // the last action changed the flow
+	idle     int           // actions since the participant's time was last taken
+	waited   time.Duration // for functions, since then
+	snapshot *Info
+}
+
+// frame is one flow or module in progress.
+type frame struct {
 	flow       *Flow
 	doc        *Document
 	node       *Node
 	log        *slog.Logger      // knows the flow too
-	attributes map[string]string // of the flow
+	attributes map[string]string // of the flow or module
 	loops      map[string]int
-	stored     string // last stored input
-	verbose    bool   // each action is logged
-	entered    bool   // the last action changed the flow
-	idle       int    // actions since the participant's time was last taken
-	snapshot   *Info
 }
 
 // Run runs a flow until it ends. The error says why when the outcome is Failed, and is nil otherwise.
 func (e *Engine) Run(ctx context.Context, r Run) (out Outcome, err error) {
-	s := &session{engine: e, participant: r.Participant, contact: r.Contact}
+	s := &session{engine: e, participant: r.Participant, contact: r.Contact, memory: r.Memory}
+	if s.memory == nil {
+		s.memory = NewMemory()
+	}
 	info := r.Contact.Info()
+	s.inherited = info.Logging
 	log := e.Log
 	if log == nil {
 		log = slog.New(slog.DiscardHandler)
@@ -113,19 +131,42 @@ func (e *Engine) Run(ctx context.Context, r Run) (out Outcome, err error) {
 	return s.loop(ctx)
 }
 
-// enter goes to the start of a flow.
+// now is what the clock shows.
+func (e *Engine) now() time.Time {
+	if e.Clock != nil {
+		return e.Clock()
+	}
+	return time.Now()
+}
+
+// enter goes to the start of a flow, and out of every module.
 func (s *session) enter(f *Flow, doc *Document) {
-	s.flow, s.doc, s.node, s.entered = f, doc, doc.byID[doc.Start], true
-	s.attributes, s.loops = nil, make(map[string]int)
-	s.log = s.base.With("flow_id", f.ID, "flow", f.Name, "flow_version", f.PublishedVersion)
+	s.kind, s.callers = f.Type, nil
+	s.begin(f, doc)
+}
+
+// begin goes to the start of a flow or module.
+func (s *session) begin(f *Flow, doc *Document) {
+	s.frame = frame{
+		flow: f, doc: doc, node: doc.byID[doc.Start], loops: make(map[string]int),
+		log: s.base.With("flow_id", f.ID, "flow", f.Name, "flow_version", f.PublishedVersion),
+	}
+	s.entered = true
+}
+
+// leave goes back to whoever invoked the module that runs, and gives the action that did.
+func (s *session) leave() *Node {
+	last := len(s.callers) - 1
+	s.frame, s.callers = s.callers[last], s.callers[:last]
+	return s.node
 }
 
 func (s *session) loop(ctx context.Context) (Outcome, error) {
+	if s.node == nil {
+		s.log.WarnContext(ctx, "flow has no action to start with")
+		return Ended, nil
+	}
 	for {
-		if s.node == nil {
-			s.log.WarnContext(ctx, "flow has no action to start with")
-			return Ended, nil
-		}
 		if ctx.Err() != nil {
 			return Left, nil //nolint:nilerr // that the contact has ended is an outcome, not a failure
 		}
@@ -136,28 +177,61 @@ func (s *session) loop(ctx context.Context) (Outcome, error) {
 			return Failed, err
 		}
 		s.snapshot, s.entered = nil, false
-		at := s.node
-		st := at.act.run(ctx, s)
+		did := ran{frame: s.frame, start: s.engine.now()}
+		st := s.node.act.run(ctx, s)
 		if st.outcome == "" && ctx.Err() != nil {
 			st = ended(Left)
 		}
-		s.report(ctx, at, st)
+		did.took = s.engine.now().Sub(did.start)
+		goesOn := st.outcome == "" && s.advance(ctx, st)
+		s.report(ctx, did, st, goesOn)
 		switch {
 		case st.outcome != "":
 			return st.outcome, nil
-		case s.entered:
-			continue
-		}
-		next := s.follow(at, st)
-		if next == "" {
-			s.log.InfoContext(ctx, "flow ended without a branch to follow", "action_id", at.ID, "error_type", st.errorType)
-			return Ended, nil
-		}
-		if s.node = s.doc.byID[next]; s.node == nil {
-			s.log.WarnContext(ctx, "flow names an action that is not there", "action_id", at.ID, "next", next)
+		case !goesOn:
 			return Ended, nil
 		}
 	}
+}
+
+// advance goes on to the action that follows; false: there is none. A module that ends there has failed, and whoever
+// invoked it says what then.
+func (s *session) advance(ctx context.Context, st step) bool {
+	n := s.node
+	switch {
+	case s.entered:
+		if s.node != nil {
+			return true
+		}
+		s.log.WarnContext(ctx, "flow has no action to start with")
+	case st.returned:
+		n, st = s.leave(), done()
+		fallthrough
+	default:
+		if s.to(ctx, n, st) {
+			return true
+		}
+	}
+	for len(s.callers) > 0 {
+		if s.to(ctx, s.leave(), failed(errNoMatch)) {
+			return true
+		}
+	}
+	return false
+}
+
+// to goes to the action that follows n after st; false: there is none.
+func (s *session) to(ctx context.Context, n *Node, st step) bool {
+	next := s.follow(n, st)
+	if next == "" {
+		s.log.InfoContext(ctx, "flow ended without a branch to follow", "action_id", n.ID, "error_type", st.errorType)
+		return false
+	}
+	if s.node = s.doc.byID[next]; s.node == nil {
+		s.log.WarnContext(ctx, "flow names an action that is not there", "action_id", n.ID, "next", next)
+		return false
+	}
+	return true
 }
 
 // follow gives the identifier of the next action; "" if no branch fits.
@@ -172,7 +246,7 @@ func (s *session) follow(n *Node, st step) string {
 		return n.next
 	}
 	for _, c := range n.conditions {
-		if c.when.holds(st.result, s.lookup) {
+		if c.when.test(st.result, !st.absent, s.lookup, s.engine.now()) {
 			return c.next
 		}
 	}
@@ -194,11 +268,12 @@ func (n *Node) errorTarget(errorType string) string {
 
 // interact does something with the participant, and notes whether that took time.
 func (s *session) interact(f func() error) error {
-	start := time.Now()
+	start := s.engine.now()
 	err := f()
-	if time.Since(start) >= aPause {
+	if s.engine.now().Sub(start) >= aPause {
 		s.idle = 0
 	}
+	s.waited = 0
 	return err
 }
 
@@ -213,48 +288,6 @@ func (s *session) failure(ctx context.Context, err error) step {
 		return ended(Left)
 	}
 	return failedBy(err)
-}
-
-// report logs, counts and records how an action ended. What a contact typed or holds in attributes is not told.
-func (s *session) report(ctx context.Context, n *Node, st step) {
-	outcome, label := "ok", n.Type
-	switch {
-	case st.outcome != "":
-		outcome = string(st.outcome)
-	case st.errorType != "":
-		outcome = st.errorType
-	}
-	if !n.supported() {
-		label = "unsupported"
-	}
-	if s.engine.Observe != nil {
-		s.engine.Observe(label, outcome)
-	}
-	shown := ""
-	if st.judged && !st.secret {
-		shown = st.result
-	}
-	level, message := slog.LevelDebug, "flow action"
-	switch {
-	case st.why != nil:
-		level, message = slog.LevelWarn, "flow action took its error branch"
-	case s.verbose:
-		level = slog.LevelInfo
-	}
-	if s.log.Enabled(ctx, level) {
-		attrs := []any{"action_id", n.ID, "action_type", n.Type, "outcome", outcome, "result", shown}
-		if st.why != nil {
-			attrs = append(attrs, "error", st.why)
-		}
-		s.log.Log(ctx, level, message, attrs...) //nolint:sloglint // the two messages are constants above
-	}
-	if s.engine.Events != nil {
-		info := s.info()
-		detail := fmt.Sprintf("%s %q: %s", n.Type, n.ID, cmp.Or(shown, outcome))
-		s.engine.Events.Record(events.Event{
-			At: time.Now(), Kind: "flow", InstanceID: info.InstanceID, ContactID: info.ContactID, Detail: detail,
-		})
-	}
 }
 
 // document is a flow's published content, read; reading is done once for each content.

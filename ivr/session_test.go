@@ -263,18 +263,19 @@ func TestActionsDoWhatTheySayAndTakeTheirBranches(t *testing.T) {
 			want:   []string{good, hang},
 		},
 		{
-			name:   "a hook for another product takes the error branch",
-			action: act("a", "UpdateContactEventHooks", `"EventHooks":{"DefaultAgentUI":"x"}`, "other", "!NoMatchingError>good"),
-			want:   []string{good, hang},
+			name:   "a hook that the contact never comes to takes the error branch",
+			action: act("a", "UpdateContactEventHooks", `"EventHooks":{"DefaultAgentUI":""}`, "other", "!NoMatchingError>good"),
+			set:    func(s *script, _ *house) { s.fail["hook"] = ErrNotSupported },
+			want:   []string{"hook DefaultAgentUI ", good, hang},
 		},
 		{
 			name:   "an unknown action takes its error branch",
-			action: act("a", "InvokeLambdaFunction", `"LambdaFunctionARN":"arn:x"`, "other", "!NoMatchingError>good"),
+			action: act("a", "CreateCase", `"CaseTemplateId":"x"`, "other", "!NoMatchingError>good"),
 			want:   []string{good, hang},
 		},
 		{
 			name:   "an unknown action without an error branch ends the flow",
-			action: act("a", "ShowView", ``, "other"),
+			action: act("a", "CreateCase", ``, "other"),
 			want:   nil, out: Ended,
 		},
 		{
@@ -304,7 +305,7 @@ func TestActionsDoWhatTheySayAndTakeTheirBranches(t *testing.T) {
 		{
 			name:   "the logging block changes nothing for the caller",
 			action: act("a", "UpdateFlowLoggingBehavior", `"FlowLoggingBehavior":"Enabled"`, "good"),
-			want:   []string{good, hang},
+			want:   []string{"update logging=true", good, hang},
 		},
 		{
 			name: "the end of a whisper leaves the contact where it is", t: TypeCustomerWhisper,
@@ -380,6 +381,12 @@ func (s *slow) Say(ctx context.Context, a *prompts.Audio) error {
 		return context.Cause(ctx)
 	}
 }
+
+func (s *slow) SayText(ctx context.Context, text string) error {
+	return s.Say(ctx, &prompts.Audio{Name: text})
+}
+
+func (s *slow) AskText(context.Context, string, time.Duration) (Reply, error) { return Reply{}, ErrLeft }
 
 func TestAFlowThatTakesTheParticipantsTimeMayGoRoundForLong(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
@@ -478,7 +485,7 @@ func TestLogLinesNameContactFlowAndActionAndHideWhatWasTyped(t *testing.T) {
 		act("on", "UpdateFlowLoggingBehavior", `"FlowLoggingBehavior":"Enabled"`, "card"),
 		act("card", "GetParticipantInput", `"StoreInput":"True","InputValidation":{"CustomValidation":{"MaximumLength":"16"}}`, "look", mdn),
 		act("look", "Compare", `"ComparisonValue":"$.StoredCustomerInput"`, "=1>end", "!NoMatchingCondition>view"),
-		act("view", "ShowView", "", "!NoMatchingError>end"),
+		act("view", "CreateCase", "", "!NoMatchingError>end"),
 		mark("bad", "end"), act("end", "DisconnectParticipant", ""))), Participant: s, Contact: s})
 	if err != nil {
 		t.Fatal(err)

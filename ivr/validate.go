@@ -228,12 +228,17 @@ func (w *wiring) target(field, id string) {
 }
 
 func (w *wiring) operator(at string, c *Condition) {
+	least, most, known := operands(c.Operator)
+	n := len(c.Operands)
 	switch {
 	case !w.n.supported():
-	case !knownOperator(c.Operator):
+	case !known:
 		w.problem(at+".Operator", "%q is not an operator", c.Operator)
-	case len(c.Operands) != 1 || len(c.Sub) > 0:
+	case n >= least && n <= most && len(c.Sub) == 0:
+	case most == 1:
 		w.problem(at+".Operands", "must have exactly one value for %s", c.Operator)
+	default:
+		w.problem(at+".Operands", "must have %d values for %s", most, c.Operator)
 	}
 }
 
@@ -286,9 +291,9 @@ func (w *wiring) any() {
 				w.problem(at, "must be fixed text or exactly one data path, not both")
 			case o.isPath() && !knownPath(o.parts[0].path):
 				w.problem(at, "%s is not a data path that flows have", o.raw)
-			case o.isStatic() && strings.HasPrefix(c.when.Operator, "Number"):
-				if _, ok := number(o.raw); !ok {
-					w.problem(at, "%q is not a number", o.raw)
+			case o.isStatic():
+				if why := wrongOperand(c.when.Operator, o.raw); why != "" {
+					w.problem(at, "%s", why)
 				}
 			}
 		}

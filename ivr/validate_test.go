@@ -52,7 +52,7 @@ func TestPublishingNamesTheActionTheFieldAndWhatToDo(t *testing.T) {
 		{name: "a stored phone number without country or branch", action: act("a", "GetParticipantInput", `"StoreInput":"True","InputValidation":{"PhoneNumberValidation":{"NumberFormat":"Local"}}`, "end", menuErrors), want: []string{"Parameters.InputValidation.PhoneNumberValidation.CountryCode: is required", "Transitions.Errors: needs a branch for InvalidPhoneNumber"}},
 		{name: "a country that does not exist", action: act("a", "GetParticipantInput", `"StoreInput":"True","InputValidation":{"PhoneNumberValidation":{"NumberFormat":"Local","CountryCode":"XX"}}`, "end", menuErrors, "!InvalidPhoneNumber>end"), want: []string{"CountryCode: must be a two-letter country code"}},
 		{name: "a long number without end", action: act("a", "GetParticipantInput", `"StoreInput":"True","InputValidation":{"CustomValidation":{"MaximumLength":"999"}}`, "end", menuErrors), want: []string{"MaximumLength: must be a whole number from 1 to 128"}},
-		{name: "encrypted input", action: act("a", "GetParticipantInput", `"StoreInput":"True","InputValidation":{"CustomValidation":{"MaximumLength":"8"}},"InputEncryption":{"Key":"x"}`, "end", menuErrors), want: []string{"Parameters.InputEncryption: is not supported"}},
+{name: "input encrypted to nothing", action: act("a", "GetParticipantInput", `"StoreInput":"True","InputValidation":{"CustomValidation":{"MaximumLength":"8"}},"InputEncryption":{"Key":"x"}`, "end", menuErrors), want: []string{"Parameters.InputEncryption.EncryptionKeyId: is required", "Parameters.InputEncryption.Key: is not a public key in PEM"}},
 		{name: "a terminator that cancels", action: act("a", "GetParticipantInput", `"StoreInput":"True","InputValidation":{"CustomValidation":{"MaximumLength":"8"}},"DTMFConfiguration":{"InputTerminationSequence":"*1"}`, "end", menuErrors), want: []string{"InputTerminationSequence: can have * only when"}},
 		{name: "a terminator of letters", action: act("a", "GetParticipantInput", `"StoreInput":"True","InputValidation":{"CustomValidation":{"MaximumLength":"8"}},"DTMFConfiguration":{"InputTerminationSequence":"ab"}`, "end", menuErrors), want: []string{"InputTerminationSequence: may have up to 5"}},
 		{name: "a menu in a whisper", t: TypeAgentWhisper, action: act("a", "GetParticipantInput", ``, menuErrors, "!NoMatchingCondition>end", "!InputTimeLimitExceeded>end"), want: []string{"Type: GetParticipantInput cannot be used"}},
@@ -94,8 +94,8 @@ func TestPublishingNamesTheActionTheFieldAndWhatToDo(t *testing.T) {
 			{"NextAction":"end","Condition":{"Operator":"Resembles","Operands":["x"]}}],"Errors":[{"NextAction":"end","ErrorType":"NoMatchingCondition"}]}`, want: []string{`Operator: "Resembles" is not an operator`}},
 		{name: "two operands", action: `"Identifier":"a","Type":"Compare","Parameters":{"ComparisonValue":"$.Channel"},"Transitions":{"Conditions":[
 			{"NextAction":"end","Condition":{"Operator":"Equals","Operands":["x","y"]}}],"Errors":[{"NextAction":"end","ErrorType":"NoMatchingCondition"}]}`, want: []string{`Operands: must have exactly one value`}},
-		{name: "an action of another product", action: act("a", "ShowView", `"ViewResource":{"Id":"x"}`, "end", "=Back>end", "!TimeLimitExceeded>end")},
-		{name: "an action of another product that leads nowhere", action: act("a", "ShowView", ``, "nowhere"), want: []string{`NextAction: names "nowhere"`}},
+		{name: "an action of another product", action: act("a", "CreateCase", `"LinkContactToCase":"true"`, "end", "=Back>end", "!ContactNotLinked>end")},
+		{name: "an action of another product that leads nowhere", action: act("a", "CreateCase", ``, "nowhere"), want: []string{`NextAction: names "nowhere"`}},
 		{name: "a reserved identifier", action: act("constructor", "MessageParticipant", `"Text":"x"`, "end"), want: []string{"Identifier: is a reserved word"}},
 		{name: "an identifier with a colon", action: act("a:b", "MessageParticipant", `"Text":"x"`, "end"), want: []string{"Identifier: must not contain any of"}},
 		{name: "an identifier in Korean with spaces", action: act("인사 하기", "MessageParticipant", `"Text":"x"`, "end")},
@@ -173,7 +173,7 @@ func TestWhatHasNotTheShapeOfAFlowIsRefusedWithItsPlace(t *testing.T) {
 }
 
 func TestWarningsDoNotStopPublishing(t *testing.T) {
-	content := doc(act("a", "InvokeLambdaFunction", ``, "end", "!NoMatchingError>end"), mark("lost", "end"), act("end", "DisconnectParticipant", ""))
+	content := doc(act("a", "CreateCase", ``, "end", "!NoMatchingError>end"), mark("lost", "end"), act("end", "DisconnectParticipant", ""))
 	if err := Check(content, TypeInbound); err != nil {
 		t.Fatal(err)
 	}
@@ -186,7 +186,7 @@ func TestWarningsDoNotStopPublishing(t *testing.T) {
 		got = append(got, w.String())
 	}
 	check(t, []string{
-		`action "a": Type: InvokeLambdaFunction is not supported by this version: it will take its NoMatchingError branch`,
+		`action "a": Type: CreateCase is not supported by this version: it will take its NoMatchingError branch`,
 		`action "lost": Identifier: nothing leads to this action`,
 	}, got)
 }

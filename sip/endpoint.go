@@ -350,6 +350,16 @@ func (ep *Endpoint) spawn(f func()) (ok bool) {
 	return true
 }
 
+// hold makes Close wait until wg is told that something is done. ok is false if the endpoint is closed.
+func (ep *Endpoint) hold() (ok bool) {
+	ep.lifeMu.Lock()
+	defer ep.lifeMu.Unlock()
+	if !ep.closed {
+		ep.wg.Add(1)
+	}
+	return !ep.closed
+}
+
 // ownBranch reports whether a branch is one of ours, so that an answer may be to a request of ours.
 func (ep *Endpoint) ownBranch(branch string) bool { return strings.HasPrefix(branch, ep.prefix) }
 

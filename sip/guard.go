@@ -244,12 +244,11 @@ func (ep *Endpoint) intercept(m *rawMessage, req *sipgo.Request, out []byte, in 
 
 // cancelInvite finds the INVITE that a CANCEL is for and tells its leg.
 func (ep *Endpoint) cancelInvite(req *sipgo.Request, source netip.AddrPort) (found bool, toTag string) {
-	leg, found := ep.index.cancel(txKey(req), source)
-	if leg == nil {
-		return found, ""
+	leg, toTag, found := ep.index.cancel(txKey(req), source)
+	if leg != nil {
+		leg.cancelled(req.CSeq().SeqNo)
 	}
-	leg.cancelled(req.CSeq().SeqNo)
-	return true, leg.localTag
+	return found, toTag
 }
 
 // packetGuard is one UDP socket of ours with the guard before it.

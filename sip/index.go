@@ -58,11 +58,26 @@ type invite struct {
 	merge     mergeKey
 	source    netip.AddrPort
 	born      time.Time
-	leg       *Leg
+	leg       *legRef
 	seq       uint32
 	cancelled bool // before there was a leg
 	merged    bool // a copy of another one
 	handed    bool // sipgo has made a transaction
+}
+
+// legRef is how an INVITE knows its leg. It is emptied when the leg is gone: a transaction stays for half a minute after
+// its answer, and must not hold a whole call in memory that long. The index's lock guards it.
+type legRef struct {
+	leg *Leg
+	tag string // ours, for the answer to a CANCEL that comes too late
+}
+
+// owner is the leg of an INVITE, nil if there is none any more. The caller holds the index's lock.
+func (in *invite) owner() *Leg {
+	if in.leg == nil {
+		return nil
+	}
+	return in.leg.leg
 }
 
 func newIndex() *index {
@@ -89,7 +104,7 @@ func (x *index) noteInvite(req *sipgo.Request, source netip.AddrPort) *Leg {
 	x.mu.Lock()
 	defer x.mu.Unlock()
 	if in, known := x.invites[key]; known {
-		return in.leg
+		return in.owner()
 	}
 	for len(x.unborn) > 0 && (x.unborn[0].handed || now.Sub(x.unborn[0].born) > invitesLife) {
 		if in := x.unborn[0]; !in.handed {
@@ -145,14 +160,14 @@ func (x *index) dropLocked(in *invite) {
 func (x *index) bind(in *invite, l *Leg) (cancelled bool) {
 	x.mu.Lock()
 	defer x.mu.Unlock()
-	in.leg = l
+	in.leg = l.self
 	return in.cancelled
 }
 
 func (x *index) legOf(in *invite) *Leg {
 	x.mu.Lock()
 	defer x.mu.Unlock()
-	return in.leg
+	return in.owner()
 }
 
 func (x *index) knowsInvite(key string) bool {
@@ -163,19 +178,22 @@ func (x *index) knowsInvite(key string) bool {
 
 // cancel finds what a CANCEL from source is for. found without a leg: the INVITE is not admitted yet, and will not be.
 // Not found: it is remembered, in case it was quicker than its INVITE.
-func (x *index) cancel(key string, source netip.AddrPort) (l *Leg, found bool) {
+func (x *index) cancel(key string, source netip.AddrPort) (l *Leg, toTag string, found bool) {
 	x.mu.Lock()
 	defer x.mu.Unlock()
 	in := x.invites[key]
 	if in == nil {
 		x.strays.put(key, struct{}{}, time.Now(), strayLife, maxStrays)
-		return nil, false
+		return nil, "", false
 	}
 	if in.source.Addr() != source.Addr() {
-		return nil, false
+		return nil, "", false
 	}
 	in.cancelled = true
-	return in.leg, true
+	if in.leg != nil {
+		toTag = in.leg.tag
+	}
+	return in.owner(), toTag, true
 }
 
 // add makes a leg findable.
@@ -191,6 +209,7 @@ func (x *index) remove(l *Leg, remoteTag string) {
 	key := dialogKey{l.callID, l.localTag}
 	x.mu.Lock()
 	defer x.mu.Unlock()
+	l.self.leg = nil
 	if _, there := x.all[l]; !there {
 		return
 	}

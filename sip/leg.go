@@ -2,6 +2,7 @@ package sip
 
 import (
 	"log/slog"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -37,20 +38,23 @@ func (s legState) String() string {
 	return [...]string{"proceeding", "calling", "answered", "confirmed", "ending", "gone"}[s]
 }
 
-// Leg is one dialog with a trunk or a device, in either direction: call.Leg. Its goroutine alone touches what is below
-// the mailbox; everything else posts.
+// Leg is one dialog with a trunk or a device, in either direction: call.Leg. What is below the mailbox is touched by one
+// goroutine at a time, the one that works for the leg at that moment; everything else posts. A leg has no goroutine of its
+// own: whoever finds it idle works for it (do), or starts a goroutine that does (post), so that a packet is handled where it
+// was read, without waking anybody.
 type Leg struct {
 	ep       *Endpoint
 	callID   string
 	localTag string
 	log      *slog.Logger
 	done     chan struct{} // closed when the leg is gone
-	theirTag atomic.Value  // string: of the peer, for others than the leg's goroutine
+	theirTag atomic.Value  // string: of the peer, for others than who works for the leg
+	self     *legRef       // what the INVITEs of the dialog know of us
 
 	mu     sync.Mutex // of the mailbox
 	mail   []func()
-	remote int // messages of the peer in mail
-	wake   chan struct{}
+	remote int  // messages of the peer in mail
+	busy   bool // somebody works for the leg, or run was not called yet
 	killed bool
 	full   bool
 
@@ -96,7 +100,7 @@ type Leg struct {
 	held   []inRequest // in the order of CSeq
 	gap    *time.Timer
 	byes   int // BYEs of ours that are not answered yet
-	timers map[*time.Timer]struct{}
+	timers []*legTimer
 }
 
 var _ call.Leg = (*Leg)(nil)
@@ -109,16 +113,28 @@ type inRequest struct {
 }
 
 func newLeg(ep *Endpoint, callID, localTag string) *Leg {
-	return &Leg{
+	l := &Leg{
 		ep: ep, callID: callID, localTag: localTag, log: ep.log.With("call_id", callID),
-		done: make(chan struct{}), wake: make(chan struct{}, 1), timers: make(map[*time.Timer]struct{}),
+		done: make(chan struct{}), busy: true,
 	}
+	l.self = &legRef{l, localTag}
+	return l
 }
 
-// run makes the leg findable and starts its goroutine. ok is false if the endpoint is closed.
+// run makes the leg findable and alive, until work ends it. ok is false if the endpoint is closed.
 func (l *Leg) run() (ok bool) {
 	l.ep.index.add(l)
-	return l.ep.spawn(l.loop)
+	if !l.ep.hold() {
+		return false
+	}
+	l.mu.Lock()
+	l.busy = len(l.mail) > 0
+	begin := l.busy
+	l.mu.Unlock()
+	if begin {
+		go l.work()
+	}
+	return true
 }
 
 // CallID is the SIP Call-ID.
@@ -142,7 +158,7 @@ func (l *Leg) Digit(digit byte, d time.Duration) {
 func (l *Leg) Notify(code int, reason string) { l.post(func() { l.notify(code, reason) }) }
 
 // Answer sends 200 with our SDP.
-func (l *Leg) Answer(sdp []byte) { l.post(func() { l.answer(sdp) }) }
+func (l *Leg) Answer(sdp []byte) { l.do(func() { l.answer(sdp) }) }
 
 // Reject ends an unanswered incoming leg.
 func (l *Leg) Reject(code int, reason string, retryAfter time.Duration) {
@@ -155,56 +171,79 @@ func (l *Leg) AnswerOffer(sdp []byte) { l.post(func() { l.answerOffer(sdp) }) }
 // Hangup ends the leg as its state needs.
 func (l *Leg) Hangup(cause string) { l.post(func() { l.hangup(cause) }) }
 
-// post gives the leg's goroutine something to do. It never blocks.
+// post gives the leg something to do. It never blocks, and nothing of the leg runs before it returns.
 func (l *Leg) post(f func()) {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	if l.killed {
-		return
+	if l.put(f) {
+		go l.work()
 	}
-	l.mail = append(l.mail, f)
-	l.signal()
 }
 
-// postRemote is post for what the peer causes: bounded. ok is false if the leg is gone. A full mailbox ends the leg.
-func (l *Leg) postRemote(f func()) (ok bool) {
+// do gives the leg something to do, and does it here and now if nobody else works for the leg. It is for callers that hold
+// no lock and may be kept for a moment; sockets never block, and owners take events without waiting.
+func (l *Leg) do(f func()) {
+	if l.put(f) {
+		l.work()
+	}
+}
+
+// put fills the mailbox. work says that the caller has to see to it.
+func (l *Leg) put(f func()) (work bool) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if l.killed {
 		return false
 	}
-	if l.remote >= maxMail {
-		if !l.full {
-			l.full = true
-			l.ep.count.overflows.Add(1)
-			l.mail = append(l.mail, func() {
-				l.finish(call.CauseProtocol, 0, "too many messages at once")
-				l.sayBye("SIP;text=\"too many messages\"")
-				l.settle()
-			})
-			l.signal()
-		}
-		return true
-	}
-	l.remote++
-	l.mail = append(l.mail, func() {
-		l.mu.Lock()
-		l.remote--
-		l.mu.Unlock()
-		f()
-	})
-	l.signal()
-	return true
+	l.mail = append(l.mail, f)
+	work, l.busy = !l.busy, true
+	return work
 }
 
-func (l *Leg) signal() {
-	select {
-	case l.wake <- struct{}{}:
-	default:
+// postRemote is post for what the peer causes: bounded. ok is false if the leg is gone. A full mailbox ends the leg.
+func (l *Leg) postRemote(f func()) (ok bool) {
+	ok, work := l.putRemote(f)
+	if work {
+		go l.work()
 	}
+	return ok
 }
 
-// kill ends the goroutine at once: the endpoint closes.
+// doRemote is do for what the peer causes.
+func (l *Leg) doRemote(f func()) (ok bool) {
+	ok, work := l.putRemote(f)
+	if work {
+		l.work()
+	}
+	return ok
+}
+
+func (l *Leg) putRemote(f func()) (ok, work bool) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	switch {
+	case l.killed:
+		return false, false
+	case l.remote < maxMail:
+		l.remote++
+		l.mail = append(l.mail, func() {
+			l.mu.Lock()
+			l.remote--
+			l.mu.Unlock()
+			f()
+		})
+	case !l.full:
+		l.full = true
+		l.ep.count.overflows.Add(1)
+		l.mail = append(l.mail, func() {
+			l.finish(call.CauseProtocol, 0, "too many messages at once")
+			l.sayBye("SIP;text=\"too many messages\"")
+			l.settle()
+		})
+	}
+	work, l.busy = !l.busy, true
+	return true, work
+}
+
+// kill ends the leg at once: the endpoint closes.
 func (l *Leg) kill() {
 	l.post(func() {
 		l.finish(call.CauseLocal, 0, "endpoint closed")
@@ -212,24 +251,26 @@ func (l *Leg) kill() {
 	})
 }
 
-func (l *Leg) loop() {
-	defer close(l.done)
-	for range l.wake {
-		for {
-			l.mu.Lock()
-			if len(l.mail) == 0 {
-				l.mail = nil
-				l.mu.Unlock()
-				break
-			}
-			f := l.mail[0]
-			l.mail[0] = nil
-			l.mail = l.mail[1:]
+// work does what is in the mailbox until it is empty. One goroutine at a time is here: the one that made the leg busy.
+func (l *Leg) work() {
+	for {
+		l.mu.Lock()
+		if len(l.mail) == 0 {
+			l.busy = false
 			l.mu.Unlock()
-			l.contained(f)
-			if l.state == legGone {
-				return
-			}
+			return
+		}
+		f := l.mail[0]
+		l.mail[0] = nil
+		if l.mail = l.mail[1:]; len(l.mail) == 0 {
+			l.mail = nil
+		}
+		l.mu.Unlock()
+		l.contained(f)
+		if l.state == legGone {
+			close(l.done)
+			l.ep.wg.Done()
+			return
 		}
 	}
 }
@@ -262,32 +303,61 @@ func (l *Leg) guarded(f func()) (ok bool) {
 	return true
 }
 
-// after runs f in the leg's goroutine after d, unless the leg is gone or stop was called.
-func (l *Leg) after(d time.Duration, f func()) (stop func()) {
-	var t *time.Timer
-	var stopped atomic.Bool
-	t = time.AfterFunc(d, func() {
-		l.post(func() {
-			if !stopped.Load() {
-				delete(l.timers, t)
-				f()
-			}
-		})
-	})
-	l.timers[t] = struct{}{}
-	return func() {
-		stopped.Store(true)
-		t.Stop()
-		delete(l.timers, t)
+// legTimer is a timer of a leg. One that was stopped lets go of the leg at once: the runtime keeps it for a while.
+type legTimer struct {
+	leg   atomic.Pointer[Leg] // nil: stopped, or over
+	run   func()
+	timer *time.Timer
+}
+
+func (t *legTimer) fire() {
+	if l := t.leg.Load(); l != nil {
+		l.do(t.due)
 	}
 }
 
+// due runs as work for the leg.
+func (t *legTimer) due() {
+	if run := t.run; t.forget() {
+		run()
+	}
+}
+
+// stop is called by who works for the leg.
+func (t *legTimer) stop() {
+	if t.forget() {
+		t.timer.Stop()
+	}
+}
+
+// forget takes the timer out of the leg's list, once.
+func (t *legTimer) forget() (first bool) {
+	l := t.leg.Swap(nil)
+	if l == nil {
+		return false
+	}
+	t.run = nil
+	if i := slices.Index(l.timers, t); i >= 0 {
+		l.timers = slices.Delete(l.timers, i, i+1)
+	}
+	return true
+}
+
+// after runs f as work for the leg after d, unless the leg is gone or stop was called.
+func (l *Leg) after(d time.Duration, f func()) (stop func()) {
+	t := &legTimer{run: f}
+	t.leg.Store(l)
+	l.timers = append(l.timers, t)
+	t.timer = time.AfterFunc(d, t.fire)
+	return t.stop
+}
+
 // attach gives the leg its owner's event function; what happened before is told now. The leg may be leaving at this very
-// moment and never come to what was posted: then its goroutine is over, and it is told from here. Either way the owner
-// hears of the end exactly once.
+// moment and never come to what was posted: then nobody works for it any more, and it is told from here. Either way the
+// owner hears of the end exactly once.
 func (l *Leg) attach(events func(call.LegEvent)) {
 	told := make(chan struct{})
-	l.post(func() {
+	l.do(func() {
 		l.tellEarly(events)
 		close(told)
 	})
@@ -357,7 +427,7 @@ func (l *Leg) settle() {
 	l.leave()
 }
 
-// leave ends the leg's goroutine.
+// leave ends the leg.
 func (l *Leg) leave() {
 	if l.state == legGone {
 		return
@@ -370,8 +440,8 @@ func (l *Leg) leave() {
 		l.respond(f.inRequest, 481, "Call/Transaction Does Not Exist", nil)
 	}
 	l.state = legGone
-	for t := range l.timers {
-		t.Stop()
+	for len(l.timers) > 0 {
+		l.timers[len(l.timers)-1].stop()
 	}
 	if l.gap != nil {
 		l.gap.Stop()

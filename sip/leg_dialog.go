@@ -14,7 +14,7 @@ import (
 )
 
 // deliver hands an in-dialog request to the leg. ok is false if the leg is gone.
-func (l *Leg) deliver(r inRequest) (ok bool) { return l.postRemote(func() { l.receive(r) }) }
+func (l *Leg) deliver(r inRequest) (ok bool) { return l.doRemote(func() { l.receive(r) }) }
 
 // receive puts requests in the order of their CSeq. RFC 3261 §12.2.2.
 func (l *Leg) receive(r inRequest) {
@@ -71,7 +71,7 @@ func (l *Leg) hold(r inRequest) {
 func (l *Leg) startGap() {
 	var t *time.Timer
 	t = time.AfterFunc(gapWait, func() {
-		l.post(func() {
+		l.do(func() {
 			if l.gap == t { // else it was stopped while this waited in the mailbox
 				l.gap = nil
 				l.takeHeld(true)

@@ -134,7 +134,7 @@ func (l *Leg) inviteAgain(seq uint32) {
 	})
 }
 
-// cancelled is called by the guard, which has answered the CANCEL. After our final answer it has no effect.
+// cancelled is called by the guard, which answers the CANCEL before this has begun. After our final answer it has no effect.
 // RFC 3261 §9.2.
 func (l *Leg) cancelled(seq uint32) {
 	l.postRemote(func() {
@@ -153,7 +153,7 @@ func (l *Leg) cancelled(seq uint32) {
 
 // ack is called by the guard with every ACK of this dialog.
 func (l *Leg) ack(req *sipgo.Request) {
-	l.postRemote(func() { l.onAck(req) })
+	l.doRemote(func() { l.onAck(req) })
 }
 
 func (l *Leg) onAck(req *sipgo.Request) {

@@ -171,6 +171,26 @@ func (db *DB) CloseContact(ctx context.Context, r *contact.Record) error {
 	return err
 }
 
+// CloseContactLater is CloseContact for a caller that does not wait: the commit may be that of another write, some
+// milliseconds later. done is told when it is on the disk, or why not, from another goroutine, which it must not keep.
+func (db *DB) CloseContactLater(r *contact.Record, done func(error)) {
+	row, err := encodeContact(r)
+	var uploads []jobs.Job
+	if err == nil {
+		uploads, err = uploadJobs(r)
+	}
+	if err != nil {
+		db.pending.Go(func() { done(err) })
+		return
+	}
+	db.engine.later(func(ctx context.Context, t tx) error { return closeContact(ctx, t, row, uploads) }, func(err error) {
+		if err != nil {
+			err = db.translate(context.Background(), err)
+		}
+		done(err)
+	})
+}
+
 func closeContact(ctx context.Context, t tx, row contactRow, uploads []jobs.Job) error {
 	n, err := t.exec(ctx, insertContact+` ON CONFLICT (id) DO UPDATE SET node = $3, channel = $4, queue_id = $5,
 		agent_id = $6, call_id = $7, initiated_us = $8, disconnected_us = $9, body = $10, open = $11

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"runtime/debug"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -13,12 +14,17 @@ import (
 	"ullim/internal/errs"
 )
 
-// maxGroup bounds the writes of one commit, and so how long the first of them waits for the others.
-const maxGroup = 256
+// maxGroup bounds the writes of one commit, and so how long the first of them waits for the others. patience is how long
+// a write that nobody waits for looks for company.
+const (
+	maxGroup = 256
+	patience = 20 * time.Millisecond
+)
 
 // group is the one writer of a SQLite database: a goroutine that owns the connection and commits what waits together.
 //
-//	do ──> ops ──> gather ──> BEGIN IMMEDIATE, for each: SAVEPOINT, fn, RELEASE or ROLLBACK TO, COMMIT ──> done
+//	do ─────> ops ───> gather ──> BEGIN IMMEDIATE, for each: SAVEPOINT, fn, RELEASE or ROLLBACK TO, COMMIT ──> done
+//	later ──> patient ───┘ (with the next that somebody waits for, or after patience)
 type group struct {
 	db      *DB
 	conn    *sql.Conn
@@ -26,13 +32,20 @@ type group struct {
 	closing chan struct{} // closed by close
 	stopped chan struct{} // closed when the goroutine has ended
 	once    sync.Once
+
+	mu      sync.Mutex // of the next three
+	patient []*op
+	over    bool          // the goroutine takes no more of them
+	ring    *time.Timer   // rings when patience is over; nil: never needed yet
+	bell    chan struct{} // room for one
 }
 
 // op is a write on its way.
 type op struct {
 	fn    func(context.Context, tx) error
 	state atomic.Int32
-	done  chan error // room for one: the writer never waits for a caller
+	done  chan error  // room for one: the writer never waits for a caller
+	then  func(error) // instead of done, for what nobody waits for
 }
 
 // States of an op: the caller may give up while it waits, and the writer may take it, whoever comes first.
@@ -45,6 +58,7 @@ const (
 func newGroup(db *DB, conn *sql.Conn) *group {
 	g := &group{
 		db: db, conn: conn, ops: make(chan *op, maxGroup), closing: make(chan struct{}), stopped: make(chan struct{}),
+		bell: make(chan struct{}, 1),
 	}
 	go g.run()
 	return g
@@ -100,26 +114,60 @@ func (g *group) do(ctx context.Context, fn func(context.Context, tx) error, aban
 	return ctx.Err()
 }
 
+// later hands fn to the writer without waiting. then hears how it went, in a goroutine that it shares with others.
+func (g *group) later(fn func(context.Context, tx) error, then func(error)) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	if g.over {
+		g.db.pending.Go(func() { then(errClosed()) })
+		return
+	}
+	g.patient = append(g.patient, &op{fn: fn, then: then})
+	switch {
+	case len(g.patient) == maxGroup:
+		g.wake()
+	case len(g.patient) > 1:
+	case g.ring == nil:
+		g.ring = time.AfterFunc(patience, g.wake)
+	default:
+		g.ring.Reset(patience)
+	}
+}
+
+func (g *group) wake() {
+	select {
+	case g.bell <- struct{}{}:
+	default:
+	}
+}
+
 func (g *group) run() {
 	defer close(g.stopped)
 	for {
 		select {
 		case o := <-g.ops:
 			g.commit(g.gather(o))
+		case <-g.bell:
+			g.commit(g.gather(nil))
 		case <-g.closing:
 			for {
 				select {
 				case o := <-g.ops:
 					g.commit(g.gather(o))
+					continue
 				default:
+				}
+				rest := g.gather(nil)
+				if len(rest) == 0 {
 					return
 				}
+				g.commit(rest)
 			}
 		}
 	}
 }
 
-// gather takes what waits behind first, leaving out what was given up.
+// gather takes what waits behind first, leaving out what was given up, and what waits with patience as far as there is room.
 func (g *group) gather(first *op) []*op {
 	var batch []*op
 	take := func(o *op) {
@@ -127,15 +175,27 @@ func (g *group) gather(first *op) []*op {
 			batch = append(batch, o)
 		}
 	}
-	take(first)
-	for len(batch) < maxGroup {
+	if first != nil {
+		take(first)
+	}
+	for waiting := true; waiting && len(batch) < maxGroup; {
 		select {
 		case o := <-g.ops:
 			take(o)
 		default:
-			return batch
+			waiting = false
 		}
 	}
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	n := min(len(g.patient), maxGroup-len(batch))
+	batch = append(batch, g.patient[:n]...)
+	if g.patient = slices.Delete(g.patient, 0, n); len(g.patient) > 0 {
+		g.wake()
+	} else if n > 0 {
+		g.ring.Stop()
+	}
+	g.over = len(batch) == 0 && g.isClosed()
 	return batch
 }
 
@@ -152,12 +212,24 @@ func (g *group) commit(batch []*op) {
 		}
 		return
 	}
+	var told []func()
 	for i, o := range batch {
-		if err != nil {
-			o.done <- err
+		result := err
+		if err == nil {
+			result = results[i]
+		}
+		if o.then != nil {
+			told = append(told, func() { o.then(result) })
 			continue
 		}
-		o.done <- results[i]
+		o.done <- result
+	}
+	if len(told) > 0 {
+		g.db.pending.Go(func() {
+			for _, tell := range told {
+				tell()
+			}
+		})
 	}
 }
 
@@ -180,7 +252,12 @@ func (g *group) transact(batch []*op) (results []error, err error) {
 	results = make([]error, len(batch))
 	good := 0
 	for i, o := range batch {
-		if results[i], err = g.one(ctx, t, o); err != nil {
+		if len(batch) == 1 {
+			if results[0] = contained(ctx, t, o.fn); results[0] != nil { // the transaction is its own
+				_, _ = g.conn.ExecContext(ctx, "ROLLBACK") // fails if SQLite has done so already
+				return results, nil
+			}
+		} else if results[i], err = g.one(ctx, t, o); err != nil {
 			return nil, err
 		}
 		if results[i] == nil {

@@ -79,6 +79,17 @@ func (e *postgresEngine) write(ctx context.Context, fn func(context.Context, tx)
 	}
 }
 
+// laterTime is how long a write that nobody waits for may take.
+const laterTime = 10 * time.Second
+
+func (e *postgresEngine) later(fn func(context.Context, tx) error, then func(error)) {
+	e.db.pending.Go(func() {
+		ctx, cancel := context.WithTimeout(context.Background(), laterTime)
+		defer cancel()
+		then(e.write(ctx, fn, nil))
+	})
+}
+
 // transact runs fn once. doubt tells that an error leaves open whether it was committed.
 func (e *postgresEngine) transact(ctx context.Context, fn func(context.Context, tx) error) (doubt bool, err error) {
 	if e.closed.Load() {

@@ -100,6 +100,9 @@ type engine interface {
 	// the transaction happens wholly or not at all; abandoned (may be nil) is then called from another goroutine if it
 	// may have happened.
 	write(ctx context.Context, fn func(context.Context, tx) error, abandoned func()) error
+	// later is write for what nobody waits for: it may wait a moment for others to share their commit with. then is told
+	// how it went, from another goroutine.
+	later(fn func(context.Context, tx) error, then func(error))
 	// read runs fn on a connection for reading.
 	read(ctx context.Context, fn func(context.Context, tx) error) error
 	// migrate runs fn in a transaction that excludes every other process's migrate.

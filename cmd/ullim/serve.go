@@ -26,6 +26,7 @@ type serveCommand struct{ configFlag }
 // Run serves until SIGTERM or SIGINT, then drains: new calls are refused, live ones go on until the deadline of
 // limits.drain. A second signal ends them at once.
 func (s serveCommand) Run() error {
+	relaxTimers()
 	cfg, err := s.load()
 	if err != nil {
 		return err

@@ -11,6 +11,7 @@ import (
 	"ullim/internal/contact"
 	"ullim/internal/errs"
 	"ullim/internal/events"
+	"ullim/internal/identity"
 )
 
 // centers is one acd.Center for each instance, and both adapters between calls and them: call.Queues, and acd.Ringer
@@ -98,9 +99,17 @@ func (c *centers) Enqueue(ctx context.Context, e call.Enqueue) error {
 	if err != nil {
 		return err
 	}
+	steps, err := criteriaOf(e.Routing.Steps)
+	if err != nil {
+		return err
+	}
+	var criteria *acd.Criteria
+	if len(steps) > 0 {
+		criteria = &acd.Criteria{Steps: steps}
+	}
 	return center.Enqueue(ctx, acd.Waiting{
 		ContactID: e.ContactID, QueueID: e.QueueID, Channel: e.Channel, Since: e.Since,
-		Priority: e.Routing.Priority, AgeAdjustment: e.Routing.AgeAdjustment, Owed: e.Owed,
+		Priority: e.Routing.Priority, AgeAdjustment: e.Routing.AgeAdjustment, Owed: e.Owed, Criteria: criteria,
 	})
 }
 
@@ -111,7 +120,25 @@ func (c *centers) Leave(contactID string) {
 
 // Reorder changes the order in which a waiting contact is served.
 func (c *centers) Reorder(contactID string, r call.Routing) {
-	c.each(func(_ string, center *acd.Center) { center.Reorder(contactID, r.Priority, r.AgeAdjustment) })
+	o := acd.Order{Priority: r.Priority, AgeAdjustment: r.AgeAdjustment}
+	var err error
+	if o.Criteria, err = criteriaOf(r.Steps); err != nil { // they were read when they were set
+		c.o.Log.Error("routing criteria cannot be used", "contact_id", contactID, "error", err)
+	}
+	c.each(func(_ string, center *acd.Center) { center.Reorder(contactID, o) })
+}
+
+// criteriaOf reads the steps of routing criteria.
+func criteriaOf(steps []call.RoutingStep) ([]acd.CriteriaStep, error) {
+	var out []acd.CriteriaStep
+	for _, s := range steps {
+		e, err := acd.ParseExpression(s.Expression)
+		if err != nil {
+			return nil, err
+		}
+		out = append(out, acd.CriteriaStep{Expression: e, Expiry: s.Expiry})
+	}
+	return out, nil
 }
 
 // OfferResult reports how an offer came out.
@@ -172,3 +199,15 @@ type reachable func(userID string) bool
 
 // Reachable reports whether a device of the user is registered.
 func (f reachable) Reachable(userID string) bool { return f(userID) }
+
+// skillsOf are a user's proficiencies as routing reads them.
+func skillsOf(u *identity.User) map[acd.Skill]float64 {
+	if len(u.Proficiencies) == 0 {
+		return nil
+	}
+	out := make(map[acd.Skill]float64, len(u.Proficiencies))
+	for _, p := range u.Proficiencies {
+		out[acd.Skill{Name: p.Name, Value: p.Value}] = p.Level
+	}
+	return out
+}

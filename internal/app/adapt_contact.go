@@ -3,16 +3,22 @@ package app
 import (
 	"context"
 
+	"ullim/acd"
 	"ullim/internal/call"
 	"ullim/internal/contact"
 	"ullim/internal/errs"
+	"ullim/internal/resource"
 	"ullim/ivr"
 )
 
 // Update changes what else flows can change of a contact.
 func (f flowContact) Update(ctx context.Context, u ivr.Update) error {
-	if len(u.Criteria) > 0 { // the queue knows no skills yet: the flow is told, and takes its error branch
-		return ivr.ErrNotSupported
+	var r call.Routing
+	for _, s := range u.Criteria {
+		r.Steps = append(r.Steps, call.RoutingStep{Expression: s.Expression, Expiry: s.Expiry})
+	}
+	if _, err := criteriaOf(r.Steps); err != nil {
+		return err
 	}
 	if u.HoldCustomer != nil {
 		if err := left(f.c.Hold(ctx, false, *u.HoldCustomer)); err != nil {
@@ -36,10 +42,9 @@ func (f flowContact) Update(ctx context.Context, u ivr.Update) error {
 			return err
 		}
 	}
-	if u.Priority == nil && u.AgeAdjustment == nil {
+	if u.Priority == nil && u.AgeAdjustment == nil && len(r.Steps) == 0 {
 		return nil
 	}
-	var r call.Routing
 	if u.Priority != nil {
 		r.Priority = *u.Priority
 	}
@@ -62,7 +67,24 @@ func known(info *ivr.Info, s *call.Snapshot) {
 	}
 }
 
-// AgentQueue is the queue of one agent.
-func (d *directory) AgentQueue(_ context.Context, _, ref string) (ivr.QueueRef, error) {
-	return ivr.QueueRef{}, errs.New(errs.NotFound, "agent %q has no queue of their own", ref)
+// AgentQueue is the queue of one agent, by ARN, id or user name.
+func (d *directory) AgentQueue(_ context.Context, instanceID, ref string) (ivr.QueueRef, error) {
+	t, err := d.tenant(instanceID)
+	if err != nil {
+		return ivr.QueueRef{}, err
+	}
+	if id, ok := resource.IDInARN(instanceID, resource.KindUser, ref); ok {
+		ref = id
+	}
+	u := t.users[ref]
+	for _, other := range t.users {
+		if u == nil && other.Name == ref {
+			u = other
+		}
+	}
+	if u == nil {
+		return ivr.QueueRef{}, errs.New(errs.NotFound, "no agent %q", ref)
+	}
+	id := acd.AgentQueueID(u.ID)
+	return ivr.QueueRef{ID: id, ARN: resource.ARN(instanceID, resource.KindQueue, id), Name: u.Name, AgentID: u.ID}, nil
 }

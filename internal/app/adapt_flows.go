@@ -34,8 +34,9 @@ func (f *flows) Run(ctx context.Context, r call.FlowRun) call.FlowOutcome {
 		f.log.Log(ctx, level, "no flow to run", "contact_id", r.Control.Snapshot().Record.ID, "flow_id", r.FlowID, "error", err)
 		return call.FlowFailed
 	}
+	memory, _ := r.Control.Keep(func() any { return ivr.NewMemory() }).(*ivr.Memory)
 	out, err := f.engine.Run(ctx, ivr.Run{
-		Flow: flow, Participant: voice{r.Control}, Contact: flowContact{c: r.Control, dir: f.dir},
+		Flow: flow, Participant: voice{r.Control}, Contact: flowContact{c: r.Control, dir: f.dir}, Memory: memory,
 	})
 	if err != nil {
 		f.log.Warn("flow failed", "contact_id", r.Control.Snapshot().Record.ID, "flow", flow.Name, "error", err)

@@ -16,6 +16,7 @@ var (
 	_ ivr.ThirdPartyCaller = voice{}
 	_ ivr.OutboundCaller   = voice{}
 	_ ivr.Holder           = voice{}
+	_ ivr.Requeuer         = voice{}
 )
 
 // CallThirdParty joins the customer with somebody outside.
@@ -34,6 +35,14 @@ func (v voice) CallThirdParty(ctx context.Context, t ivr.ThirdParty) error {
 		return errors.Join(ivr.ErrCallFailed, err)
 	}
 	return err
+}
+
+// Requeue takes the contact from the queue it waits in to another.
+func (v voice) Requeue(ctx context.Context, q ivr.QueueRef) error {
+	if err := left(v.c.SetTarget(call.TargetQueue{ID: q.ID, Name: q.Name})); err != nil {
+		return err
+	}
+	return left(v.c.Move(ctx))
 }
 
 // CompleteCall has nothing to do for a customer whom we have called: a flow speaks to them when they have answered.

@@ -6,6 +6,7 @@ import (
 
 	"ullim/internal/call"
 	"ullim/internal/contact"
+	"ullim/internal/events"
 	"ullim/internal/trace"
 	"ullim/sip"
 )
@@ -22,15 +23,9 @@ type TraceOptions struct {
 func (a *App) openTrace(context.Context) error {
 	if a.o.Trace.Memory > 0 {
 		a.trace = trace.New(trace.Options{Memory: a.o.Trace.Memory})
-		feed, stop := a.events.Subscribe(4096)
-		done := make(chan struct{})
-		go func() {
-			defer close(done)
-			for e := range feed {
-				a.trace.Note(e.ContactID, trace.Fact{At: e.At, Text: e.Kind + " " + e.Detail})
-			}
-		}()
-		a.life.onStopDo("traces", func() { stop(); <-done })
+		a.life.onStopDo("traces", a.events.Tap(func(e events.Event) {
+			a.trace.Note(e.ContactID, trace.Fact{At: e.At, Text: e.Kind + " " + e.Detail})
+		}))
 	}
 	if a.o.Trace.HEP == "" {
 		return nil

@@ -63,6 +63,12 @@ func (v voice) wait(ctx context.Context, done <-chan struct{}, over <-chan time.
 
 // Gather plays a prompt and collects keys. Keys pressed earlier and not yet read count first, across actions and flows.
 func (v voice) Gather(ctx context.Context, g ivr.Gather) (ivr.Gathered, error) {
+	if g.Secret {
+		if err := v.c.SetSecret(true); err != nil {
+			return ivr.Gathered{}, ivr.ErrLeft
+		}
+		defer func() { _ = v.c.SetSecret(false) }()
+	}
 	var prompt <-chan struct{}
 	if g.Prompt != nil && len(v.c.Digits()) == 0 {
 		done, err := v.c.Start([]call.Audio{g.Prompt}, false)
@@ -183,7 +189,7 @@ func (f flowContact) SetHook(_ context.Context, h ivr.Hook, flowID string) error
 	if k, ok := kinds[h]; ok {
 		return left(f.c.SetHook(k, flowID))
 	}
-	return nil
+	return ivr.ErrNotSupported
 }
 
 // SetRecording chooses whether the talk is recorded: one file with both sides, or none.

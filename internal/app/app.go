@@ -262,6 +262,7 @@ func (a *App) openCalls(ctx context.Context) error {
 			return ok
 		},
 	})
+	a.engine.Metrics = a.centers
 	a.calls = call.NewManager(call.Options{
 		Node: a.o.Node, Media: plane{a.plane, a.events, a.trace}, Dialer: traced{dialer{a}, a},
 		Flows:  &flows{engine: a.engine, source: a.flows, dir: a.dir, log: a.log},
@@ -332,9 +333,11 @@ func (a *App) openJobs(context.Context) error {
 	}
 	a.life.onStop("spool", root.Close)
 	a.uploads = &uploader{db: a.db, blobs: a.blobs, spool: root, log: a.log}
+	back := &callbacks{store: a.db, records: a.db, calls: a.calls, dir: a.dir, log: a.log, wake: func() { a.jobs.Wake() }}
+	a.engine.Callbacks = back
 	a.jobs = jobs.New(jobs.Options{
 		Store: a.db, Log: a.log, Workers: 4, Handlers: map[string]jobs.Handler{
-			storage.JobUpload: a.uploads.handle, storage.JobTranscript: a.writeTranscript,
+			storage.JobUpload: a.uploads.handle, storage.JobTranscript: a.writeTranscript, jobCallback: back.handle,
 		},
 	})
 	a.life.onStopDo("jobs", a.jobs.Stop)

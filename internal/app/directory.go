@@ -181,7 +181,7 @@ func (d *directory) readTenant(ctx context.Context, inst *identity.Instance) (*t
 	for id, u := range t.users {
 		t.config.Agents[id] = acd.Agent{
 			UserID: id, Username: u.Name, RoutingProfileID: u.RoutingProfileID, AutoAccept: u.Phone.AutoAccept,
-			ACWTimeout: time.Duration(u.Phone.AfterContactWorkTimeLimit) * time.Second,
+			ACWTimeout: time.Duration(u.Phone.AfterContactWorkTimeLimit) * time.Second, Skills: skillsOf(u),
 		}
 	}
 	for id, h := range t.config.Hours {
@@ -282,6 +282,9 @@ func (d *directory) queue(instanceID, ref string) (ivr.QueueRef, error) {
 	t, err := d.tenant(instanceID)
 	if err != nil {
 		return ivr.QueueRef{}, err
+	}
+	if userID, own := acd.OfAgentQueue(ref); own {
+		return d.AgentQueue(context.Background(), instanceID, userID)
 	}
 	q := find(t.config.Queues, t.queues, instanceID, resource.KindQueue, ref)
 	if q == nil {

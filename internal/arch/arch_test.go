@@ -26,7 +26,7 @@ func rules() map[string][]string {
 	with := func(more ...string) []string { return append(slices.Clone(w), more...) }
 	parts := with("internal/events", "internal/jobs", "internal/permit")
 	below := with("internal/events", "internal/jobs", "internal/permit", "internal/identity", "internal/call",
-		"internal/chat", "internal/cluster", "internal/trace", "sip", "acd", "ivr", "campaigns", "dialer", "prompts")
+		"internal/chat", "internal/cluster", "internal/trace", "sip", "acd", "ivr", "ivr/flowtest", "campaigns", "dialer", "prompts")
 	return map[string][]string{
 		// 0 words
 		"internal/errs": nil, "internal/phone": {"internal/errs"}, "internal/calendar": {"internal/errs"},
@@ -46,6 +46,7 @@ func rules() map[string][]string {
 		"sip/siptest": w,
 		// 4 applications, not each other
 		"acd": parts, "ivr": append(slices.Clone(parts), "prompts"), "campaigns": parts, "campaigns/...": parts,
+		"ivr/flowtest": append(slices.Clone(parts), "ivr", "prompts"),
 		"dialer": append(slices.Clone(parts), "campaigns"),
 		// 5 storage
 		"storage": below, "storage/blob": w, "storage/storagetest": append(slices.Clone(below), "storage"),
@@ -54,7 +55,7 @@ func rules() map[string][]string {
 		// 7 wiring
 		"internal/app": {"*"}, "internal/arch": nil,
 		// 8 commands, and the end-to-end tests that run them
-		"cmd/ullim": {"internal/app", "internal/config"}, "internal/e2e": nil,
+		"cmd/ullim": {"internal/app", "internal/config", "ivr/flowtest"}, "internal/e2e": nil,
 	}
 }
 

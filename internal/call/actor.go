@@ -6,7 +6,6 @@ import (
 	"log/slog"
 	"runtime/debug"
 	"slices"
-	"sync"
 	"sync/atomic"
 	"time"
 
@@ -30,27 +29,27 @@ type Snapshot struct {
 	Offer    Offer
 	Parties  []Party
 	Headers  map[string]string
+	Secret   bool // a flow asks for keys that nobody else may learn: no audio of the customer is to leave the call
 
 	lines []*line
 }
 
-// actor is one live call. Only its loop touches the fields below the line.
+// actor is one live call. Only who works for it (see mailbox) touches the fields below the line.
 type actor struct {
 	m        *Manager
 	log      *slog.Logger
-	mailbox  chan Event
-	overflow chan struct{}
-	once     sync.Once
+	mail     mailbox
 	digits   chan byte
 	done     chan struct{}
 	snapshot atomic.Pointer[Snapshot]
 	customer atomic.Int64 // the party whose keys are for the flow
 	byInfo   atomic.Bool  // somebody takes keys by SIP INFO alone
 	headers  map[string]string
+	keep     keep
 	saver    *saver
-	flowsUp  sync.WaitGroup
 
 	// ---
+	flooded   bool // it is being ended for that
 	state     State
 	local     []Event // made by effects; stepped before the mailbox
 	lines     []*line
@@ -118,107 +117,12 @@ func (askEvent) isEvent()    {}
 func (askTakeOver) isEvent() {}
 func (keyed) isEvent()       {}
 
-// post hands the loop an event and never blocks; false if the call is over. A full mailbox ends the call: something is
-// very wrong with it.
-func (a *actor) post(e Event) bool {
-	if a.over() {
-		return false
-	}
-	select {
-	case a.mailbox <- e:
-		return !a.over() // if it ended meanwhile, nobody may come to read this
-	default:
-		a.once.Do(func() { close(a.overflow) })
-		return false
-	}
-}
-
-func (a *actor) over() bool {
-	select {
-	case <-a.done:
-		return true
-	default:
-		return false
-	}
-}
-
-// refuseRest answers what was posted and never read, because the call ended: whoever waits for it must not wait for ever.
-func (a *actor) refuseRest() {
-	for {
-		select {
-		case e := <-a.mailbox:
-			switch e := e.(type) {
-			case enqueueDone:
-				if e.Err == nil {
-					a.m.o.Queues.Leave(a.state.Record.ID)
-				}
-			case offered:
-				a.m.o.Queues.OfferResult(e.Offer.ID, OfferCallerLeft)
-			case askTakeOver:
-				e.done("", ErrLeft)
-			case askEvent:
-				e.reply <- ErrLeft
-			case askMoved:
-				if e.Err != nil {
-					e.line.end("contact ended")
-				}
-			}
-		default:
-			return
-		}
-	}
-}
-
-// deliver hands the loop an event that must not be lost; it may wait, and is never called by a loop. false: the call is
-// over, and the event may or may not have been seen.
-func (a *actor) deliver(e Event) bool {
-	select {
-	case a.mailbox <- e:
-		return !a.over()
-	case <-a.done:
-		return false
-	}
-}
-
 // press keeps a key for the flow; when nobody reads, the oldest are worth more.
 func (a *actor) press(d byte) {
 	select {
 	case a.digits <- d:
 	default:
 		a.log.Warn("digit dropped: too many keys nobody waits for")
-	}
-}
-
-// run is the life of the call. Its deferred end is the one place of death.
-func (a *actor) run() {
-	defer func() {
-		if p := recover(); p != nil {
-			a.m.stats.Panics.Add(1)
-			a.log.Error("panic in call", "panic", fmt.Sprint(p), "stack", string(debug.Stack()))
-			a.emergency()
-		}
-		for i := range a.flows {
-			a.endFlow(i)
-		}
-		for _, t := range a.timers {
-			t.Stop()
-		}
-		close(a.done)
-		a.refuseRest()
-		a.flowsUp.Wait()
-		a.m.forget(a)
-	}()
-	a.receive(begun{})
-	for a.state.Phase != PhaseEnded {
-		select {
-		case e := <-a.mailbox:
-			a.receive(e)
-		case <-a.overflow:
-			a.overflow = nil
-			a.m.stats.Overflows.Add(1)
-			a.log.Error("mailbox full: ending the call")
-			a.receive(stopAsked{Reason: contact.Other, Detail: "overload: the call's events piled up"})
-		}
 	}
 }
 
@@ -324,7 +228,7 @@ func (a *actor) publish() {
 	a.snapshot.Store(&Snapshot{
 		Phase: a.state.Phase, Record: copyRecord(a.state.Record), Target: a.state.Target, Voice: a.state.Voice,
 		Callback: a.state.Callback, Logging: a.state.Logging,
-		Offer: a.state.Offer, Parties: a.state.Parties, Headers: a.headers, lines: slices.Clone(a.lines),
+		Offer: a.state.Offer, Parties: a.state.Parties, Headers: a.headers, Secret: a.state.Secret != 0, lines: slices.Clone(a.lines),
 	})
 }
 
@@ -387,7 +291,9 @@ func (a *actor) startFlow(e startFlow) {
 	ctx, cancel := context.WithCancel(a.m.ctx)
 	c := &Control{actor: a, gen: e.Gen, who: e.For, media: media, ctx: ctx, cancel: cancel}
 	a.flows[e.For] = c
-	a.flowsUp.Go(func() {
+	a.mail.uses.Add(1)
+	go func() {
+		defer a.release()
 		defer cancel()
 		outcome := FlowFailed
 		defer func() {
@@ -395,10 +301,10 @@ func (a *actor) startFlow(e startFlow) {
 				a.m.stats.Panics.Add(1)
 				a.log.Error("panic in contact flow", "panic", fmt.Sprint(p), "stack", string(debug.Stack()))
 			}
-			a.post(flowDone{Gen: e.Gen, Kind: e.Kind, Outcome: outcome})
+			a.do(flowDone{Gen: e.Gen, Kind: e.Kind, Outcome: outcome})
 		}()
 		outcome = a.m.o.Flows.Run(ctx, FlowRun{Kind: e.Kind, FlowID: e.FlowID, Control: c})
-	})
+	}()
 }
 
 func (a *actor) endFlow(who int) {

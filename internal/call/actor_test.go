@@ -86,8 +86,8 @@ func TestAFullMailboxEndsTheCallWithARecord(t *testing.T) {
 		b := newBench(t)
 		b.call(t)
 		b.leg.block = make(chan struct{})
-		b.post(LegEvent{Kind: LegOffer, SDP: []byte("hold")})
-		synctest.Wait() // the loop is stuck in the leg, which a real one never does
+		go b.post(LegEvent{Kind: LegOffer, SDP: []byte("hold")})
+		synctest.Wait() // who works for the call is stuck in the leg, which a real one never does
 		for range mailboxSize + 1 {
 			b.post(LegEvent{Kind: LegProgress})
 		}
@@ -166,14 +166,15 @@ func TestACallerWhoLeavesDuringEnqueueIsTakenOutOfTheQueue(t *testing.T) {
 
 func TestWhatIsPostedAsTheCallEndsIsAnsweredAllTheSame(t *testing.T) {
 	b := newBench(t)
-	a := &actor{m: b.Manager, mailbox: make(chan Event, mailboxSize), overflow: make(chan struct{}), done: make(chan struct{})}
+	a := &actor{m: b.Manager, done: make(chan struct{})}
+	a.mail.busy = true // somebody works for it, and takes its last step
 	for _, e := range []Event{enqueueDone{}, offered{Offer: offer}, enqueueDone{Err: errors.New("full")}} {
 		if !a.post(e) {
 			t.Fatal("the call is not over yet")
 		}
 	}
-	close(a.done)
-	a.refuseRest()
+	a.mail.uses.Store(1)
+	a.bury()
 	if b.queues.left != 1 || len(b.queues.results) != 1 || b.queues.results[0] != OfferCallerLeft {
 		t.Errorf("left %d times, results %v", b.queues.left, b.queues.results)
 	}

@@ -94,11 +94,13 @@ func (m *Manager) openLine(contactID, peer string, in Inbound, leg Leg) (*line, 
 func (m *Manager) newActor(s State, headers map[string]string) *actor {
 	a := &actor{
 		m: m, log: m.logFor(s.Record.ID, s.Record.CallID), headers: headers, state: s,
-		mailbox: make(chan Event, mailboxSize), overflow: make(chan struct{}), digits: make(chan byte, digitsSize),
-		done: make(chan struct{}),
+		digits: make(chan byte, digitsSize), done: make(chan struct{}),
 	}
+	a.mail.busy = true // until it begins
+	a.mail.uses.Store(1)
 	a.customer.Store(int64(s.Customer))
 	a.saver = &saver{store: m.o.Store, spill: m.o.Spill, closed: m.o.Closed, log: m.o.Log}
+	a.saver.lazy, _ = m.o.Store.(lazyStore)
 	a.saver.idle = sync.NewCond(&a.saver.mu)
 	return a
 }
@@ -128,7 +130,7 @@ func (m *Manager) begin(ctx context.Context, a *actor, l *line, what string) err
 	m.mu.Unlock()
 	a.publish()
 	a.tell("INITIATED", what)
-	go a.run() //nolint:contextcheck // the call outlives its INVITE
+	a.begin() //nolint:contextcheck // the call outlives its INVITE
 	return nil
 }
 

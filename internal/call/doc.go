@@ -14,6 +14,7 @@
 //   - actor.go: the loop that receives an event, steps, and performs the effects (perform.go). It never blocks: what may
 //     block is started in a goroutine and comes back as an event.
 //   - line.go: a leg with its media, which may move from one call to another.
+//   - secret.go: keys that nobody else may learn, and what flows of a call share.
 //   - control.go: the hand of a flow's goroutine on its call. asks.go: the hand of the API.
 //   - manager.go, admit.go: all calls of this process: Admit (an INVITE), Originate, Offer (the ACD), Drain.
 //   - saver.go: writes the record behind the call, in order, the last one with its jobs in one transaction.

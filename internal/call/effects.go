@@ -139,6 +139,8 @@ type (
 	}
 	// save writes the record of the open segment behind the call.
 	save struct{ Record contact.Record }
+	// commit waits until what was saved is on disk; committed follows.
+	commit struct{}
 	// closeSegment writes the final record of a segment. Last: the call is over when it is stored.
 	closeSegment struct {
 		Record contact.Record
@@ -185,6 +187,7 @@ func (reply) isEffect()          {}
 func (startTimer) isEffect()     {}
 func (stopTimer) isEffect()      {}
 func (save) isEffect()           {}
+func (commit) isEffect()         {}
 func (closeSegment) isEffect()   {}
 func (openSegment) isEffect()    {}
 func (tell) isEffect()           {}

@@ -56,6 +56,8 @@ func (s *step) take(e Event) {
 		s.recordingDone(e)
 	case attributesSet, targetSet, hookSet, recordingSet, voiceSet, dataSet, routingSet:
 		s.changed(e)
+	case secretSet:
+		s.secretSet(e)
 	case qualityKnown:
 		s.qualityKnown(e)
 	case resolved:
@@ -68,6 +70,8 @@ func (s *step) take(e Event) {
 		s.asked(e)
 	case stopAsked:
 		s.end(e.Reason, e.Detail)
+	case committed:
+		s.committed()
 	case stored:
 		if s.Phase == PhaseEnding {
 			s.Phase = PhaseEnded
@@ -121,6 +125,10 @@ func (s *step) listener(who int) int {
 func (s *step) begun() {
 	switch s.Phase {
 	case PhaseNew:
+		if s.planned() {
+			s.callbackBegun()
+			return
+		}
 		s.do(answer{Party: s.Customer})
 	case PhaseCalling:
 		s.do(dial{Party: s.Customer, Target: s.Dial, Near: s.Caller},
@@ -133,7 +141,7 @@ func (s *step) begun() {
 // partyLeg sorts the events of legs. What comes late, from one who is gone, is ignored.
 func (s *step) partyLeg(e partyLeg) {
 	p := s.party(e.Party)
-	if p == nil || p.Stage == partyGone {
+	if p == nil || p.Stage == partyGone || p.Stage == partyPlanned {
 		return
 	}
 	switch e.Kind {

@@ -113,6 +113,10 @@ func (s *step) dropAgent(cause string) {
 
 // whisperCustomer: the agent has heard the whisper; the customer leaves the queue and hears the other.
 func (s *step) whisperCustomer() {
+	if s.planned() {
+		s.callBack()
+		return
+	}
 	s.Phase = PhaseCustomerWhisper
 	s.Record.Queue.DequeueTimestamp = s.now
 	s.run(ofCustomer, FlowCustomerWhisper, s.Hooks[FlowCustomerWhisper])

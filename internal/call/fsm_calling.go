@@ -74,8 +74,10 @@ func (s *step) calleeAnswered(p *Party) {
 		s.save()
 		return
 	}
-	caller.Stage = partyUp
-	s.do(answer{Party: caller.ID})
+	if caller.Stage != partyUp { // an agent of a callback has been there for long
+		caller.Stage = partyUp
+		s.do(answer{Party: caller.ID})
+	}
 	if hook := s.Hooks[FlowOutboundWhisper]; hook != "" {
 		s.Phase = PhaseOutboundWhisper
 		s.tell("CONNECTED_TO_SYSTEM", "answered")
@@ -93,6 +95,9 @@ func (s *step) talk() {
 	s.do(stopTimer{Timer: TimerWhisper, Gen: s.AgentGen})
 	if s.Record.Agent != nil {
 		s.Record.Agent.ConnectedToAgentTimestamp = s.now
+	}
+	if s.Offer.ID != "" {
+		s.do(reportJoined{OfferID: s.Offer.ID})
 	}
 	s.tell("CONNECTED", "%s and %s", s.party(s.Caller).Address.Address, s.party(s.Customer).Address.Address)
 	s.startTape()

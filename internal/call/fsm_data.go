@@ -16,6 +16,7 @@ type Data struct {
 	Tag                                     map[string]string
 	Untag                                   []string
 	CallbackNumber                          string // E.164
+	NextContactID                           string // of a contact that goes on with this one's business
 	Logging                                 *bool  // of flows: a later segment has it too
 }
 
@@ -41,6 +42,9 @@ func (s *step) dataSet(d Data) {
 	if d.CallbackNumber != "" {
 		s.Callback = d.CallbackNumber
 	}
+	if d.NextContactID != "" {
+		r.NextContactID = d.NextContactID
+	}
 	if d.Logging != nil {
 		s.Logging = d.Logging
 	}
@@ -60,10 +64,15 @@ func (s *step) routingSet(r Routing) {
 	if r.Priority != 0 {
 		s.Rank.Priority = r.Priority
 	}
+	if r.Steps != nil {
+		s.Rank.Steps = r.Steps
+	}
 	if r.AgeAdjustment != 0 {
 		s.Rank.AgeAdjustment = r.AgeAdjustment
 	}
 	if s.Phase == PhaseQueued || s.Phase == PhaseRinging {
-		s.do(reorder{ContactID: s.Record.ID, Routing: s.Rank})
+		now := s.Rank
+		now.Steps = r.Steps // steps begin anew only when they are new
+		s.do(reorder{ContactID: s.Record.ID, Routing: now})
 	}
 }

@@ -65,7 +65,9 @@ func (s *step) inLine() {
 		s.do(replyFlow{})
 	}
 	s.Requeued, s.Moving = false, TargetQueue{}
-	s.run(ofCustomer, FlowCustomerQueue, s.Hooks[FlowCustomerQueue])
+	if !s.planned() {
+		s.run(ofCustomer, FlowCustomerQueue, s.Hooks[FlowCustomerQueue])
+	}
 	s.save()
 }
 

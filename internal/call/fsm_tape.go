@@ -58,6 +58,9 @@ func (s *step) startTape() {
 		Location: key, Start: s.now, Status: contact.RecordingSpooled,
 	})
 	s.do(startRecording{Key: key, Sides: s.Sides})
+	if s.Secret != 0 {
+		s.do(pauseRecording{On: true})
+	}
 }
 
 // stopTape ends the recording that runs.
@@ -133,7 +136,9 @@ func (s *step) tapeAsked(do TapeAction) error {
 		}
 		if on := do == TapeSuspend; s.Paused != on {
 			s.Paused = on
-			s.do(pauseRecording{On: on})
+			if s.Secret == 0 {
+				s.do(pauseRecording{On: on})
+			}
 		}
 	}
 	s.tell("recording", "%s", [...]string{"started", "stopped", "suspended", "resumed"}[do])

@@ -35,7 +35,24 @@ func (l *line) event(e LegEvent) {
 		}
 		return
 	}
-	l.post(func(party int) Event { return partyLeg{Party: party, LegEvent: e} })
+	l.mu.Lock()
+	owner, work := l.owner, false
+	if owner != nil {
+		_, work = owner.mail.put(partyLeg{Party: l.party, LegEvent: e}, mailboxSize)
+	} else {
+		l.wait(partyLeg{LegEvent: e})
+	}
+	l.mu.Unlock()
+	if work {
+		owner.work() // here: a leg holds no lock when it reports
+	}
+}
+
+// wait keeps an event while the line is on its way. The caller holds mu.
+func (l *line) wait(e Event) {
+	if len(l.waiting) < maxWaiting {
+		l.waiting = append(l.waiting, e)
+	}
 }
 
 // digit is where the media reports keys, however they came: those of the customer are for the flow, and a far end that
@@ -68,9 +85,7 @@ func (l *line) post(event func(party int) Event) {
 		l.owner.post(event(l.party))
 		return
 	}
-	if len(l.waiting) < maxWaiting {
-		l.waiting = append(l.waiting, event(0))
-	}
+	l.wait(event(0))
 }
 
 // give makes the line somebody's; nil: it is on the way. What has waited follows.

@@ -32,11 +32,12 @@ const (
 	partyUp                        // answered
 	partyLent                      // on the way to another call of ours, which has not said yet whether it takes them
 	partyGone                      // the leg is over, its media is being closed
+	partyPlanned                   // has yet to be called: a customer who is called back when an agent is there
 )
 
 // String is the stage as shown in the API.
 func (s partyStage) String() string {
-	return [...]string{"CONNECTING", "DIALING", "RINGING", "CONNECTED", "TRANSFERRING", "DISCONNECTED"}[s]
+	return [...]string{"CONNECTING", "DIALING", "RINGING", "CONNECTED", "TRANSFERRING", "DISCONNECTED", "SCHEDULED"}[s]
 }
 
 // firstParty is the id of the party whose INVITE began the call, or who was dialled first. Later ones are generations.

@@ -42,7 +42,7 @@ func (a *actor) perform(e Effect) {
 		a.performQueue(e)
 	case resolve, lend, adopt, refuse, reclaim, reply:
 		a.performOutside(e)
-	case save, openSegment, closeSegment:
+	case save, openSegment, closeSegment, commit:
 		a.performRecord(e)
 	case tell:
 		a.tell(e.Kind, e.Detail)
@@ -133,17 +133,22 @@ func (a *actor) performRecord(e Effect) {
 	switch e := e.(type) {
 	case save:
 		a.saver.save(e.Record)
+	case commit:
+		go func() {
+			a.saver.flush()
+			a.post(committed{})
+		}()
 	case openSegment:
 		a.saver.create(e.Record)
 		a.m.o.Opened(e.Record.ID, e.Record.CallID)
 		a.m.rename(a, e.Record.ID)
 		a.log = a.m.logFor(e.Record.ID, e.Record.CallID)
 	case closeSegment:
-		done := func() {}
 		if e.Last {
-			done = func() { a.deliver(stored{}) }
+			a.saver.closeLast(e.Record, func() { a.deliver(stored{}) })
+		} else {
+			a.saver.close(e.Record, func() {})
 		}
-		a.saver.close(e.Record, done)
 		a.m.closed(&e.Record)
 	}
 }
@@ -354,7 +359,9 @@ func (a *actor) performTape(e Effect) {
 		if rec := a.recording; rec != nil {
 			a.recording = nil
 			key := a.taping
-			rec.Stop(func(r contact.Recording, err error) { a.deliver(recordingDone{Key: key, Recording: r, Err: err}) })
+			rec.Stop(func(r contact.Recording, err error) {
+				go a.deliver(recordingDone{Key: key, Recording: r, Err: err}) // the recorder serves others too
+			})
 		}
 	}
 }
@@ -393,7 +400,7 @@ func (a *actor) setTimer(e Effect) {
 		if a.timers == nil {
 			a.timers = make(map[timerKey]*time.Timer)
 		}
-		a.timers[timerKey{e.Timer, e.Gen}] = time.AfterFunc(e.After, func() { a.post(timerFired{Timer: e.Timer, Gen: e.Gen}) })
+		a.timers[timerKey{e.Timer, e.Gen}] = time.AfterFunc(e.After, func() { a.do(timerFired{Timer: e.Timer, Gen: e.Gen}) })
 	case stopTimer:
 		a.stopTimer(timerKey{e.Timer, e.Gen})
 	}

@@ -345,6 +345,13 @@ type Queues interface {
 type Routing struct {
 	Priority      int64         // 1 is best; 0: the default, 5
 	AgeAdjustment time.Duration // counts as age, never in reports
+	Steps         []RoutingStep // whom to prefer, and for how long; none: anybody
+}
+
+// RoutingStep is one step of routing criteria. Expression is JSON, as in the Connect API; an Expiry of zero never passes.
+type RoutingStep struct {
+	Expression []byte
+	Expiry     time.Duration
 }
 
 // Enqueue is a contact that wants an agent. Since is when it entered the queue, normally now.

@@ -15,6 +15,7 @@ import (
 // local disk, from where the next start brings it in.
 type saver struct {
 	store  Store
+	lazy   lazyStore // nil: the store has no such thing
 	spill  func(*contact.Record) error
 	closed func(*contact.Record)
 	log    *slog.Logger
@@ -24,6 +25,12 @@ type saver struct {
 	idle  *sync.Cond
 	busy  bool
 	later *time.Timer // of a lone update; nil: none waits
+}
+
+// lazyStore is a Store that writes a final record together with what others write, soon, and says when that is done. The
+// end of a call then wakes no goroutine to wait for the disk, and has no commit to itself.
+type lazyStore interface {
+	CloseContactLater(r *contact.Record, done func(error))
 }
 
 type saveKind int
@@ -38,6 +45,7 @@ type saveOp struct {
 	kind   saveKind
 	record contact.Record
 	done   func()
+	last   bool // of the call: nobody waits for it but its own end
 }
 
 // How long a final record is offered to the store before it is spilled, and the pause after the first refusal.
@@ -51,6 +59,11 @@ func (s *saver) save(r contact.Record)   { s.add(saveOp{kind: saveUpdate, record
 func (s *saver) create(r contact.Record) { s.add(saveOp{kind: saveCreate, record: r}) }
 func (s *saver) close(r contact.Record, done func()) {
 	s.add(saveOp{kind: saveClose, record: r, done: done})
+}
+
+// closeLast is close for the record that ends the call.
+func (s *saver) closeLast(r contact.Record, done func()) {
+	s.add(saveOp{kind: saveClose, record: r, done: done, last: true})
 }
 
 func (s *saver) add(op saveOp) {
@@ -84,10 +97,33 @@ func (s *saver) start() {
 		s.later.Stop()
 		s.later = nil
 	}
-	if !s.busy && len(s.ops) > 0 {
+	switch {
+	case s.busy || len(s.ops) == 0:
+	case s.lazy != nil && len(s.ops) == 1 && s.ops[0].last:
+		s.busy = true
+		op := s.ops[0]
+		s.ops = nil
+		op.record.LastUpdateTimestamp = time.Now()
+		s.lazy.CloseContactLater(&op.record, func(err error) { s.closedLater(op, err) })
+	default:
 		s.busy = true
 		go s.drain()
 	}
+}
+
+// closedLater goes on when the last record is written; if it is not, that is tried again in the ordinary way.
+func (s *saver) closedLater(op saveOp, err error) {
+	if err == nil {
+		s.closed(&op.record)
+		op.done()
+		s.drain() // nothing, as a rule
+		return
+	}
+	s.log.Error("contact record not stored", "contact_id", op.record.ID, "error", err)
+	s.mu.Lock()
+	s.ops = append([]saveOp{op}, s.ops...)
+	s.mu.Unlock()
+	go s.drain()
 }
 
 // flush waits until everything so far is written.

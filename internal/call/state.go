@@ -79,6 +79,7 @@ type State struct {
 	ToRecord bool                     // a flow switched recording on: as in Connect, nothing is recorded unasked
 	Taping   string                   // key of the recording that runs
 	Paused   bool                     // it writes silence
+	Secret   int                      // generation of the flow that asks for secret keys: it writes silence then, too
 	Sides    sides                    // whom it records
 	Writing  []string                 // keys of recordings that run or are being completed
 	Settling []contact.Record         // segments that are over and wait for a recording or a quality
@@ -245,6 +246,8 @@ type (
 	removeAsked struct{ Party int }
 	// tapeAsked starts, stops, suspends or resumes the recording.
 	tapeAsked struct{ Do TapeAction }
+	// committed: what was saved so far is on disk.
+	committed struct{}
 	// stored: the final record is committed (or spilled).
 	stored struct{}
 )
@@ -277,4 +280,5 @@ func (holdAsked) isEvent()     {}
 func (muteAsked) isEvent()     {}
 func (removeAsked) isEvent()   {}
 func (tapeAsked) isEvent()     {}
+func (committed) isEvent()     {}
 func (stored) isEvent()        {}

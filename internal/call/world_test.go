@@ -14,7 +14,7 @@ import (
 
 // A world that answers every effect at random, in any order, must always see the call end with everything released.
 func TestWhateverHappensTheCallEndsOnceAndNothingStaysReserved(t *testing.T) {
-	starts := []func() State{newState, outgoingState, flowCallState, whisperState}
+	starts := []func() State{newState, outgoingState, flowCallState, whisperState, callbackState}
 	reached := map[string]int{}
 	for seed := range uint64(9000) {
 		rng := rand.New(rand.NewPCG(seed, 1))
@@ -41,7 +41,7 @@ func TestWhateverHappensTheCallEndsOnceAndNothingStaysReserved(t *testing.T) {
 	}
 	for _, k := range []string{
 		"transferred", "transfer failed", "lent", "adopted", "conference", "recorded twice", "flow transfer", "notified",
-		"supervisor", "requeued", "third party", "third party left", "third party failed", "moved", "move refused", "outbound whisper",
+		"supervisor", "requeued", "third party", "third party left", "third party failed", "moved", "move refused", "outbound whisper", "calling back", "called back",
 	} {
 		if reached[k] < 5 {
 			t.Errorf("the worlds came to %q only %d times: they prove nothing about it", k, reached[k])
@@ -55,6 +55,15 @@ func outgoingState() State {
 		ID: firstParty, Role: RoleAgent, Media: true, Person: Person{ID: "u1", Username: "kim"},
 	})
 	s.Caller, s.AgentGen, s.NextID, s.Alias, s.Record.ID = firstParty, firstParty, "n0", "acme", "c1"
+	return s
+}
+
+// callbackState is a customer who is called back when an agent is there.
+func callbackState() State {
+	s := newState()
+	s.Parties[0].Stage, s.Parties[0].Media = partyPlanned, false
+	s.Target = TargetQueue{ID: "q", Name: "q"}
+	s.Record.Queue = &contact.QueueInfo{ID: "q", Name: "q"}
 	return s
 }
 
@@ -336,6 +345,8 @@ func (w *testWorld) answer(e Effect) {
 			delete(w.medias, e.Party)
 		}
 		w.post(m)
+	case commit:
+		w.post(committed{}, partyLeg{Party: w.s.Customer, LegEvent: answered})
 	case notify:
 		w.notified(e)
 	case openSegment:
@@ -407,6 +418,10 @@ func (w *testWorld) count(e Effect) {
 	case startFlow:
 		if e.Kind == FlowOutboundWhisper {
 			w.reached["outbound whisper"]++
+		}
+	case reportJoined:
+		if w.s.Caller == w.s.AgentGen && w.s.Caller != 0 {
+			w.reached["called back"]++
 		}
 	case lend:
 		w.reached["lent"]++

@@ -171,6 +171,7 @@ type Record struct {
 	DisconnectTimestamp        time.Time `json:"disconnectTimestamp,omitzero"`
 	LastUpdateTimestamp        time.Time `json:"lastUpdateTimestamp,omitzero"`
 	TransferCompletedTimestamp time.Time `json:"transferCompletedTimestamp,omitzero"`
+	AttemptTimestamp           time.Time `json:"attemptTimestamp,omitzero"` // when a customer who is called back was called
 
 	Queue                   *QueueInfo        `json:"queue,omitempty"`
 	Agent                   *AgentInfo        `json:"agent,omitempty"`

@@ -20,9 +20,10 @@ import (
 
 // baresip is a running baresip: somebody else's SIP and RTP.
 type baresip struct {
-	dir   string
-	child *child
-	out   *buffer
+	dir     string
+	control string // where it takes commands
+	child   *child
+	out     *buffer
 }
 
 // baresip starts a baresip that says a voice and keeps what it hears. account is a line of its accounts file.
@@ -35,8 +36,8 @@ func (c *center) baresip(place int, account string, voice siptest.Source, args .
 func (c *center) baresipIn(space, address string, place int, account string, voice siptest.Source, args ...string) *baresip {
 	c.t.Helper()
 	path := program(c.t, "baresip", "baresip-core")
-	b := &baresip{dir: c.t.TempDir(), out: &buffer{}}
 	port := c.ports.baresip(place)
+	b := &baresip{dir: c.t.TempDir(), out: &buffer{}, control: fmt.Sprintf("%s:%d", address, port+9)}
 	says := filepath.Join(b.dir, "says.wav")
 	sayFile(c.t, says, voice)
 	config := fmt.Sprintf(`
@@ -61,8 +62,10 @@ module aufile.so
 module sndfile.so
 module stdio.so
 module menu.so
+module ctrl_tcp.so
+ctrl_tcp_listen %s
 module_app account.so
-`, address, port, address, port+2, port+8, says, filepath.Join(b.dir, "x.wav"), filepath.Join(b.dir, "x.wav"), b.dir, modules(c.t))
+`, address, port, address, port+2, port+8, says, filepath.Join(b.dir, "x.wav"), filepath.Join(b.dir, "x.wav"), b.dir, modules(c.t), b.control)
 	for name, text := range map[string]string{"config": config, "accounts": account + "\n", "contacts": ""} {
 		if err := os.WriteFile(filepath.Join(b.dir, name), []byte(text), 0o600); err != nil {
 			c.t.Fatal(err)

@@ -165,6 +165,9 @@ func send(attributes, first, head, body string, headers []string) string {
 	if strings.HasPrefix(body, "--") {
 		kind = "multipart/mixed;boundary=next"
 	}
+	if strings.HasPrefix(body, "Signal=") {
+		kind = "application/dtmf-relay"
+	}
 	if body != "" {
 		b.WriteString("Content-Type: " + kind + "\n")
 	}

@@ -4,6 +4,7 @@
 package events
 
 import (
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -24,6 +25,7 @@ type Event struct {
 type Recorder struct {
 	mu      sync.Mutex
 	subs    map[*subscriber]struct{}
+	taps    []*func(Event)
 	dropped atomic.Uint64
 }
 
@@ -36,6 +38,9 @@ func (r *Recorder) Record(e Event) {
 	}
 	r.mu.Lock()
 	defer r.mu.Unlock()
+	for _, tap := range r.taps {
+		(*tap)(e)
+	}
 	for s := range r.subs {
 		select {
 		case s.ch <- e:
@@ -60,6 +65,19 @@ func (r *Recorder) Subscribe(n int) (<-chan Event, func()) {
 		close(s.ch)
 		r.mu.Unlock()
 	})
+}
+
+// Tap has f called with every event from now on, one at a time, by whoever records it: without a queue and without waking
+// anybody. It must be quick and not record events itself. The function that Tap gives ends it.
+func (r *Recorder) Tap(f func(Event)) (stop func()) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.taps = append(r.taps, &f)
+	return func() {
+		r.mu.Lock()
+		defer r.mu.Unlock()
+		r.taps = slices.DeleteFunc(r.taps, func(t *func(Event)) bool { return t == &f })
+	}
 }
 
 // Dropped is how many events found a full queue.

@@ -47,6 +47,15 @@ type User struct {
 	SecurityProfileIDs []string    `json:"securityProfileIds"` // 1 to 10
 	RoutingProfileID   string      `json:"routingProfileId"`
 	Phone              PhoneConfig `json:"phone"`
+
+	Proficiencies []Proficiency `json:"proficiencies,omitempty"` // at most 20
+}
+
+// Proficiency is how well a user masters a value of an attribute ("language", "ko"), from 1 to 5.
+type Proficiency struct {
+	Name  string  `json:"name"`
+	Value string  `json:"value"`
+	Level float64 `json:"level"`
 }
 
 // SecurityProfile is a named set of permissions ("Queues.View").

@@ -97,7 +97,32 @@ func (u *User) Validate() error {
 	if hasDoubles(u.SecurityProfileIDs) {
 		return errs.Field("SecurityProfileIds", "must name each profile once")
 	}
+	if err := checkProficiencies(u.Proficiencies); err != nil {
+		return err
+	}
 	return u.Phone.validate()
+}
+
+// maxProficiencies is how many a user may have.
+const maxProficiencies = 20
+
+func checkProficiencies(list []Proficiency) error {
+	if len(list) > maxProficiencies {
+		return errs.Field("UserProficiencies", "may be %d at most; would be %d", maxProficiencies, len(list))
+	}
+	for i, p := range list {
+		at := fmt.Sprintf("UserProficiencies[%d].", i)
+		if err := checkLength(at+"AttributeName", p.Name, 1, 64); err != nil {
+			return err
+		}
+		if err := checkLength(at+"AttributeValue", p.Value, 1, 128); err != nil {
+			return err
+		}
+		if p.Level < 1 || p.Level > 5 {
+			return errs.Field(at+"Level", "must be from 1 to 5; is %g", p.Level)
+		}
+	}
+	return nil
 }
 
 func (p *PhoneConfig) validate() error {

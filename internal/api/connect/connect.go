@@ -105,6 +105,7 @@ func Table(o Options) (*rest.Table, error) {
 	s.routingProfiles(t)
 	s.routingProfileQueues(t)
 	s.users(t)
+	s.proficiencies(t)
 	s.agentStatuses(t)
 	s.agents(t)
 	s.securityProfiles(t)
