@@ -8,7 +8,6 @@ import (
 	"os"
 	"path/filepath"
 	"testing"
-	"time"
 
 	"github.com/google/uuid"
 
@@ -47,7 +46,7 @@ func (noQueues) Enqueue(context.Context, chat.Enqueue) error {
 	return errs.New(errs.NotFound, "there are no queues here")
 }
 func (noQueues) Leave(string)                                 {}
-func (noQueues) Reorder(string, int64, time.Duration)         {}
+func (noQueues) Reorder(string, chat.Routing)                 {}
 func (noQueues) OfferResult(string, string, chat.OfferResult) {}
 func (noQueues) Joined(string, string)                        {}
 func (noQueues) AgentDone(string, string)                     {}

@@ -24,6 +24,8 @@ var (
 	_ ivr.Participant = reader{}
 	_ ivr.Texter      = reader{}
 	_ ivr.Waiter      = reader{}
+	_ ivr.Requeuer    = reader{}
+	_ ivr.KeyDropper  = reader{}
 )
 
 func (r reader) task() bool { return r.c.Snapshot().Channel == contact.Task }
@@ -145,11 +147,6 @@ func (r reader) Requeue(ctx context.Context, q ivr.QueueRef) error {
 // DropKeys forgets what was written before anybody asked.
 func (r reader) DropKeys() { r.c.Forget() }
 
-// Associate lets the chat go on from an earlier one.
-func (r reader) Associate(ctx context.Context, rehydration, source string) error {
-	return gone(r.c.Associate(ctx, source, rehydration == rehydrateAll))
-}
-
 // rehydrateAll is the word for the whole past of a chat.
 const rehydrateAll = "ENTIRE_PAST_SESSION"
 
@@ -170,7 +167,10 @@ type chatContact struct {
 	dir *directory
 }
 
-var _ ivr.Contact = chatContact{}
+var (
+	_ ivr.Contact    = chatContact{}
+	_ ivr.Persistent = chatContact{}
+)
 
 // Info is the contact as it is now.
 func (f chatContact) Info() ivr.Info {
@@ -271,8 +271,15 @@ func (f chatContact) SetVoice(ctx context.Context, _, language string) error {
 
 // Update changes what else flows can change of a contact, all or nothing.
 func (f chatContact) Update(ctx context.Context, u ivr.Update) error {
-	if len(u.Criteria) > 0 || u.CallbackNumber != "" || u.HoldCustomer != nil {
+	if u.CallbackNumber != "" || u.HoldCustomer != nil {
 		return ivr.ErrNotSupported
+	}
+	var steps []chat.RoutingStep
+	for _, c := range u.Criteria {
+		steps = append(steps, chat.RoutingStep{Expression: c.Expression, Expiry: c.Expiry})
+	}
+	if _, err := criteriaOf(stepsOf(chat.Routing{Steps: steps})); err != nil {
+		return err
 	}
 	return f.update(ctx, func(s *chat.State) error {
 		r := &s.Record
@@ -306,10 +313,13 @@ func (f chatContact) Update(ctx context.Context, u ivr.Update) error {
 		}
 		r.Tags = tags
 		if u.Priority != nil {
-			s.Priority = *u.Priority
+			s.Routing.Priority = *u.Priority
 		}
 		if u.AgeAdjustment != nil {
-			s.AgeAdjustment = *u.AgeAdjustment
+			s.Routing.AgeAdjustment = *u.AgeAdjustment
+		}
+		if len(steps) > 0 {
+			s.Routing.Steps = steps
 		}
 		if u.Logging != nil {
 			on := *u.Logging
@@ -317,6 +327,11 @@ func (f chatContact) Update(ctx context.Context, u ivr.Update) error {
 		}
 		return nil
 	})
+}
+
+// Associate lets the chat go on from an earlier one.
+func (f chatContact) Associate(ctx context.Context, rehydration, source string) error {
+	return gone(f.c.Associate(ctx, source, rehydration == rehydrateAll))
 }
 
 // maxContactTags is how many tags a contact has at most (A3).

@@ -9,11 +9,11 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"time"
 
 	"github.com/google/uuid"
 
 	"ullim/acd"
+	"ullim/internal/call"
 	"ullim/internal/chat"
 	"ullim/internal/contact"
 	"ullim/internal/errs"
@@ -67,8 +67,9 @@ func (f chatFlows) Run(ctx context.Context, r chat.FlowRun) chat.FlowOutcome {
 		}
 		return chat.FlowFailed
 	}
+	memory, _ := r.Control.Keep(func() any { return ivr.NewMemory() }).(*ivr.Memory)
 	out, err := f.a.engine.Run(ctx, ivr.Run{
-		Flow: flow, Participant: reader{r.Control}, Contact: chatContact{c: r.Control, dir: f.a.dir},
+		Flow: flow, Participant: reader{r.Control}, Contact: chatContact{c: r.Control, dir: f.a.dir}, Memory: memory,
 	})
 	if err != nil {
 		f.a.log.Warn("flow failed", "contact_id", record.ID, "flow", flow.Name, "error", err)
@@ -108,18 +109,34 @@ func (q chatQueues) Enqueue(ctx context.Context, e chat.Enqueue) error {
 	if err != nil {
 		return err
 	}
-	return center.Enqueue(ctx, acd.Waiting{
-		ContactID: e.ContactID, QueueID: e.QueueID, Channel: e.Channel, Since: e.Since, Priority: e.Priority,
-		AgeAdjustment: e.AgeAdjustment, Method: e.Method, Owed: e.Owed,
-	})
+	steps, err := criteriaOf(stepsOf(e.Routing))
+	if err != nil {
+		return err
+	}
+	w := acd.Waiting{
+		ContactID: e.ContactID, QueueID: e.QueueID, Channel: e.Channel, Since: e.Since, Priority: e.Routing.Priority,
+		AgeAdjustment: e.Routing.AgeAdjustment, Method: e.Method, Owed: e.Owed,
+	}
+	if len(steps) > 0 {
+		w.Criteria = &acd.Criteria{Steps: steps}
+	}
+	return center.Enqueue(ctx, w)
 }
 
 // Leave takes a contact out of line.
 func (q chatQueues) Leave(contactID string) { q.c.Leave(contactID) }
 
 // Reorder changes the order in which a contact is served.
-func (q chatQueues) Reorder(contactID string, priority int64, age time.Duration) {
-	q.c.each(func(_ string, center *acd.Center) { center.Reorder(contactID, priority, age) })
+func (q chatQueues) Reorder(contactID string, r chat.Routing) {
+	q.c.Reorder(contactID, call.Routing{Priority: r.Priority, AgeAdjustment: r.AgeAdjustment, Steps: stepsOf(r)})
+}
+
+func stepsOf(r chat.Routing) []call.RoutingStep {
+	var out []call.RoutingStep
+	for _, s := range r.Steps {
+		out = append(out, call.RoutingStep{Expression: s.Expression, Expiry: s.Expiry})
+	}
+	return out
 }
 
 func (q chatQueues) at(instanceID string, f func(*acd.Center)) {

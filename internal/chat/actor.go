@@ -40,8 +40,8 @@ type actor struct {
 	stopFlow context.CancelFunc
 	work     sync.WaitGroup // flows
 
-	sharedOnce sync.Once
-	shared     any // what flows of the contact share, for their adapter
+	keepOnce sync.Once
+	kept     any // what flows of the contact share, for their adapter
 }
 
 // message is something for the actor: an event, or a look at what it has.
@@ -228,7 +228,7 @@ func (a *actor) perform(ctx context.Context, actions []Action) error {
 		case DoLeave:
 			a.m.o.Queues.Leave(d.ContactID)
 		case DoReorder:
-			a.m.o.Queues.Reorder(d.ContactID, a.state.Priority, a.state.AgeAdjustment)
+			a.m.o.Queues.Reorder(d.ContactID, a.state.Routing)
 		case DoResult:
 			a.m.o.Queues.OfferResult(a.state.InstanceID, d.OfferID, d.Result)
 		case DoJoined:
@@ -249,8 +249,8 @@ func (a *actor) enqueue(ctx context.Context) error {
 	limited, cancel := context.WithTimeout(ctx, enqueueTime)
 	defer cancel()
 	e := Enqueue{
-		InstanceID: s.InstanceID, ContactID: s.Record.ID, QueueID: s.Target.ID, Channel: s.Channel, Priority: s.Priority,
-		AgeAdjustment: s.AgeAdjustment, Method: s.Record.InitiationMethod, Owed: !s.Run.On,
+		InstanceID: s.InstanceID, ContactID: s.Record.ID, QueueID: s.Target.ID, Channel: s.Channel, Routing: s.Routing,
+		Method: s.Record.InitiationMethod, Owed: !s.Run.On,
 	}
 	if s.Record.Queue != nil {
 		e.Since = s.Record.Queue.EnqueueTimestamp

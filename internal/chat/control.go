@@ -23,10 +23,10 @@ func (c *Control) Kind() FlowKind { return c.kind }
 // Snapshot is the contact as it is now. It is shared: do not change it.
 func (c *Control) Snapshot() *State { return c.a.snap.Load() }
 
-// Shared is a value that all flows of the contact share, made by the first that asks. It ends with the process.
-func (c *Control) Shared(fresh func() any) any {
-	c.a.sharedOnce.Do(func() { c.a.shared = fresh() })
-	return c.a.shared
+// Keep is a value that all flows of the contact share, made by the first that asks. It ends with the process.
+func (c *Control) Keep(fresh func() any) any {
+	c.a.keepOnce.Do(func() { c.a.kept = fresh() })
+	return c.a.kept
 }
 
 // Say writes a message, which is stored when Say returns.
@@ -104,8 +104,8 @@ func (c *Control) Requeue(ctx context.Context, q Queue) error {
 		limited, cancel := context.WithTimeout(ctx, enqueueTime)
 		defer cancel()
 		err := a.m.o.Queues.Enqueue(limited, Enqueue{
-			InstanceID: s.InstanceID, ContactID: e.ContactID, QueueID: q.ID, Channel: s.Channel, Priority: s.Priority,
-			AgeAdjustment: s.AgeAdjustment, Method: contact.QueueTransfer, Since: time.Now(),
+			InstanceID: s.InstanceID, ContactID: e.ContactID, QueueID: q.ID, Channel: s.Channel, Routing: s.Routing,
+			Method: contact.QueueTransfer, Since: time.Now(),
 		})
 		if err != nil {
 			return err

@@ -149,8 +149,7 @@ type Enqueue struct {
 	InstanceID, ContactID, QueueID string
 	Channel                        contact.Channel
 	Since                          time.Time
-	Priority                       int64
-	AgeAdjustment                  time.Duration
+	Routing                        Routing
 	Method                         contact.InitiationMethod
 	Owed                           bool // it was in line before
 }
@@ -161,7 +160,7 @@ type Queues interface {
 	Enqueue(ctx context.Context, e Enqueue) error
 	Leave(contactID string)
 	// Reorder changes the order in which a waiting contact is served.
-	Reorder(contactID string, priority int64, age time.Duration)
+	Reorder(contactID string, r Routing)
 	OfferResult(instanceID, offerID string, r OfferResult)
 	Joined(instanceID, offerID string)
 	AgentDone(instanceID, offerID string)

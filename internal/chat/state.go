@@ -1,6 +1,7 @@
 package chat
 
 import (
+	"encoding/json"
 	"maps"
 	"slices"
 	"time"
@@ -81,6 +82,19 @@ type Attachment struct {
 	Completed     bool   `json:"completed,omitempty"`
 }
 
+// RoutingStep is one step of routing criteria: whom to prefer, and for how long.
+type RoutingStep struct {
+	Expression json.RawMessage `json:"expression"`
+	Expiry     time.Duration   `json:"expiry"`
+}
+
+// Routing is how a contact is served in a queue.
+type Routing struct {
+	Priority      int64         `json:"priority,omitempty"` // 1 is best; 0: the default
+	AgeAdjustment time.Duration `json:"ageAdjustment,omitempty"`
+	Steps         []RoutingStep `json:"steps,omitempty"`
+}
+
 // sent remembers a message by its client token, so that one sent again is not said twice.
 type sent struct {
 	ParticipantID string `json:"p"`
@@ -138,10 +152,9 @@ type State struct {
 	ContinuedFrom string   `json:"continuedFrom,omitempty"`
 	Related       string   `json:"related,omitempty"`
 
-	Language      string        `json:"language,omitempty"`
-	Priority      int64         `json:"priority,omitempty"`
-	AgeAdjustment time.Duration `json:"ageAdjustment,omitempty"`
-	Logging       *bool         `json:"logging,omitempty"`
+	Language string  `json:"language,omitempty"`
+	Routing  Routing `json:"routing,omitzero"`
+	Logging  *bool   `json:"logging,omitempty"`
 }
 
 // clone gives a State that can be changed without changing s.

@@ -2,6 +2,7 @@ package chat
 
 import (
 	"encoding/json"
+	"reflect"
 	"time"
 
 	"ullim/internal/contact"
@@ -163,11 +164,7 @@ func (m *machine) step() error {
 	case EvComplete:
 		return m.complete()
 	case EvUpdate:
-		m.touch()
-		if m.s.Phase == Queued || m.s.Phase == Offered {
-			m.do(Action{Kind: DoReorder, ContactID: m.s.Record.ID})
-		}
-		return m.e.Update(m.s)
+		return m.update()
 	case EvSay:
 		return m.say()
 	case EvQueue:
@@ -189,6 +186,19 @@ func (m *machine) step() error {
 	case EvResumed:
 		m.resumed()
 	case EvSilent:
+	}
+	return nil
+}
+
+// update changes the contact; a change of routing reaches the queue that it waits in.
+func (m *machine) update() error {
+	before := m.s.Routing
+	if err := m.e.Update(m.s); err != nil {
+		return err
+	}
+	m.touch()
+	if (m.s.Phase == Queued || m.s.Phase == Offered) && !reflect.DeepEqual(before, m.s.Routing) {
+		m.do(Action{Kind: DoReorder, ContactID: m.s.Record.ID})
 	}
 	return nil
 }
