@@ -33,7 +33,7 @@ type actor struct {
 	state *State
 	snap  atomic.Pointer[State] // the state as of the last commit
 	mail  chan message
-	done  chan struct{} // closed when the goroutine has ended
+	done  chan struct{} // closed when no mail is taken any more
 	typed inbox
 
 	subs     []*Subscription // oldest first
@@ -69,12 +69,12 @@ func newActor(m *Manager, s *State) *actor {
 func (a *actor) run(ctx context.Context) {
 	defer func() {
 		a.cancelFlow()
-		a.work.Wait()
 		for _, s := range a.subs {
 			close(s.items)
 		}
 		a.subs = nil
 		close(a.done)
+		a.work.Wait()
 		a.m.gone(a)
 	}()
 	timer := time.NewTimer(time.Hour)
@@ -303,6 +303,11 @@ func (a *actor) cancelFlow() {
 // ask has an event happen and waits for it.
 func (a *actor) ask(ctx context.Context, e Event) (Effects, error) {
 	return a.send(ctx, message{event: e, answer: make(chan answer, 1)})
+}
+
+// patient is a context for what ends the flow that asks for it: its answer is waited for all the same.
+func patient(ctx context.Context) (context.Context, context.CancelFunc) {
+	return context.WithTimeout(context.WithoutCancel(ctx), enqueueTime+commitTime)
 }
 
 // look runs f in the actor.

@@ -85,12 +85,16 @@ func (c *Control) Update(ctx context.Context, change func(*State) error) error {
 
 // Queue hands the contact to a queue, or to its target queue if q is empty. errs.Limit: the queue is full.
 func (c *Control) Queue(ctx context.Context, q Queue) error {
+	ctx, cancel := patient(ctx)
+	defer cancel()
 	_, err := c.a.ask(ctx, Event{Kind: EvQueue, Gen: c.gen, Queue: q})
 	return err
 }
 
 // Requeue moves a contact that waits in a queue to another one, as a new segment. On an error it stays where it is.
 func (c *Control) Requeue(ctx context.Context, q Queue) error {
+	ctx, cancel := patient(ctx)
+	defer cancel()
 	return c.a.look(ctx, func(a *actor) error {
 		s := a.state
 		switch {
