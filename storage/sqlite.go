@@ -126,7 +126,9 @@ func (e *sqliteEngine) write(ctx context.Context, fn func(context.Context, tx) e
 	return e.group.do(ctx, fn, abandoned)
 }
 
-func (e *sqliteEngine) later(fn func(context.Context, tx) error, then func(error)) { e.group.later(fn, then) }
+func (e *sqliteEngine) later(fn func(context.Context, tx) error, then func(error)) {
+	e.group.later(fn, then)
+}
 
 func (e *sqliteEngine) migrate(ctx context.Context, fn func(context.Context, tx) error) error {
 	// BEGIN IMMEDIATE excludes every other writer of the file.

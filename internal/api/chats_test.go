@@ -203,8 +203,13 @@ func TestTheTranscriptIsReadInPagesAndFromAnyPlace(t *testing.T) {
 		t.Errorf("pages gave %d items", len(seen))
 	}
 	for _, bad := range []map[string]any{
-		{"MaxResults": 101}, {"MaxResults": -1}, {"ScanDirection": "UP"}, {"SortOrder": "x"}, {"NextToken": "x"},
-		{"StartPosition": map[string]any{"Id": ids[0], "MostRecent": 2}}, {"StartPosition": map[string]any{"Id": "none"}},
+		{"MaxResults": 101},
+		{"MaxResults": -1},
+		{"ScanDirection": "UP"},
+		{"SortOrder": "x"},
+		{"NextToken": "x"},
+		{"StartPosition": map[string]any{"Id": ids[0], "MostRecent": 2}},
+		{"StartPosition": map[string]any{"Id": "none"}},
 		{"StartPosition": map[string]any{"AbsoluteTime": "yesterday"}},
 	} {
 		p.refused("ValidationException", "/participant/transcript", bad)
@@ -361,7 +366,7 @@ func TestChatsAndTasksThroughTheConnectAPI(t *testing.T) {
 		t.Errorf("the receipt is %+v", m)
 	}
 	timers := func(minutes int32) error {
-		_, err := c.UpdateParticipantRoleConfig(ctx, &awsconnect.UpdateParticipantRoleConfigInput{
+		_, err = c.UpdateParticipantRoleConfig(ctx, &awsconnect.UpdateParticipantRoleConfigInput{
 			InstanceId: aws.String(ours), ContactId: started.ContactId,
 			ChannelConfiguration: &types.UpdateParticipantRoleConfigChannelInfoMemberChat{Value: types.ChatParticipantRoleConfig{
 				ParticipantTimerConfigList: []types.ParticipantTimerConfiguration{{

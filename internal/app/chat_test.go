@@ -89,7 +89,7 @@ func (o *office) setUp(ctx context.Context) {
 	o.must(err)
 	u := &identity.User{
 		SecurityProfileIDs: []string{role.ID},
-		Meta: resource.Meta{ID: uuid.NewString(), InstanceID: o.id, Name: "lee"}, FirstName: "Lee", RoutingProfileID: p.ID,
+		Meta:               resource.Meta{ID: uuid.NewString(), InstanceID: o.id, Name: "lee"}, FirstName: "Lee", RoutingProfileID: p.ID,
 		Phone: identity.PhoneConfig{PhoneType: identity.SoftPhone, AfterContactWorkTimeLimit: 5},
 	}
 	o.must(o.app.stores.users.Create(ctx, u))

@@ -9,16 +9,18 @@ import (
 	"ullim/internal/errs"
 )
 
-// attachmentTypes are the kinds of files that may be sent (A6.2), by extension.
-var attachmentTypes = map[string][]string{
-	".csv": {"text/csv", "application/vnd.ms-excel"}, ".doc": {"application/msword"},
-	".docx": {"application/vnd.openxmlformats-officedocument.wordprocessingml.document"},
-	".jpeg": {"image/jpeg", "image/jpg"}, ".jpg": {"image/jpeg", "image/jpg"}, ".pdf": {"application/pdf"}, ".png": {"image/png"},
-	".ppt":  {"application/vnd.ms-powerpoint"},
-	".pptx": {"application/vnd.openxmlformats-officedocument.presentationml.presentation"},
-	".txt":  {"text/plain"}, ".wav": {"audio/wav", "audio/x-wav", "audio/vnd.wave", "audio/wave"},
-	".xls":  {"application/vnd.ms-excel"},
-	".xlsx": {"application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"},
+// attachmentTypes are the media types of a kind of file that may be sent (A6.2), by extension; nil for others.
+func attachmentTypes(extension string) []string {
+	return map[string][]string{
+		".csv": {"text/csv", "application/vnd.ms-excel"}, ".doc": {"application/msword"},
+		".docx": {"application/vnd.openxmlformats-officedocument.wordprocessingml.document"},
+		".jpeg": {"image/jpeg", "image/jpg"}, ".jpg": {"image/jpeg", "image/jpg"}, ".pdf": {"application/pdf"}, ".png": {"image/png"},
+		".ppt":  {"application/vnd.ms-powerpoint"},
+		".pptx": {"application/vnd.openxmlformats-officedocument.presentationml.presentation"},
+		".txt":  {"text/plain"}, ".wav": {"audio/wav", "audio/x-wav", "audio/vnd.wave", "audio/wave"},
+		".xls":  {"application/vnd.ms-excel"},
+		".xlsx": {"application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"},
+	}[extension]
 }
 
 // checkAttachment says what is wrong with a file that somebody wants to send.
@@ -29,8 +31,8 @@ func checkAttachment(a *Attachment) error {
 	case a.Name == "" || utf8.RuneCountInString(a.Name) > 256 || !utf8.ValidString(a.Name) || strings.ContainsFunc(a.Name, func(r rune) bool { return r < ' ' || r == '/' || r == '\\' }):
 		return errs.Field("AttachmentName", "must have 1 to 256 characters, no slash and no control characters")
 	}
-	types, ok := attachmentTypes[strings.ToLower(path.Ext(a.Name))]
-	if !ok {
+	types := attachmentTypes(strings.ToLower(path.Ext(a.Name)))
+	if types == nil {
 		return errs.Field("AttachmentName", "must end in .csv, .doc, .docx, .jpeg, .jpg, .pdf, .png, .ppt, .pptx, .txt, .wav, .xls or .xlsx")
 	}
 	base, _, _ := strings.Cut(a.ContentType, ";")

@@ -114,7 +114,7 @@ func (c *Control) Requeue(ctx context.Context, q Queue) error {
 		if err != nil {
 			return err
 		}
-		if _, err, _ = a.happen(a.m.ctx, e); err != nil {
+		if _, err, _ = a.happen(a.m.ctx, e); err != nil { //nolint:contextcheck // the flow that it starts outlives this one
 			a.m.o.Queues.Leave(e.ContactID)
 		}
 		return err

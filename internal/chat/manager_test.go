@@ -299,8 +299,8 @@ func TestATaskRunsItsFlowAndIsDoneByAnAgent(t *testing.T) {
 		task := chat.StartTask{InstanceID: "i", FlowID: "main", Name: "Call", ClientToken: "t", At: at}
 		id, err := w.m.StartTask(ctx, task)
 		w.must(err)
-		if again, err := w.m.StartTask(ctx, task); err != nil || again != id {
-			t.Errorf("the same client token makes another task: %s %s %v", id, again, err)
+		if again, againErr := w.m.StartTask(ctx, task); againErr != nil || again != id {
+			t.Errorf("the same client token makes another task: %s %s %v", id, again, againErr)
 		}
 		time.Sleep(30 * time.Minute)
 		w.again()

@@ -203,7 +203,7 @@ func (m *Manager) Page(ctx context.Context, w Who, q TranscriptQuery) (Transcrip
 		return TranscriptPage{}, errs.Field("MaxResults", "must be 0 to 100")
 	}
 	iq := ItemQuery{Sources: s.sources(q.ContactID), Role: p.Role, Backward: !q.Forward, Limit: q.Max + 1}
-	if iq.From, iq.Inclusive, err = m.start(ctx, s, iq, q); err != nil {
+	if iq.From, iq.Inclusive, err = m.start(ctx, iq, q); err != nil {
 		return TranscriptPage{}, err
 	}
 	items, err := m.o.Store.ChatItems(ctx, iq)
@@ -246,7 +246,7 @@ func (s *State) sources(contactID string) []Source {
 }
 
 // start is where a page begins.
-func (m *Manager) start(ctx context.Context, s *State, iq ItemQuery, q TranscriptQuery) (from *Place, inclusive bool, err error) {
+func (m *Manager) start(ctx context.Context, iq ItemQuery, q TranscriptQuery) (from *Place, inclusive bool, err error) {
 	given := 0
 	for _, is := range []bool{q.StartID != "", !q.StartTime.IsZero(), q.MostRecent != 0} {
 		if is {

@@ -212,7 +212,7 @@ func (m *machine) touch() {
 }
 
 // put adds an item. Times in a chat never go back, whatever the clock does, so that the order of time is the order.
-func (m *machine) put(it Item) *Item {
+func (m *machine) put(it Item) {
 	at := m.e.At.UTC().Truncate(time.Millisecond)
 	if at.Before(m.s.LastItem) {
 		at = m.s.LastItem
@@ -229,7 +229,6 @@ func (m *machine) put(it Item) *Item {
 	}
 	m.fx.Items = append(m.fx.Items, it)
 	m.fx.ItemID, m.fx.At = it.ID, it.AbsoluteTime
-	return &m.fx.Items[len(m.fx.Items)-1]
 }
 
 // event item of a participant.

@@ -137,11 +137,9 @@ func (m *machine) enqueued() {
 		}
 		m.s.Record.Queue = nil
 		m.touch()
-		switch {
-		case m.s.Run.Kind == FlowDisconnect:
+		m.phase(Flowing)
+		if m.s.Run.Kind == FlowDisconnect {
 			m.phase(Remaining)
-		default:
-			m.phase(Flowing)
 		}
 		return
 	}

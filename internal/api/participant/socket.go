@@ -101,7 +101,7 @@ func (s *service) socket(w http.ResponseWriter, r *http.Request, token string) {
 		refuse(w, err)
 		return
 	}
-	defer sub.Close()
+	defer sub.Close()                                                                       //nolint:contextcheck // it is closed also when the request has ended
 	conn, err := websocket.Accept(w, r, &websocket.AcceptOptions{InsecureSkipVerify: true}) // the origin was looked at above
 	if err != nil {
 		return // it has answered

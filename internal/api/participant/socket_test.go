@@ -20,7 +20,11 @@ func TestFramesAreAnsweredAsChatJSWantsIt(t *testing.T) {
 		{`{"topic":"aws/subscribe","content":"x"}`, `{"topic":"aws/subscribe","content":{"status":"failure","topics":[]}}`, false},
 		{`{"topic":"aws/heartbeat"}`, `{"topic":"aws/heartbeat"}`, false},
 		{`{"topic":"aws/ping"}`, `{"topic":"aws/ping","statusCode":200,"statusContent":"OK"}`, false},
-		{`{"topic":"aws/other"}`, ``, false}, {`{`, ``, false}, {``, ``, false}, {`[]`, ``, false}, {`null`, ``, false},
+		{`{"topic":"aws/other"}`, ``, false},
+		{`{`, ``, false},
+		{``, ``, false},
+		{`[]`, ``, false},
+		{`null`, ``, false},
 		{`{"topic":"aws/ping","x":"` + strings.Repeat("y", maxFrame) + `"}`, ``, false},
 	} {
 		if got, sub := answer([]byte(row.frame)); string(got) != row.want || sub != row.subscribe {
