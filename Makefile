@@ -34,7 +34,7 @@ test: ## everything: format, lint, import table, unit, both databases, both blob
 	go test $(GOFLAGS_RACE) -timeout 20m $$(go list ./... | grep -v /internal/e2e$$)
 	go test -timeout 10m -run 'Virtual|Whatever' ./internal/app
 	ULLIM_TEST_SEEDS=1000 go test -timeout 10m -run Whatever ./sip
-	go test -run Alloc ./media/... # the race detector allocates by itself
+	go test -run 'Alloc|Hour' ./media/... # the race detector allocates by itself, and makes an hour of calls two minutes of work
 	go test -tags opus,nolibopusfile ./media/opus
 	go test $(GOFLAGS_RACE) -timeout 15m ./internal/e2e # last and alone: these tests listen in real time
 
@@ -83,6 +83,7 @@ fuzz: ## fuzz every parser for 20 s each
 bench: ## the figures of docs/performance.md, ratios against a yardstick in the same run
 	@tools/setup.sh bench
 	go test -run '^$$' -bench 'Forward|Transcode|Play|Conference|Record|Commits|Contact|Read|Pick' -benchmem -benchtime 300ms ./media ./acd ./storage
+	go test -run '^$$' -bench 'Publish500' -benchmem -benchtime 300ms ./ivr
 	go test -run '^$$' -bench 'Regist|Trust|Flood' -benchmem -benchtime 300ms ./sip
 	go test -run '^$$' -bench . -benchtime 1x -timeout 20m ./internal/e2e
 

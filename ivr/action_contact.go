@@ -115,7 +115,8 @@ func (a *contactData) run(ctx context.Context, s *session) step {
 		most int
 		name string
 	}{
-		{a.name, &d.Name, maxContactName, "Name"}, {a.description, &d.Description, maxDescription, "Description"},
+		{a.name, &d.Name, maxContactName, "Name"},
+		{a.description, &d.Description, maxDescription, "Description"},
 		{a.customer, &d.CustomerID, maxCustomerID, "CustomerId"},
 	} {
 		if !f.from.given() {

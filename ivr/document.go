@@ -30,6 +30,7 @@ type Document struct {
 
 	byID     map[string]*Node
 	problems []Problem
+	names    map[nameKey]string // what Metadata calls the things that actions refer to by ARN or id
 }
 
 // Node is one action of a document with its transitions.
@@ -40,6 +41,7 @@ type Node struct {
 	conditions []branch
 	errors     []errorBranch
 	act        action
+	parameters map[string]any
 }
 
 type branch struct {
@@ -71,15 +73,15 @@ func Parse(content string) (*Document, error) {
 	if v, _ := scalar(top["Version"]); v != DocumentVersion {
 		return nil, errs.Field("Version", "must be %q", DocumentVersion)
 	}
-	d := &Document{byID: make(map[string]*Node)}
+	d := &Document{byID: make(map[string]*Node), names: displayNames(top)}
 	if d.Start, ok = top["StartAction"].(string); !ok {
 		return nil, errs.Field("StartAction", "must be the identifier of an action")
 	}
-	actions, ok := top["Actions"].([]any)
+	list, ok := top["Actions"].([]any)
 	if !ok {
 		return nil, errs.Field("Actions", "must be a list")
 	}
-	for i, a := range actions {
+	for i, a := range list {
 		if err := d.add(fmt.Sprintf("Actions[%d]", i), a); err != nil {
 			return nil, err
 		}
@@ -120,13 +122,13 @@ func (d *Document) add(at string, v any) error {
 		d.byID[n.ID] = n
 	}
 	d.Actions = append(d.Actions, n)
-	n.act = newAction(n.Type)
+	n.act, n.parameters = newAction(n.Type), parameters
 	n.act.read(&params{doc: d, id: n.ID, at: "Parameters", m: parameters})
 	return nil
 }
 
 func (d *Document) problem(id, field, format string, args ...any) {
-	d.problems = append(d.problems, Problem{ActionID: id, Field: field, Message: fmt.Sprintf(format, args...)})
+	d.problems = append(d.problems, newProblem(id, field, format, args...))
 }
 
 func (n *Node) readTransitions(at string, m map[string]any) (err error) {

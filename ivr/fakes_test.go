@@ -238,10 +238,11 @@ func check(t *testing.T, want, got any) {
 
 // memory is a resource.Store of flows.
 type memory struct {
-	mu   sync.Mutex
-	all  map[string]*Flow
-	gets int
-	race func() // called once inside the next Update, before it looks
+	mu       sync.Mutex
+	all      map[string]*Flow
+	versions map[string][]*Version // store_test.go
+	gets     int
+	race     func() // called once inside the next Update, before it looks
 }
 
 func newMemory() *memory { return &memory{all: make(map[string]*Flow)} }

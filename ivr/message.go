@@ -80,7 +80,7 @@ func (s *session) audio(ctx context.Context, m message) (*prompts.Audio, error) 
 		}
 		return s.engine.Prompts.Prompt(ctx, info.InstanceID, ref, info.Language)
 	}
-	speech := prompts.Speech{Text: s.text(m.text), Language: info.Language, Voice: info.Voice}
+	speech := prompts.Speech{Text: s.text(m.text), Language: info.Language, Voice: info.Voice, InstanceID: info.InstanceID}
 	if m.ssml.given() {
 		// What a caller or another system put into an attribute is text, not mark-up.
 		speech.SSML, speech.Text = true, m.ssml.resolve(s.lookup, escapeXML)

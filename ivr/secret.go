@@ -183,7 +183,7 @@ func b64(b []byte) string { return base64.RawURLEncoding.EncodeToString(b) }
 func concatKDF(secret []byte, algorithm, apu, apv string, size int) []byte {
 	h := sha256.New()
 	number := func(n int) { _ = binary.Write(h, binary.BigEndian, uint32(n)) } //nolint:gosec // lengths of short texts
-	number(1)                                                                 // one round gives 32 bytes
+	number(1)                                                                  // one round gives 32 bytes
 	h.Write(secret)
 	for _, part := range []string{algorithm, apu, apv} {
 		number(len(part))

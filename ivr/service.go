@@ -23,10 +23,18 @@ const (
 	Published Status = "PUBLISHED"
 )
 
-// Service keeps flows. Contacts that are in a flow go on with the version they began with; the next contact gets what
-// was published last. Make one with NewService; it is safe for concurrent use.
+// ErrNotPublished is in the chain of the error for a flow that exists and has only a draft.
+var ErrNotPublished = errors.New("ivr: not published")
+
+// Service keeps flows, or modules. Contacts that are in a flow go on with the version they began with; the next contact
+// gets what was published last. Make one with NewService; it is safe for concurrent use.
 type Service struct {
-	store resource.Store[*Flow]
+	// Finders look up what flows refer to, by kind, to check references and to find what an export names by an ARN of
+	// elsewhere. Kinds without one are not checked. To be set before use.
+	Finders map[resource.Kind]Finder
+
+	store Store
+	kind  resource.Kind
 	live  cache // what contacts run
 
 	mu       sync.Mutex
@@ -40,20 +48,26 @@ type defaultKey struct {
 
 var _ Flows = (*Service)(nil)
 
-// NewService makes a Service over a store.
-func NewService(store resource.Store[*Flow]) *Service {
-	return &Service{store: store, live: cache{store: store}, defaults: make(map[defaultKey]string)}
+// NewService makes a Service over a store of flows.
+func NewService(store Store) *Service { return newService(store, resource.KindFlow) }
+
+func newService(store Store, kind resource.Kind) *Service {
+	s := &Service{store: store, kind: kind, defaults: make(map[defaultKey]string)}
+	s.live = cache{store: store, read: s.readEdition}
+	return s
 }
 
 // Create stores a new flow from its Meta (instance, name, tags), Type, Description, Content and Default. With Published
 // it is checked first: *ProblemsError, and nothing is stored. errs.Invalid, errs.Duplicate.
 func (s *Service) Create(ctx context.Context, f *Flow, status Status) error {
 	defer s.live.changed()
-	f.Published, f.PublishedAt, f.PublishedVersion = "", time.Time{}, 0
-	if err := f.put(f.Content, status); err != nil {
+	f.Published, f.PublishedAt, f.PublishedVersion, f.VersionDescription, f.Aliases = "", time.Time{}, 0, "", nil
+	f.Version = 0
+	c, err := s.put(ctx, f, f.Content, status, "")
+	if err != nil {
 		return err
 	}
-	return s.store.Create(ctx, f)
+	return s.store.Commit(ctx, f, c)
 }
 
 // CreateDefaults stores the flows that every instance starts with, and leaves alone those that are there already.
@@ -70,41 +84,71 @@ func (s *Service) CreateDefaults(ctx context.Context, instanceID, language strin
 // UpdateContent replaces the draft, and with Published also what contacts run, in one step. *ProblemsError when it cannot
 // be published; then nothing has changed, neither the draft.
 func (s *Service) UpdateContent(ctx context.Context, instanceID, id, content string, status Status) (*Flow, error) {
-	defer s.live.changed()
-	return resource.Edit(ctx, s.store, instanceID, id, func(f *Flow) error { return f.put(content, status) })
+	return s.edit(ctx, instanceID, id, func(f *Flow) (Changes, error) { return s.put(ctx, f, content, status, "") })
 }
 
 // Publish checks the draft and makes it what contacts run.
 func (s *Service) Publish(ctx context.Context, instanceID, id string) (*Flow, error) {
-	defer s.live.changed()
-	return resource.Edit(ctx, s.store, instanceID, id, func(f *Flow) error { return f.put(f.Content, Published) })
+	return s.edit(ctx, instanceID, id, func(f *Flow) (Changes, error) { return s.put(ctx, f, f.Content, Published, "") })
 }
 
-// put sets the draft and, if asked, publishes it. The content is kept byte for byte, so what is exported is what was
-// imported.
-func (f *Flow) put(content string, status Status) error {
-	if !slices.Contains(FlowTypes(), f.Type) {
-		return errs.Field("Type", "%.40q is not a flow type", string(f.Type))
+// edits is how often an edit is tried when somebody else is faster each time.
+const edits = 10
+
+// edit reads a flow, changes it and commits it with what becomes of its versions, again when somebody else was faster.
+func (s *Service) edit(ctx context.Context, instanceID, id string, change func(*Flow) (Changes, error)) (*Flow, error) {
+	defer s.live.changed()
+	for try := 1; ; try++ {
+		f, err := s.store.Get(ctx, instanceID, id)
+		if err != nil {
+			return nil, err
+		}
+		c, err := change(f)
+		if err != nil {
+			return nil, err
+		}
+		if err = s.store.Commit(ctx, f, c); err == nil {
+			return f, nil
+		}
+		if !errs.Is(err, errs.Conflict) || try == edits {
+			return nil, err
+		}
+	}
+}
+
+// put sets the draft and, if asked, publishes it as a new version. The content is kept byte for byte, so what is exported
+// is what was imported.
+func (s *Service) put(ctx context.Context, f *Flow, content string, status Status, description string) (Changes, error) {
+	if f.Kind() != s.kind || s.kind == resource.KindFlow && !slices.Contains(FlowTypes(), f.Type) {
+		return Changes{}, errs.Field("Type", "%.40q is not a flow type", string(f.Type))
 	}
 	switch status {
 	case Saved:
 		if err := checkDraft(content); err != nil {
-			return err
+			return Changes{}, err
 		}
 		f.Content = content
-		return nil
+		return Changes{}, nil
 	case Published:
 		if f.Archived {
-			return errs.New(errs.InvalidRequest, "flow %q is archived: activate it before publishing", f.Name)
+			return Changes{}, errs.New(errs.InvalidRequest, "%s %q is archived: activate it before publishing", f.what(), f.Name)
 		}
-		if err := Check(content, f.Type); err != nil {
-			return err
+		if err := s.publishable(ctx, f, content); err != nil {
+			return Changes{}, err
+		}
+		v, err := newVersion(f.PublishedVersion+1, content, description, time.Now().UTC().Truncate(time.Microsecond))
+		if err != nil {
+			return Changes{}, err
+		}
+		c := Changes{Keep: []*Version{v}}
+		if f.Published != "" { // may be from before there were versions
+			c.Keep = append(c.Keep, f.current())
 		}
 		f.Content = content
-		f.Published, f.PublishedAt, f.PublishedVersion = content, time.Now().UTC(), f.PublishedVersion+1
-		return nil
+		f.Published, f.PublishedAt, f.PublishedVersion, f.VersionDescription = content, v.CreatedAt, v.Number, description
+		return c, nil
 	}
-	return errs.Field("Status", "must be %s or %s", Saved, Published)
+	return Changes{}, errs.Field("Status", "must be %s or %s", Saved, Published)
 }
 
 // Metadata is what can be changed of a flow beside its content; nil leaves a field as it is. The type never changes.
@@ -169,34 +213,62 @@ func (s *Service) Find(ctx context.Context, instanceID, ref string) (*Flow, erro
 }
 
 func (s *Service) find(ctx context.Context, instanceID, ref string, byID func(ctx context.Context, instanceID, id string) (*Flow, error)) (*Flow, error) {
-	if strings.HasPrefix(ref, "arn:") {
-		id, ok := resource.IDInARN(instanceID, resource.KindFlow, ref)
-		id, _, _ = strings.Cut(id, ":") // an alias: which version is not for the caller to choose
+	base, _ := SplitRef(ref)
+	if strings.HasPrefix(base, "arn:") {
+		id, ok := resource.IDInARN(instanceID, s.kind, base)
 		if !ok {
-			return nil, errs.New(errs.NotFound, "there is no flow %.200q in this instance", ref)
+			return nil, errs.New(errs.NotFound, "there is no %s %.200q in this instance", s.kind, ref)
 		}
 		return byID(ctx, instanceID, id)
 	}
-	id, _, _ := strings.Cut(ref, ":$") // "<id>:$LATEST"
-	if uuid.Validate(id) == nil {
-		return byID(ctx, instanceID, id)
+	if uuid.Validate(base) == nil {
+		return byID(ctx, instanceID, base)
 	}
-	return s.store.GetByName(ctx, instanceID, ref)
+	return s.store.GetByName(ctx, instanceID, base)
 }
 
-// Published is a flow that contacts can run, by ARN, id or name; it is shared and not to be changed. errs.NotFound when
-// there is none, when it has not been published, and when it is archived.
+// Published is a flow that contacts can run, by ARN, id or name, with the number of a version if that is meant; it is
+// shared and not to be changed. errs.NotFound when there is none, when it has not been published, and when it is
+// archived. In what it gives as published, references that an export makes to another instance are replaced by those of
+// the same name here; what is stored and exported stays as it is.
 func (s *Service) Published(ctx context.Context, instanceID, ref string) (*Flow, error) {
 	f, err := s.find(ctx, instanceID, ref, s.live.get)
 	switch {
 	case err != nil:
 		return nil, err
 	case f.Published == "":
-		return nil, errs.New(errs.NotFound, "flow %q has not been published", f.Name)
+		return nil, errs.Wrap(ErrNotPublished, errs.NotFound, "%s %q has not been published", f.what(), f.Name)
 	case f.Archived:
-		return nil, errs.New(errs.NotFound, "flow %q is archived", f.Name)
+		return nil, errs.New(errs.NotFound, "%s %q is archived", f.what(), f.Name)
 	}
-	return f, nil
+	_, qualifier := SplitRef(ref)
+	number, ok := versionNumber(qualifier)
+	if a := f.alias(qualifier); a != nil {
+		number, ok = a.Version, true
+	}
+	if !ok && qualifier != "" && s.kind == resource.KindFlowModule && qualifier != QualifierLatest {
+		return nil, errs.New(errs.NotFound, "module %q has no version or alias %.60q", f.Name, qualifier)
+	}
+	return s.live.edition(ctx, f, number)
+}
+
+// Relink looks references up anew that exports make by name, after what they may lead to has changed.
+func (s *Service) Relink() { s.live.changed() }
+
+// readEdition is a flow as contacts run it: the version of this number (0 is the one published last) with its references
+// resolved.
+func (s *Service) readEdition(ctx context.Context, f *Flow, number int) (*Flow, error) {
+	out := *f
+	if number != 0 && number != f.PublishedVersion {
+		v, err := s.store.FlowVersion(ctx, f.InstanceID, f.ID, number)
+		if err != nil {
+			return nil, err
+		}
+		out.Published, out.PublishedVersion, out.PublishedAt, out.VersionDescription = v.Content, v.Number, v.CreatedAt, v.Description
+	}
+	var err error
+	out.Published, err = s.link(ctx, f.InstanceID, out.Published)
+	return &out, err
 }
 
 // Default is the instance's default flow of a type. errs.NotFound.
@@ -209,7 +281,7 @@ func (s *Service) Default(ctx context.Context, instanceID string, t FlowType) (*
 	if id != "" {
 		f, err := s.live.get(ctx, instanceID, id)
 		if err == nil && fits(f) {
-			return f, nil
+			return s.live.edition(ctx, f, 0)
 		}
 		if err != nil && !errs.Is(err, errs.NotFound) {
 			return nil, err
@@ -231,9 +303,9 @@ func (s *Service) Default(ctx context.Context, instanceID string, t FlowType) (*
 		f = all[i]
 	}
 	s.mu.Lock()
-	defer s.mu.Unlock()
 	s.defaults[key] = f.ID
-	return f, nil
+	s.mu.Unlock()
+	return s.live.edition(ctx, f, 0)
 }
 
 // ProblemsOf gives the problems that stopped publishing; nil if the error is another.

@@ -386,7 +386,9 @@ func (s *slow) SayText(ctx context.Context, text string) error {
 	return s.Say(ctx, &prompts.Audio{Name: text})
 }
 
-func (s *slow) AskText(context.Context, string, time.Duration) (Reply, error) { return Reply{}, ErrLeft }
+func (s *slow) AskText(context.Context, string, time.Duration) (Reply, error) {
+	return Reply{}, ErrLeft
+}
 
 func TestAFlowThatTakesTheParticipantsTimeMayGoRoundForLong(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

@@ -14,6 +14,13 @@ type Problem struct {
 	ActionID string `json:"actionId,omitempty"`
 	Field    string `json:"field"`
 	Message  string `json:"message"`
+
+	format string // of Message, by which advice.go knows the rule and other languages
+	args   []any
+}
+
+func newProblem(id, field, format string, args ...any) Problem {
+	return Problem{ActionID: id, Field: field, Message: fmt.Sprintf(format, args...), format: format, args: args}
 }
 
 // String is the problem on one line.
@@ -44,15 +51,11 @@ func (e *ProblemsError) Unwrap() error {
 	return &errs.Error{Kind: errs.Invalid, Field: "Content", Message: e.Error()}
 }
 
-// Check reads a flow's content and validates it: nil, or a *ProblemsError.
+// Check reads a flow's content and validates it without looking elsewhere: nil, or a *ProblemsError. Inspect tells more.
 func Check(content string, t FlowType) error {
 	d, err := Parse(content)
 	if err != nil {
-		p := Problem{Field: "Content", Message: err.Error()}
-		if e, ok := asError(err); ok {
-			p = Problem{Field: e.Field, Message: e.Message}
-		}
-		return &ProblemsError{Problems: []Problem{p}}
+		return &ProblemsError{Problems: []Problem{shapeProblem(err)}}
 	}
 	if problems := Validate(d, t); len(problems) > 0 {
 		return &ProblemsError{Problems: problems}
@@ -60,67 +63,26 @@ func Check(content string, t FlowType) error {
 	return nil
 }
 
+// shapeProblem is the problem of content that Parse refuses.
+func shapeProblem(err error) Problem {
+	if e, ok := asError(err); ok {
+		return newProblem("", e.Field, "%s", e.Message)
+	}
+	return newProblem("", "Content", "%s", err.Error())
+}
+
 // Validate lists what must be put right before a flow of type t can be published; nil if nothing.
 func Validate(d *Document, t FlowType) []Problem {
 	w := &wiring{doc: d, problems: slices.Clone(d.problems)}
 	if len(d.Actions) == 0 {
-		w.problems = append(w.problems, Problem{Field: "Actions", Message: "is empty: a flow needs at least one action"})
+		w.problems = append(w.problems, newProblem("", "Actions", "is empty: a flow needs at least one action"))
 	} else if d.byID[d.Start] == nil {
-		w.problems = append(w.problems, Problem{
-			Field: "StartAction", Message: fmt.Sprintf("names %q, which is not an action of this flow", d.Start),
-		})
+		w.problems = append(w.problems, newProblem("", "StartAction", "names %q, which is not an action of this flow", d.Start))
 	}
 	for _, n := range d.Actions {
 		w.check(n, t)
 	}
 	return w.problems
-}
-
-// Warnings lists what does not stop publishing but is probably not meant: actions that this version cannot run (they
-// take their error branch), actions that nothing leads to, and ways round that never wait for the participant.
-func Warnings(d *Document) []Problem {
-	var out []Problem
-	reached := d.reachable()
-	for _, n := range d.Actions {
-		if !n.supported() {
-			out = append(out, Problem{
-				n.ID, "Type", n.Type + " is not supported by this version: it will take its NoMatchingError branch",
-			})
-		}
-		if !reached[n.ID] {
-			out = append(out, Problem{n.ID, "Identifier", "nothing leads to this action"})
-		}
-		if reached[n.ID] && d.goesRound(n) {
-			out = append(out, Problem{
-				n.ID, "Transitions", "can come back to itself without ever waiting for the participant: put a Loop in the way",
-			})
-		}
-	}
-	return out
-}
-
-// goesRound tells whether an action can be reached from itself only by actions that take no time and do not count.
-func (d *Document) goesRound(from *Node) bool {
-	seen := make(map[string]bool)
-	todo := []*Node{from}
-	for len(todo) > 0 {
-		n := todo[len(todo)-1]
-		todo = todo[:len(todo)-1]
-		if n.act.rules().pauses {
-			continue
-		}
-		for _, id := range n.targets() {
-			to := d.byID[id]
-			switch {
-			case to == from:
-				return true
-			case to != nil && !seen[id]:
-				seen[id] = true
-				todo = append(todo, to)
-			}
-		}
-	}
-	return false
 }
 
 // targets are all actions that may follow.
@@ -159,13 +121,13 @@ type wiring struct {
 }
 
 func (w *wiring) problem(field, format string, args ...any) {
-	w.problems = append(w.problems, Problem{w.n.ID, field, fmt.Sprintf(format, args...)})
+	w.problems = append(w.problems, newProblem(w.n.ID, field, format, args...))
 }
 
 func (w *wiring) check(n *Node, t FlowType) {
 	w.n = n
 	r := n.act.rules()
-	if !r.allowedIn(t) {
+	if t != TypeModule && !r.allowedIn(t) { // which flows a module will be called by, it cannot know
 		names := make([]string, len(r.flows))
 		for i, f := range r.flows {
 			names[i] = string(f)

@@ -206,7 +206,7 @@ func TestM03AWrongClockIsFollowedForAnHour(t *testing.T) {
 	if testing.Short() {
 		t.Skip("a minute of work")
 	}
-	for ppm, minutes := range map[int]int{300: 60, -300: 10} {
+	for ppm, minutes := range map[int]int{300: long(60, 4), -300: long(10, 2)} {
 		inBubble(t, func(o *media.Options) { o.Dead = media.DeadPolicy{NeverStarted: -1, Stopped: -1} }, func(r *rig) {
 			t := r.t
 			a, one, toOne := r.callWith(media.SessionOptions{Codecs: everything}, 4000, "9", g722Map)
@@ -229,7 +229,7 @@ func TestM03AWrongClockIsFollowedForAnHour(t *testing.T) {
 					time.Sleep(step)
 				}
 				heard := two.Heard()
-				if minute%10 != 9 {
+				if minute%10 != 9 && minute != minutes-1 {
 					continue
 				}
 				quiet := 0

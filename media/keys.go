@@ -1,6 +1,8 @@
 package media
 
 import (
+	"cmp"
+	"slices"
 	"time"
 
 	"ullim/media/dtmf"
@@ -19,6 +21,37 @@ type keyed struct {
 	merge  dtmf.Merge
 	tones  *toneEar
 	byRTP  bool // RFC 4733 was ever heard
+	held   []heldKey
+}
+
+// heldKey is a key that came by SIP INFO from a far end that has pressed keys by RFC 4733 before. If this press comes so as
+// well, a joined far end gets it as the packets that are forwarded; if not, it is pressed there when its time is over.
+type heldKey struct {
+	digit byte
+	due   time.Time
+}
+
+// Bounds of held keys. Packets are sent from the press on, INFO mostly when the key is let go: it hardly ever comes first.
+const (
+	holdKey = 300 * time.Millisecond
+	maxHeld = 16
+)
+
+// hold keeps a key back that came by INFO.
+func (k *keyed) hold(digit byte, now time.Time) {
+	if len(k.held) < maxHeld {
+		k.held = append(k.held, heldKey{digit, now.Add(holdKey)})
+	}
+}
+
+// due gives a key that came by INFO alone; 0: none is due.
+func (k *keyed) due(now time.Time) byte {
+	if len(k.held) == 0 || now.Before(k.held[0].due) {
+		return 0
+	}
+	digit := k.held[0].digit
+	k.held = k.held[1:]
+	return digit
 }
 
 // agree decides whether tones are listened for.
@@ -30,13 +63,22 @@ func (k *keyed) agree(a *agreement, asked bool) {
 	}
 }
 
-// event takes a packet of RFC 4733 and gives the key if it is a new one.
-func (k *keyed) event(payload []byte, stamp uint32, now time.Time) byte {
+// event takes a packet of RFC 4733 and gives the key if it is a new one. told: one that came by INFO, and was held back from a
+// joined far end.
+func (k *keyed) event(payload []byte, stamp uint32, now time.Time) (pressed, told byte) {
 	k.byRTP = true
-	if digit, ok := k.events.Packet(payload, stamp, now); ok && k.merge.Press(digit, dtmf.ByEvent, now) {
-		return digit
+	digit, ok := k.events.Packet(payload, stamp, now)
+	if !ok {
+		return 0, 0
 	}
-	return 0
+	if k.merge.Press(digit, dtmf.ByEvent, now) {
+		return digit, 0
+	}
+	if i := slices.IndexFunc(k.held, func(h heldKey) bool { return h.digit == digit }); i >= 0 {
+		k.held = slices.Delete(k.held, i, i+1)
+		return 0, digit
+	}
+	return 0, 0
 }
 
 // sound listens for tones.
@@ -97,16 +139,33 @@ func (s *Session) Key(digit byte) {
 	if !fresh {
 		return
 	}
-	if to := s.reaches.Load(); to != nil {
-		to.tx.mu.Lock()
-		if a := to.tx.agreement; to.tx.peer == s && (!byRTP || a == nil || a.EventSend == sdp.None) {
-			to.tx.press(digit) // it does not come as a packet that is forwarded
-		}
-		to.tx.mu.Unlock()
+	if s.passInfo(digit, byRTP) {
+		s.rx.mu.Lock()
+		s.rx.keys.hold(digit, now)
+		s.rx.mu.Unlock()
 	}
 	if s.o.OnDigit != nil {
 		s.o.OnDigit(digit)
 	}
+}
+
+// passInfo presses a key that came by INFO at a joined far end. wait: not yet, for it may come as packets that are forwarded.
+func (s *Session) passInfo(digit byte, maybeRTP bool) (wait bool) {
+	to := s.reaches.Load()
+	if to == nil {
+		return false
+	}
+	to.tx.mu.Lock()
+	defer to.tx.mu.Unlock()
+	a := to.tx.agreement
+	switch {
+	case to.tx.peer != s || a == nil:
+		return false
+	case maybeRTP && a.EventSend != sdp.None:
+		return true
+	}
+	to.tx.press(digit)
+	return false
 }
 
 // passes reports whether a packet of RFC 4733 can be forwarded as it is: to a far end that takes such, on the same clock.
@@ -117,7 +176,8 @@ func (a *agreement) passes(p *taken, tones bool) bool {
 // passKey sees to it that a joined far end gets the key that a packet shows, if the packet itself is not forwarded to it. A
 // tone in the sound reaches it as sound; if it agreed on RFC 4733 that takes the place of the rest of the tone.
 func (t *sender) passKey(p *taken, tones bool) {
-	if p.pressed == 0 {
+	key := cmp.Or(p.pressed, p.told)
+	if key == 0 {
 		return
 	}
 	byTone := p.kind != kindEvent
@@ -125,7 +185,7 @@ func (t *sender) passKey(p *taken, tones bool) {
 	case byTone && (t.agreement.EventSend == sdp.None || tones):
 	case !byTone && t.hears == nil && t.agreement.passes(p, tones) && !t.keys.active():
 	default:
-		t.press(p.pressed)
+		t.press(key)
 	}
 }
 

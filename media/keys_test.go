@@ -270,6 +270,53 @@ func TestKeysPassUnderOtherNumbersAndFromINFO(t *testing.T) {
 	})
 }
 
+// R08: a phone may send a key both ways, or one way now and the other way later.
+func TestKeysByINFOPassOnceAlsoFromWhoPressesByRTP(t *testing.T) {
+	for name, codec := range map[string]string{"forwarded": "0 101", "translated": "9 101"} {
+		t.Run(name, func(t *testing.T) {
+			inBubble(t, nil, func(r *rig) {
+				t := r.t
+				maps := event
+				if codec != "0 101" {
+					maps = g722Map + event
+				}
+				a, one, toOne := r.callWith(media.SessionOptions{Codecs: everything}, 4000, codec, maps)
+				b, two, _ := r.callWith(media.SessionOptions{}, 4002, "0 101", event)
+				defer one.Close()
+				defer two.Close()
+				if _, err := media.Join(a, b); err != nil {
+					t.Fatal(err)
+				}
+				want := ""
+				hear := func(what, keys string) {
+					t.Helper()
+					time.Sleep(3 * time.Second)
+					one.Stamp += 24_000
+					if want += keys; keysOf(two.Heard(), 101) != want || r.pressed() != want {
+						t.Errorf("%s: heard %q, pressed %q, want %q", what, keysOf(two.Heard(), 101), r.pressed(), want)
+						want = r.pressed()
+					}
+				}
+				one.Press(toOne, 101, 1, 5)
+				hear("by RTP", "1")
+				a.Key('2')
+				hear("by INFO alone", "2")
+				a.Key('3')
+				time.Sleep(100 * ms)
+				one.Press(toOne, 101, 3, 5)
+				hear("by INFO, then by RTP", "3")
+				one.Press(toOne, 101, 4, 5)
+				a.Key('4')
+				hear("by RTP, then by INFO", "4")
+				a.Key('5')
+				a.Key('5')
+				a.Key('6')
+				hear("three by INFO", "556")
+			})
+		})
+	}
+}
+
 func TestKeysPassBetweenTwoCodecs(t *testing.T) { // the sound is decoded, the keys are made anew
 	inBubble(t, nil, func(r *rig) {
 		t := r.t

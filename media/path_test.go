@@ -179,6 +179,10 @@ func TestThePacketPathAllocatesNothing(t *testing.T) {
 		"keys":               {"0 101", "0 101", "", func(_ *testing.T, x *bare) func(*bare) { x.packet[1] = 101; x.packet[12] = 5; return receive }},
 		"silence":            {"0", "0", "", func(_ *testing.T, x *bare) func(*bare) { return tick(x.b) }},
 		"play":               {"0", "0", "", func(_ *testing.T, x *bare) func(*bare) { return playing(x, tick(x.b)) }},
+		"play what grows": {"0", "0", "", func(_ *testing.T, x *bare) func(*bare) {
+			x.b.Play([]media.Source{&growing{fixed{sound{0x22, 3}.Frames("PCMU")}}}, true, nil)
+			return tick(x.b)
+		}},
 		"play at 30 ms":      {"0", "0", "a=ptime:30\n", func(_ *testing.T, x *bare) func(*bare) { return playing(x, tick(x.b)) }},
 		"forward and record": {"0", "0", "", recorded(receive)},
 		"transcode to G.722": {"0", "9", "", func(_ *testing.T, x *bare) func(*bare) { return (*bare).translate }},
@@ -211,6 +215,12 @@ func TestThePacketPathAllocatesNothing(t *testing.T) {
 		}
 	}
 }
+
+// growing is sound at whose end somebody works for ever.
+type growing struct{ fixed }
+
+func (*growing) Growing() bool { return true }
+func (*growing) Abandon()      {}
 
 func playing(x *bare, step func(*bare)) func(*bare) {
 	x.b.Play([]media.Source{&fixed{sound{0x22, 3}.Frames("PCMU")}, &fixed{sound{0x23, 2}.Frames("PCMU")}}, true, nil)

@@ -27,6 +27,9 @@ func (p *playing) next(codec string) (frame []byte, first bool) {
 		p.load()
 	}
 	for range len(p.list) + 1 { // a loop of nothing ends, too
+		if p.frame >= len(p.frames) && p.lengthen() && p.frame >= len(p.frames) {
+			return nil, false // silence until there is more
+		}
 		if p.frame < len(p.frames) {
 			first = !p.begun
 			p.begun = true
@@ -50,6 +53,20 @@ func (p *playing) next(codec string) (frame []byte, first bool) {
 	return nil, false
 }
 
+// lengthen takes the frames that a growing source has got since, and reports whether there may be more.
+func (p *playing) lengthen() (growing bool) {
+	if p.at >= len(p.list) || p.list[p.at] == nil {
+		return false
+	}
+	g, ok := p.list[p.at].(Growing)
+	if !ok {
+		return false
+	}
+	growing = g.Growing() // asked first: what is added between the two is seen next time
+	p.load()
+	return growing
+}
+
 func (p *playing) load() {
 	p.frames = nil
 	if p.at < len(p.list) && p.list[p.at] != nil {
@@ -69,7 +86,17 @@ func (p *playing) load() {
 
 // finish tells, from another goroutine, how playing ended. nil has nobody to tell.
 func (p *playing) finish(finished bool) {
-	if p != nil && p.done != nil {
+	if p == nil {
+		return
+	}
+	if !finished {
+		for _, s := range p.list {
+			if g, ok := s.(Growing); ok {
+				g.Abandon()
+			}
+		}
+	}
+	if p.done != nil {
 		go p.done(finished)
 	}
 }

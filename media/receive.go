@@ -36,6 +36,7 @@ type taken struct {
 	clock   int // of its timestamps
 	how     arrival
 	pressed byte // the key that it shows, the first time that it is heard of; 0 for none
+	told    byte // or the key that came by INFO shortly before, and was held back from a joined far end
 	moved   bool // they were learned elsewhere than where we send
 }
 
@@ -158,7 +159,7 @@ func (r *receiver) take(p []byte, from netip.AddrPort, now time.Time, c *counter
 func (r *receiver) listen(payload []byte, t *taken, now time.Time, c *counters) {
 	switch {
 	case t.kind == kindEvent:
-		t.pressed = r.keys.event(payload, t.stamp, now)
+		t.pressed, t.told = r.keys.event(payload, t.stamp, now)
 		return
 	case t.kind.audio():
 		r.report.hear(t, now)
@@ -185,6 +186,7 @@ func (r *receiver) control(p []byte, from netip.AddrPort, now time.Time, t *take
 type due struct {
 	why    string         // the far end seems dead; said once
 	report bool           // RTCP is to be sent
+	key    byte           // that came by INFO alone, for a joined far end; 0: none
 	moved  netip.AddrPort // where a handshake has found the far end meanwhile; invalid: no news
 }
 
@@ -196,6 +198,7 @@ func (r *receiver) tick(d DeadPolicy, now time.Time) (t due) {
 		return due{}
 	}
 	r.keys.events.Tick(now)
+	t.key = r.keys.due(now)
 	if r.shield != nil {
 		r.shield.Tick(now)
 		if r.follow() {

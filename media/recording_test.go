@@ -128,7 +128,7 @@ func TestR10BothSidesStayInStepForHalfAnHour(t *testing.T) {
 			t.Error(err)
 			return
 		}
-		begun, length := time.Now(), 30*time.Minute
+		begun, length := time.Now(), time.Duration(long(30, 5))*time.Minute
 		// Both click at the same moments: 20 ms of noise at every tenth second, by the clock on the wall.
 		say := func(send func(loud bool), step time.Duration) {
 			for time.Since(begun) < length {
@@ -157,7 +157,7 @@ func TestR10BothSidesStayInStepForHalfAnHour(t *testing.T) {
 			t.Errorf("it lasts %v", got)
 		}
 		worst := 0
-		for second := 20; second < 1790; second += 10 {
+		for second := 20; second < int(length.Seconds())-10; second += 10 {
 			from, to := (second*1000-500)*8, (second*1000+1000)*8
 			l, lok := onset(f.left[from:to])
 			rr, rok := onset(f.right[from:to])

@@ -212,3 +212,12 @@ func (d *result) is(t *testing.T, what string, want ...bool) {
 		t.Errorf("%s: done %v, want %v", what, d.got, want)
 	}
 }
+
+// long is how much a test of endurance does: less under the race detector, which makes it ten times slower. `make test` runs
+// these tests without it, too.
+func long(all, raced int) int {
+	if raceDetector {
+		return raced
+	}
+	return all
+}

@@ -21,6 +21,16 @@ type Source interface {
 	Frames(codec string) [][]byte
 }
 
+// Growing is a Source whose end is still being made while its beginning is played, as speech of a long text is: whoever has
+// played all frames sends silence until there are more.
+type Growing interface {
+	Source
+	// Growing reports whether there may be more frames than Frames gives now.
+	Growing() bool
+	// Abandon says that it is no longer played. It does not block.
+	Abandon()
+}
+
 // Session is the media of one leg. Its methods return at once, are safe for concurrent use, and do nothing after Close.
 type Session struct {
 	plane *Plane
@@ -213,6 +223,9 @@ func (s *Session) Tick(now time.Time, owed, lost int) {
 		s.tx.mu.Lock()
 		s.tx.to = t.moved
 		s.tx.mu.Unlock()
+	}
+	if t.key != 0 {
+		s.passInfo(t.key, false)
 	}
 	s.sendDue(now, owed, lost)
 	if t.report {

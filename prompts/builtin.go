@@ -19,15 +19,15 @@ const (
 // builtinPrefix marks the keys of built-in prompts: they lie in no blob store.
 const builtinPrefix = "builtin/"
 
-// Builtins are the prompts that an instance has without uploading any. They are generated, not stored; their ids are
+// Builtins are the prompts that an instance has without uploading any. They are generated or spoken, not stored; their ids are
 // derived from the instance's, so they are the same on every node and after every start.
 func Builtins(instanceID string) []*Prompt {
 	var out []*Prompt
-	for _, b := range []struct{ name, description string }{
-		{BeepName, "A short high tone"},
-		{MusicName, "Quiet music for waiting, a loop of 16 seconds"},
-		{SilenceName, "Five seconds of silence"},
-	} {
+	for _, b := range append([]spoken{
+		{name: BeepName, description: "A short high tone"},
+		{name: MusicName, description: "Quiet music for waiting, a loop of 16 seconds"},
+		{name: SilenceName, description: "Five seconds of silence"},
+	}, builtinTexts()...) {
 		out = append(out, &Prompt{
 			Meta: resource.Meta{
 				ID:         uuid.NewSHA1(uuid.NameSpaceURL, []byte("urn:ullim:"+instanceID+":prompt:"+b.name)).String(),

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"strings"
+	"time"
 
 	"github.com/google/uuid"
 
@@ -19,10 +20,11 @@ type Blobs interface {
 
 // Catalogue finds prompts as audio. Make one with NewCatalogue; it is safe for concurrent use.
 type Catalogue struct {
-	store resource.Store[*Prompt]
-	blobs Blobs
-	enc   map[string]Encoder
-	cache *cache
+	store   resource.Store[*Prompt]
+	blobs   Blobs
+	enc     map[string]Encoder
+	cache   *cache
+	speaker *Speaker
 }
 
 // NewCatalogue makes a catalogue of stored and built-in prompts. Store and blobs may be nil: then only the built-in
@@ -34,21 +36,38 @@ func NewCatalogue(store resource.Store[*Prompt], blobs Blobs, enc map[string]Enc
 	return &Catalogue{store: store, blobs: blobs, enc: enc, cache: newCache(cacheBytes, 2)}
 }
 
-// Prompt is a prompt as audio. ref is an ARN, an id or a name. When a name has a variant for the language, that is
-// taken: "Welcome@ko-KR", then "Welcome@ko", then "Welcome". errs.NotFound; errs.Invalid when the file cannot be played.
+// SpeakWith says who speaks the built-in prompts that are words. It is called once, before the catalogue is used; without it
+// they are not found.
+func (c *Catalogue) SpeakWith(s *Speaker) { c.speaker = s }
+
+// Prompt is a prompt as audio. ref is an ARN, an id or a name. Of several languages the contact's is chosen: a variant of
+// the prompt (Prompt.Choose), or another prompt of that name, "Welcome@ko-KR", then "Welcome@ko", before "Welcome".
+// errs.NotFound; errs.Invalid when the file cannot be played.
 func (c *Catalogue) Prompt(ctx context.Context, instanceID, ref, language string) (*Audio, error) {
 	p, err := c.Find(ctx, instanceID, ref, language)
 	if err != nil {
 		return nil, err
 	}
 	if name, ok := strings.CutPrefix(p.Key, builtinPrefix); ok {
-		return c.cache.get(ctx, p.Key, func(context.Context) (*Audio, error) {
-			pcm, _ := builtinSound(name)
-			return NewAudio(name, pcm, Rate, c.enc), nil
-		})
+		return c.builtin(ctx, p, name, language)
 	}
-	key := fmt.Sprintf("%s/%s/%d", p.InstanceID, p.ID, p.Version)
-	return c.cache.get(ctx, key, func(ctx context.Context) (*Audio, error) { return c.load(ctx, p) })
+	blob := p.Choose(language)
+	key := fmt.Sprintf("%s/%d/%s", p.InstanceID, p.Version, blob)
+	return c.cache.get(ctx, key, func(ctx context.Context) (*Audio, time.Duration, error) {
+		a, err := c.load(ctx, p.Name, blob)
+		return a, 0, err
+	})
+}
+
+// builtin is a sound made here, or words spoken.
+func (c *Catalogue) builtin(ctx context.Context, p *Prompt, name, language string) (*Audio, error) {
+	if text, tag, ok := builtinText(name, language); ok {
+		return c.speaker.Speak(ctx, Speech{Text: text, Language: tag, InstanceID: p.InstanceID})
+	}
+	return c.cache.get(ctx, p.Key, func(context.Context) (*Audio, time.Duration, error) {
+		pcm, _ := builtinSound(name)
+		return NewAudio(name, pcm, Rate, c.enc), 0, nil
+	})
 }
 
 // Find is the prompt's description. errs.NotFound.
@@ -79,7 +98,7 @@ func (c *Catalogue) Find(ctx context.Context, instanceID, ref, language string) 
 		}
 	}
 	for _, p := range Builtins(instanceID) {
-		if p.Name == ref || isID && p.ID == id {
+		if (p.Name == ref || isID && p.ID == id) && (c.speaker != nil || !isSpoken(p.Name)) {
 			return p, nil
 		}
 	}
@@ -89,18 +108,18 @@ func (c *Catalogue) Find(ctx context.Context, instanceID, ref, language string) 
 // Stats tells how the cache does.
 func (c *Catalogue) Stats() CacheStats { return c.cache.snapshot() }
 
-func (c *Catalogue) load(ctx context.Context, p *Prompt) (a *Audio, err error) {
+func (c *Catalogue) load(ctx context.Context, name, key string) (a *Audio, err error) {
 	if c.blobs == nil {
 		return nil, errs.New(errs.NotFound, "there is no store of files")
 	}
-	r, err := c.blobs.Open(ctx, p.Key)
+	r, err := c.blobs.Open(ctx, key)
 	if err != nil {
-		return nil, fmt.Errorf("prompts: opening %s: %w", p.Name, err)
+		return nil, fmt.Errorf("prompts: opening %s: %w", name, err)
 	}
 	defer func() { _ = r.Close() }() // it was only read
-	u, pcm, err := readSound(r)
+	_, s, err := readSound(ctx, r)
 	if err != nil {
-		return nil, fmt.Errorf("prompts: reading %s: %w", p.Name, err)
+		return nil, fmt.Errorf("prompts: reading %s: %w", name, err)
 	}
-	return NewAudio(p.Name, pcm, u.Rate, c.enc), nil
+	return NewAudio(name, s.PCM, s.Rate, c.enc), nil
 }

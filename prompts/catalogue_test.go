@@ -2,7 +2,9 @@ package prompts
 
 import (
 	"bytes"
+	"crypto/sha256"
 	"errors"
+	"fmt"
 	"io"
 	"math"
 	"strings"
@@ -10,6 +12,7 @@ import (
 	"time"
 
 	"ullim/internal/errs"
+	"ullim/prompts/sound"
 )
 
 const someID = "6a4c4d2e-6e35-4d3b-9c8a-0d5a2a1b3c4d"
@@ -58,6 +61,12 @@ func TestBuiltInPromptsAreThereWithoutAStore(t *testing.T) {
 	c := NewCatalogue(nil, nil, encoders(), 0)
 	want := map[string]time.Duration{BeepName: 260 * time.Millisecond, MusicName: 16 * time.Second, SilenceName: 5 * time.Second}
 	for _, p := range Builtins("i-1") {
+		if _, made := want[p.Name]; !made { // words need somebody who speaks
+			if _, err := c.Prompt(t.Context(), "i-1", p.Name, "ko-KR"); !errs.Is(err, errs.NotFound) {
+				t.Errorf("%s: %v", p.Name, err)
+			}
+			continue
+		}
 		byName, err := c.Prompt(t.Context(), "i-1", p.Name, "ko-KR")
 		if err != nil {
 			t.Fatal(err)
@@ -142,31 +151,34 @@ func (e *endless) Read(p []byte) (int, error) {
 }
 
 func TestUploadsAreChecked(t *testing.T) {
-	u, err := CheckUpload(bytes.NewReader(wavFile(16000, 2, make([]int16, 32000))))
+	data := wavFile(16000, 2, make([]int16, 32000))
+	u, err := CheckUpload(t.Context(), bytes.NewReader(data))
 	if err != nil {
 		t.Fatal(err)
 	}
-	check(t, Upload{Rate: 16000, Channels: 2, Length: time.Second}, u)
+	check(t, File{
+		SHA256: fmt.Sprintf("%x", sha256.Sum256(data)), Format: sound.WAV, Bytes: int64(len(data)), Rate: 16000, Channels: 2, Millis: 1000,
+	}, u)
 	for name, tt := range map[string]struct {
 		r    io.Reader
 		want string
 	}{
-		"an mp3":        {strings.NewReader("ID3\x03 and so on"), "not a WAV"},
-		"nothing":       {strings.NewReader(""), "not a WAV"},
+		"an mp3":        {strings.NewReader("ID3\x03 and so on"), "broken mp3"},
+		"nothing":       {strings.NewReader(""), "none of WAV"},
 		"no sound":      {bytes.NewReader(wavFile(8000, 1, nil)), "no sound"},
 		"a slow rate":   {bytes.NewReader(wavFile(1000, 1, make([]int16, 100))), "1000 Hz"},
-		"five minutes":  {bytes.NewReader(wavFile(8000, 1, make([]int16, 8000*300))), "shorter than 5m"},
+		"five minutes":  {bytes.NewReader(wavFile(8000, 1, make([]int16, 8000*300))), "longer than 5m"},
 		"50 MB":         {&endless{head: wavFile(48000, 2, nil)[:44], left: MaxUpload}, "smaller than 50 MB"},
 		"endless sound": {&endless{head: wavFile(48000, 2, nil)[:44], left: 1 << 40}, "smaller than 50 MB"},
 	} {
-		if _, err := CheckUpload(tt.r); !errs.Is(err, errs.Invalid) || !strings.Contains(err.Error(), tt.want) {
+		if _, err := CheckUpload(t.Context(), tt.r); !errs.Is(err, errs.Invalid) || !strings.Contains(err.Error(), tt.want) {
 			t.Errorf("%s: %v", name, err)
 		}
 	}
-	if _, err := CheckUpload(bytes.NewReader(wavFile(8000, 1, make([]int16, 8000*300-1)))); err != nil {
+	if _, err := CheckUpload(t.Context(), bytes.NewReader(wavFile(8000, 1, make([]int16, 8000*300-1)))); err != nil {
 		t.Errorf("just under five minutes: %v", err)
 	}
-	if _, err := CheckUpload(&endless{head: wavFile(8000, 1, nil), left: 1000, fail: errBroken}); !errors.Is(err, errBroken) || errs.Is(err, errs.Invalid) {
+	if _, err := CheckUpload(t.Context(), &endless{head: wavFile(8000, 1, nil), left: 1000, fail: errBroken}); !errors.Is(err, errBroken) || errs.Is(err, errs.Invalid) {
 		t.Errorf("a broken connection is the file's fault: %v", err)
 	}
 }
@@ -188,6 +200,68 @@ func TestStoredPromptsAreRefusedWhenTheyBreakARule(t *testing.T) {
 		spoil(p)
 		if err := p.Validate(); !errs.Is(err, errs.Invalid) {
 			t.Errorf("%s: %v", name, err)
+		}
+	}
+}
+
+func TestAPromptIsPlayedInTheLanguageOfTheContact(t *testing.T) {
+	p := &Prompt{Key: "default", Variants: map[string]File{"ko-KR": {Key: "ko"}, "en-GB": {Key: "gb"}, "en": {Key: "en"}, "de-AT": {Key: "at"}}}
+	for language, want := range map[string]string{
+		"": "default", "ko-KR": "ko", "KO-kr": "ko", "ko": "ko", "en-US": "en", "en-GB": "gb", "de-DE": "at", "fr-FR": "default",
+	} {
+		if got := p.Choose(language); got != want {
+			t.Errorf("%q gets %q, not %q", language, got, want)
+		}
+	}
+	for in, want := range map[string]string{"ko_kr": "ko-KR", "EN": "en", "zh-hant-tw": "zh-Hant-TW", "es-419": "es-419", "": "", "x": "", "ko-": "", "korean": "", "ko KR": ""} {
+		got, err := LanguageTag(in)
+		if got != want || (err == nil) != (want != "") {
+			t.Errorf("%q is %q, %v", in, got, err)
+		}
+	}
+}
+
+func TestAVariantIsHeardAndKeptByItself(t *testing.T) {
+	p := prompt("i-1", someID, "Welcome", 1)
+	p.Variants = map[string]File{"ko-KR": {Key: "k/ko"}}
+	s := &shelf{prompts: []*Prompt{p}, files: map[string][]byte{
+		p.Key: wavFile(8000, 1, make([]int16, 8000)), "k/ko": wavFile(8000, 1, make([]int16, 16000)),
+	}}
+	c := NewCatalogue(s, s, encoders(), 0)
+	for language, want := range map[string]time.Duration{"en-US": time.Second, "ko-KR": 2 * time.Second} {
+		a, err := c.Prompt(t.Context(), "i-1", "Welcome", language)
+		if err != nil || a.Length != want {
+			t.Errorf("%s: %v, %v", language, a, err)
+		}
+	}
+}
+
+func TestBuiltInWordsAreSpokenInTheContactsLanguage(t *testing.T) {
+	v := &voiceOf{}
+	var said []Speech
+	v.fail = func(s Speech) error { said = append(said, s); return nil }
+	c := NewCatalogue(nil, nil, encoders(), 0)
+	c.SpeakWith(NewSpeaker(v, encoders(), SpeakerOptions{}))
+	for _, language := range []string{"ko-KR", "en-GB", "fr-FR", ""} {
+		if _, err := c.Prompt(t.Context(), "i-1", "PleaseHold", language); err != nil {
+			t.Fatal(err)
+		}
+	}
+	check(t, []Speech{
+		{Text: "잠시만 기다려 주십시오.", Language: "ko-KR"},
+		{Text: "Please hold the line.", Language: "en-GB"},
+		{Text: "Please hold the line.", Language: "en-US"},
+	}, said)
+	names := map[string]bool{}
+	for _, p := range Builtins("i-1") {
+		if names[p.Name] || p.Description == "" {
+			t.Errorf("%q is there twice, or not described", p.Name)
+		}
+		names[p.Name] = true
+	}
+	for _, w := range builtinTexts() {
+		if w.english == "" || guessLanguage(w.korean) != "ko-KR" || guessLanguage(w.english) != "en-US" {
+			t.Errorf("%s is not in both languages", w.name)
 		}
 	}
 }

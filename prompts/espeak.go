@@ -4,15 +4,15 @@ import (
 	"bytes"
 	"context"
 	"fmt"
-	"io"
-	"os"
-	"os/exec"
+	"math"
+	"strconv"
 	"strings"
 	"time"
 	"unicode/utf8"
 
 	"ullim/internal/errs"
 	"ullim/internal/wav"
+	"ullim/prompts/ssml"
 )
 
 // Espeak speaks with espeak-ng, run as a child process for each text: the text goes in on standard input and never onto
@@ -27,8 +27,8 @@ type Espeak struct {
 var _ Synthesizer = (*Espeak)(nil)
 
 const (
-	espeakWordsPerMinute = "150"
-	espeakMaxOutput      = 32 << 20 // bytes: about twelve minutes, far more than the longest text
+	espeakWordsPerMinute = 150
+	espeakPitch          = 50 // of 0 to 99
 )
 
 // Name is espeak-ng.
@@ -44,10 +44,13 @@ func (e *Espeak) Synthesize(ctx context.Context, s Speech) ([]int16, int, error)
 	if err != nil {
 		return nil, 0, err
 	}
-	args := []string{"--stdin", "--stdout", "-b", "1", "-s", espeakWordsPerMinute, "-v", voice}
+	args := []string{"--stdin", "--stdout", "-b", "1", "-s", scaled(espeakWordsPerMinute, s.Rate, 80, 450), "-v", voice}
+	if s.Pitch > 0 {
+		args = append(args, "-p", scaled(espeakPitch, s.Pitch, 0, 99))
+	}
 	text := s.Text
 	if s.SSML {
-		if text, _, err = cleanSSML(text); err != nil {
+		if text, err = remark(s); err != nil {
 			return nil, 0, err
 		}
 		args = append(args, "-m")
@@ -58,11 +61,33 @@ func (e *Espeak) Synthesize(ctx context.Context, s Speech) ([]int16, int, error)
 	if err != nil {
 		return nil, 0, err
 	}
-	sound, err := wav.Decode(bytes.NewReader(out), espeakMaxOutput)
+	sound, err := wav.Decode(bytes.NewReader(out), maxChildOutput)
 	if err != nil {
 		return nil, 0, fmt.Errorf("prompts: output of espeak-ng: %w", err)
 	}
 	return sound.Mono().PCM, sound.Rate, nil
+}
+
+// scaled is an option's value times a factor, within what espeak-ng takes; 0 is no factor.
+func scaled(value int, factor float64, low, high int) string {
+	if factor > 0 {
+		value = int(math.Round(float64(value) * factor))
+	}
+	return strconv.Itoa(min(max(value, low), high))
+}
+
+// remark writes mark-up anew with the tags that espeak-ng may get: an audio tag would make it read files of this host, and
+// document types could do worse.
+func remark(s Speech) (string, error) {
+	doc, err := parseSSML(s.Text)
+	if err != nil {
+		return "", err
+	}
+	var b strings.Builder
+	for _, p := range doc.Parts(ssml.Options{Language: s.Language}) {
+		b.WriteString(p.Marked(ssml.Dialect{Emphasis: true}))
+	}
+	return b.String(), nil
 }
 
 // Version is what `espeak-ng --version` says, for those who check the environment. errs.Unavailable if it is missing.
@@ -90,45 +115,11 @@ func (e *Espeak) run(ctx context.Context, args []string, input string) ([]byte, 
 	if timeout <= 0 {
 		timeout = 10 * time.Second
 	}
-	path, err := exec.LookPath(command)
-	if err != nil {
-		return nil, errs.Wrap(err, errs.Unavailable,
-			"text-to-speech is not available: %s was not found; install it (Debian, Ubuntu: apt install espeak-ng)", command)
-	}
-	limited, cancel := context.WithTimeout(ctx, timeout)
-	defer cancel()
-	var out, complaint capped
-	out.room, complaint.room = espeakMaxOutput, 4<<10
-	cmd := exec.CommandContext(limited, path, args...)
-	cmd.Stdin, cmd.Stdout, cmd.Stderr = strings.NewReader(input), &out, &complaint
-	cmd.Env = childEnvironment()
-	cmd.WaitDelay = time.Second
-	err = cmd.Run()
-	switch {
-	case err == nil:
-		return out.buf.Bytes(), nil
-	case ctx.Err() != nil:
-		return nil, context.Cause(ctx)
-	case limited.Err() != nil:
-		return nil, errs.New(errs.Unavailable, "text-to-speech took longer than %v", timeout)
-	case out.full:
-		return nil, errs.Field("Text", "becomes more than %d MB of sound", espeakMaxOutput>>20)
-	case strings.Contains(complaint.buf.String(), "voice does not exist"):
+	out, complaint, err := RunChild(ctx, Child{Command: command, Arguments: args, Input: input, Timeout: timeout, Hint: "apt install espeak-ng"})
+	if err != nil && strings.Contains(complaint, "voice does not exist") {
 		return nil, errs.Field("Voice", "is not a voice of espeak-ng")
 	}
-	line, _, _ := strings.Cut(strings.TrimSpace(complaint.buf.String()), "\n")
-	return nil, errs.Wrap(err, errs.Unavailable, "text-to-speech failed: %.200s", line)
-}
-
-// childEnvironment keeps what a program needs to start and nothing else: keys and passwords in ours are not its business.
-func childEnvironment() []string {
-	env := []string{"LC_ALL=C.UTF-8"}
-	for _, name := range []string{"PATH", "HOME", "ESPEAK_DATA_PATH", "LD_LIBRARY_PATH"} {
-		if v, ok := os.LookupEnv(name); ok {
-			env = append(env, name+"="+v)
-		}
-	}
-	return env
+	return out, err
 }
 
 // chooseVoice takes the voice that was asked for if its name is harmless. A voice of Amazon's is spoken by the voice of
@@ -150,21 +141,4 @@ func chooseVoice(s Speech) (string, error) {
 		return "", errs.Field("Language", "%.40q is not spoken by espeak-ng", language)
 	}
 	return voice, nil
-}
-
-// capped is a buffer that refuses to grow beyond its room, which ends the child that writes to it. The buffer is not
-// embedded: its ReadFrom would go round Write.
-type capped struct {
-	buf  bytes.Buffer
-	room int
-	full bool
-}
-
-// Write adds p, or fails.
-func (c *capped) Write(p []byte) (int, error) {
-	if c.buf.Len()+len(p) > c.room {
-		c.full = true
-		return 0, io.ErrShortWrite
-	}
-	return c.buf.Write(p)
 }

@@ -42,10 +42,15 @@ func TestEspeakSpeaksEnglishAndKorean(t *testing.T) {
 	} else if amazon := say(Speech{Text: text, Language: "ko-KR", Voice: "Seoyeon"}); amazon != ko {
 		t.Errorf("Seoyeon takes %v, Korean %v", amazon, ko)
 	}
-	plain := say(Speech{Text: "one two", Language: "en-US", SSML: true})
-	paused := say(Speech{Text: `<speak>one <break time="2s"/> two</speak>`, Language: "en-US", SSML: true})
-	if d := paused - plain; d < 1500*time.Millisecond || d > 3*time.Second {
-		t.Errorf("a pause of 2 s makes it %v longer", d)
+	// Rate is heard in the length; pauses are the Speaker's, whatever is in the mark-up.
+	plain := say(Speech{Text: "one two three four five", Language: "en-US", SSML: true})
+	slow := say(Speech{Text: "one two three four five", Language: "en-US", SSML: true, Rate: 0.6})
+	if slow < plain*5/4 {
+		t.Errorf("at 60%% it takes %v, else %v", slow, plain)
+	}
+	paused := say(Speech{Text: `<speak>one two three <break time="9s"/>four five</speak>`, Language: "en-US", SSML: true})
+	if d := paused - plain; d.Abs() > 700*time.Millisecond {
+		t.Errorf("a pause makes it %v longer", d)
 	}
 }
 

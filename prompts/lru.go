@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"runtime/debug"
 	"sync"
+	"time"
 )
 
 // cache keeps Audio by key, forgets what was used longest ago when there is no room, and lets all who ask for the same
@@ -32,6 +33,7 @@ type CacheStats struct {
 type entry struct {
 	key   string
 	audio *Audio
+	until time.Time // zero: as long as there is room
 }
 
 // flight is work in progress. It ends when done is closed; its context ends when nobody waits for it any more.
@@ -41,8 +43,12 @@ type flight struct {
 	waiters int
 	begun   bool
 	audio   *Audio
+	keep    time.Duration // 0: as long as there is room
 	err     error
 }
+
+// maker makes an audio, and says how long it may be kept; 0: as long as there is room.
+type maker func(context.Context) (a *Audio, keep time.Duration, err error)
 
 func newCache(room int64, slots int) *cache {
 	return &cache{
@@ -52,9 +58,9 @@ func newCache(room int64, slots int) *cache {
 }
 
 // get gives the audio for key, made by work if it is not there. Failures are not kept.
-func (c *cache) get(ctx context.Context, key string, work func(context.Context) (*Audio, error)) (*Audio, error) {
+func (c *cache) get(ctx context.Context, key string, work maker) (*Audio, error) {
 	c.mu.Lock()
-	if e, ok := c.entries[key]; ok {
+	if e, ok := c.fresh(key); ok {
 		c.order.MoveToFront(e)
 		c.stats.Hits++
 		audio := e.Value.(*entry).audio
@@ -98,14 +104,14 @@ func (c *cache) leave(key string, f *flight) {
 	}
 }
 
-func (c *cache) fly(ctx context.Context, key string, f *flight, work func(context.Context) (*Audio, error)) {
+func (c *cache) fly(ctx context.Context, key string, f *flight, work maker) {
 	defer f.cancel()
 	select {
 	case c.slots <- struct{}{}:
 		c.mu.Lock()
 		f.begun = ctx.Err() == nil
 		c.mu.Unlock()
-		f.audio, f.err = contained(ctx, work)
+		f.audio, f.keep, f.err = contained(ctx, work)
 		<-c.slots
 	case <-ctx.Done():
 		f.err = context.Cause(ctx)
@@ -118,16 +124,16 @@ func (c *cache) fly(ctx context.Context, key string, f *flight, work func(contex
 	if f.err != nil {
 		c.stats.Failures++
 	} else {
-		c.keep(key, f.audio)
+		c.keep(key, f.audio, f.keep)
 	}
 	close(f.done)
 }
 
 // contained turns a panic into an error: the caller's recover does not reach this goroutine.
-func contained(ctx context.Context, work func(context.Context) (*Audio, error)) (a *Audio, err error) {
+func contained(ctx context.Context, work maker) (a *Audio, keep time.Duration, err error) {
 	defer func() {
 		if p := recover(); p != nil {
-			a, err = nil, fmt.Errorf("prompts: panic: %v\n%s", p, debug.Stack())
+			a, keep, err = nil, 0, fmt.Errorf("prompts: panic: %v\n%s", p, debug.Stack())
 		}
 	}()
 	return work(ctx)
@@ -135,19 +141,47 @@ func contained(ctx context.Context, work func(context.Context) (*Audio, error)) 
 
 // keep adds an entry and makes room for it; one that is larger than a quarter of the room is not kept, because it would
 // push out too much else.
-func (c *cache) keep(key string, a *Audio) {
+func (c *cache) keep(key string, a *Audio, d time.Duration) {
 	size := a.bytes()
 	if _, ok := c.entries[key]; ok || size > c.room/4 {
 		return
 	}
-	c.entries[key] = c.order.PushFront(&entry{key: key, audio: a})
+	e := &entry{key: key, audio: a}
+	if d > 0 {
+		e.until = time.Now().Add(d)
+	}
+	c.entries[key] = c.order.PushFront(e)
 	c.bytes += size
 	for c.bytes > c.room {
-		last := c.order.Back()
-		old := c.order.Remove(last).(*entry)
-		delete(c.entries, old.key)
-		c.bytes -= old.audio.bytes()
+		c.forget(c.order.Back())
 	}
+}
+
+func (c *cache) forget(e *list.Element) {
+	old := c.order.Remove(e).(*entry)
+	delete(c.entries, old.key)
+	c.bytes -= old.audio.bytes()
+}
+
+// fresh is the entry of a key whose time is not over. The caller holds mu.
+func (c *cache) fresh(key string) (*list.Element, bool) {
+	e, ok := c.entries[key]
+	if !ok {
+		return nil, false
+	}
+	if until := e.Value.(*entry).until; !until.IsZero() && !time.Now().Before(until) {
+		c.forget(e)
+		return nil, false
+	}
+	return e, true
+}
+
+// has reports whether get would answer at once.
+func (c *cache) has(key string) bool {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	_, ok := c.fresh(key)
+	return ok
 }
 
 func (c *cache) snapshot() CacheStats {

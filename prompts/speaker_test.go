@@ -77,13 +77,17 @@ func TestTheSameTextIsSpokenOnce(t *testing.T) {
 			{Text: "hello", Language: "en-GB"},
 			{Text: "hello", Language: "en-US", Voice: "x"},
 			{Text: "hello!", Language: "en-US"},
-			{Text: "hello", Language: "en-US", SSML: true},
+			{Text: "hello", Language: "en-US", Rate: 1.2},
+			{Text: `<prosody volume="loud">hello</prosody>`, Language: "en-US", SSML: true},
 		} {
 			if a, err := s.Speak(t.Context(), sp); err != nil || a == got[0] {
 				t.Errorf("%+v: %v", sp, err)
 			}
 		}
-		check(t, int32(5), v.calls.Load())
+		check(t, int32(6), v.calls.Load())
+		if a, err := s.Speak(t.Context(), Speech{Text: "<p>hello</p>", Language: "en-US", SSML: true, Rate: 1}); err != nil || a != got[0] {
+			t.Errorf("mark-up that changes nothing is spoken anew: %v", err)
+		}
 	})
 }
 

@@ -1,120 +1,55 @@
 package prompts
 
 import (
-	"encoding/xml"
 	"errors"
-	"io"
 	"strings"
+	"unicode/utf8"
 
 	"ullim/internal/errs"
+	"ullim/prompts/ssml"
 )
 
-// cleanSSML writes mark-up anew with only the elements and attributes that flows may use, inside one <speak>. Everything
-// else loses its tags and keeps its text: an <audio> element would make a synthesizer read files of its host, and
-// document types could do worse. plain is the text that will be heard.
-func cleanSSML(text string) (marked, plain string, err error) {
-	dec := xml.NewDecoder(strings.NewReader(text))
-	var out, heard strings.Builder
-	for {
-		t, err := dec.RawToken()
-		if errors.Is(err, io.EOF) {
-			break
-		}
-		if err != nil {
-			return "", "", errs.Field("SSML", "is not well-formed: %v", err)
-		}
-		switch t := t.(type) {
-		case xml.StartElement:
-			out.WriteString(openTag(t))
-		case xml.EndElement:
-			if _, ok := ssmlAttributes(t.Name); ok {
-				out.WriteString("</" + t.Name.Local + ">")
-			}
-		case xml.CharData:
-			s := strings.Map(speakable, string(t))
-			heard.WriteString(s)
-			_ = xml.EscapeText(&out, []byte(s)) // a strings.Builder takes everything
-		case xml.Comment, xml.ProcInst, xml.Directive:
-		}
+// CheckSSML says what is wrong with mark-up before anybody hears it: not well-formed, tags and values that cannot be spoken
+// (each with line, column and tag), nothing to say, more than is allowed. Data paths in it are taken as they are: what
+// they will hold is not known. errs.Invalid.
+func CheckSSML(text string) error {
+	if n := utf8.RuneCountInString(text); n > MaxText {
+		return errs.Field("SSML", "has %d characters, at most %d are allowed", n, MaxText)
 	}
-	if err := wellFormed(text); err != nil {
-		return "", "", err
+	doc, err := parseSSML(text)
+	if err != nil {
+		return err
 	}
-	if strings.TrimSpace(heard.String()) == "" && !strings.Contains(out.String(), "<break") {
-		return "", "", errs.Field("SSML", "says nothing")
+	if len(doc.Problems) > 0 {
+		lines := make([]string, 0, len(doc.Problems))
+		for _, p := range doc.Problems {
+			lines = append(lines, p.String())
+		}
+		return errs.Field("SSML", "%s", strings.Join(lines, "; "))
 	}
-	return "<speak>" + out.String() + "</speak>", strings.TrimSpace(heard.String()), nil
+	parts := doc.Parts(ssml.Options{Language: "en-US", LanguageOf: VoiceLanguage})
+	return checkParts(parts)
 }
 
-// wellFormed checks that elements nest; RawToken does not.
-func wellFormed(text string) error {
-	dec := xml.NewDecoder(strings.NewReader(text))
-	for depth := 0; ; {
-		t, err := dec.Token()
-		if errors.Is(err, io.EOF) {
-			return nil
-		}
-		if err != nil {
-			return errs.Field("SSML", "is not well-formed: %v", err)
-		}
-		switch t.(type) {
-		case xml.StartElement:
-			if depth++; depth > 50 {
-				return errs.Field("SSML", "nests more than 50 deep")
-			}
-		case xml.EndElement:
-			depth--
-		}
+func parseSSML(text string) (*ssml.Document, error) {
+	doc, err := ssml.Parse(text)
+	var problem ssml.Problem
+	if errors.As(err, &problem) {
+		return nil, errs.Field("SSML", "%s", problem.String())
 	}
+	return doc, err
 }
 
-func openTag(t xml.StartElement) string {
-	allowed, ok := ssmlAttributes(t.Name)
-	if !ok {
-		return ""
+// checkParts checks that something is heard, and not too much of it.
+func checkParts(parts []ssml.Part) error {
+	heard, silent := count(parts)
+	switch {
+	case len(parts) == 0:
+		return errs.Field("Text", "says nothing")
+	case heard > MaxSpokenText:
+		return errs.Field("Text", "has %d characters to be spoken, at most %d are allowed", heard, MaxSpokenText)
+	case silent >= MaxLength:
+		return errs.Field("Text", "has pauses of %v, they must be under %v", silent, MaxLength)
 	}
-	var b strings.Builder
-	b.WriteString("<" + t.Name.Local)
-	for _, a := range t.Attr {
-		name := a.Name.Local
-		if a.Name.Space != "" {
-			name = a.Name.Space + ":" + name
-		}
-		if !strings.Contains(" "+allowed+" ", " "+name+" ") {
-			continue
-		}
-		b.WriteString(" " + name + `="`)
-		_ = xml.EscapeText(&b, []byte(strings.Map(speakable, a.Value)))
-		b.WriteString(`"`)
-	}
-	b.WriteString(">")
-	return b.String()
-}
-
-// ssmlAttributes says whether an element may be used, and with which attributes. <speak> is ours.
-func ssmlAttributes(n xml.Name) (string, bool) {
-	if n.Space != "" {
-		return "", false
-	}
-	switch n.Local {
-	case "p", "s":
-		return "", true
-	case "break":
-		return "strength time", true
-	case "emphasis":
-		return "level", true
-	case "lang":
-		return "xml:lang", true
-	case "phoneme":
-		return "alphabet ph", true
-	case "prosody":
-		return "volume rate pitch", true
-	case "say-as":
-		return "interpret-as format", true
-	case "sub":
-		return "alias", true
-	case "w":
-		return "role", true
-	}
-	return "", false
+	return nil
 }

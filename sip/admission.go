@@ -313,6 +313,7 @@ func (ep *Endpoint) inbound(req *sipgo.Request, who peer, sdp []byte) call.Inbou
 		in.Profile = who.trunk.profile()
 		in.From = who.trunk.caller(req, func(user string) string { return ep.normalise(user, region) })
 		in.Attested, in.Identity = who.trunk.attested(req), identities(req)
+		in.Diverted = divertedBy(req, func(user string) string { return ep.normalise(user, region) })
 	} else {
 		// Whatever a device claims to be: threat 15.
 		in.DeviceUser, region = who.device.UserID, ep.opt.Region(who.device.InstanceID)

@@ -19,6 +19,7 @@ type commands struct {
 	Doctor  doctorCommand  `cmd:"" help:"Look for the usual mistakes around ullim: addresses, ports, clock, storage, speech."`
 	Migrate migrateCommand `cmd:"" help:"Bring the database up to date and stop."`
 	User    userCommand    `cmd:"" help:"Help an administrator who is locked out."`
+	Flow    flowCommand    `cmd:"" help:"Work with contact flows as files."`
 	Version versionCommand `cmd:"" help:"Print the version."`
 }
 

@@ -1,10 +1,6 @@
 package api_test
 
 import (
-	"bytes"
-	"encoding/base64"
-	"encoding/binary"
-	"strings"
 	"testing"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
@@ -128,83 +124,3 @@ func (w *world) customProfile(name string, permissions ...string) string {
 }
 
 // wav is a WAV of a tenth of a second.
-func wav() []byte {
-	var b bytes.Buffer
-	pcm := make([]byte, 1600)
-	b.WriteString("RIFF")
-	_ = binary.Write(&b, binary.LittleEndian, uint32(36+len(pcm)))
-	b.WriteString("WAVEfmt ")
-	for _, v := range []any{uint32(16), uint16(1), uint16(1), uint32(8000), uint32(16000), uint16(2), uint16(16)} {
-		_ = binary.Write(&b, binary.LittleEndian, v)
-	}
-	b.WriteString("data")
-	_ = binary.Write(&b, binary.LittleEndian, uint32(len(pcm)))
-	b.Write(pcm)
-	return b.Bytes()
-}
-
-func TestPromptsThroughTheSDK(t *testing.T) {
-	w := newWorld(t)
-	c, ctx := w.client("admin"), t.Context()
-	inline := "data:audio/wav;base64," + base64.StdEncoding.EncodeToString(wav())
-	create := func(name, uri string) (*awsconnect.CreatePromptOutput, error) {
-		return c.CreatePrompt(ctx, &awsconnect.CreatePromptInput{
-			InstanceId: aws.String(ours), Name: aws.String(name), S3Uri: aws.String(uri), Description: aws.String("d"),
-		})
-	}
-	_, err := create("x", "s3://bucket/key.wav")
-	wantError[*types.InvalidParameterException](t, err)
-	_, err = create("x", "http://169.254.169.254/latest")
-	wantError[*types.InvalidParameterException](t, err)
-	_, err = create("x", "data:audio/wav;base64,"+base64.StdEncoding.EncodeToString([]byte("not a wav")))
-	wantError[*types.InvalidParameterException](t, err)
-	first, err := create("Inline", inline)
-	must(t, err)
-	if w.blobs.count() != 1 {
-		t.Errorf("%d files", w.blobs.count())
-	}
-	_, err = create("Inline", inline)
-	wantError[*types.DuplicateResourceException](t, err)
-	if w.blobs.count() != 1 {
-		t.Error("the audio of a refused prompt was kept")
-	}
-	second, err := create("Later", "upload:")
-	must(t, err)
-	w.admin("admin", "PUT", "/prompts/"+*second.PromptId+"/audio", string(wav()), nil)
-	if w.blobs.count() != 2 {
-		t.Errorf("%d files after the upload", w.blobs.count())
-	}
-	stored, err := w.o.Connect.Prompts.Get(ctx, ours, *second.PromptId)
-	must(t, err)
-	if !strings.HasPrefix(stored.Key, "connect/acme/Prompts/"+*second.PromptId+"/") || !bytes.Equal(w.blobs.files[stored.Key], wav()) {
-		t.Errorf("key %s", stored.Key)
-	}
-	if status, name, _ := w.do("admin", "PUT", "/admin/v1/prompts/"+*second.PromptId+"/audio", "noise"); status != 400 ||
-		name != "InvalidParameterException" {
-		t.Errorf("noise was taken: %d %s", status, name)
-	}
-	_, err = c.UpdatePrompt(ctx, &awsconnect.UpdatePromptInput{
-		InstanceId: aws.String(ours), PromptId: second.PromptARN, Name: aws.String("Now"), S3Uri: aws.String(inline),
-	})
-	must(t, err)
-	if w.blobs.count() != 2 {
-		t.Errorf("%d files after the change: the old audio should go", w.blobs.count())
-	}
-	got, err := c.DescribePrompt(ctx, &awsconnect.DescribePromptInput{InstanceId: aws.String(ours), PromptId: second.PromptId})
-	must(t, err)
-	if p := got.Prompt; *p.Name != "Now" || *p.Description != "d" || *p.PromptARN != resource.ARN(ours, resource.KindPrompt, *p.PromptId) {
-		t.Errorf("%+v", p)
-	}
-	list, err := c.ListPrompts(ctx, &awsconnect.ListPromptsInput{InstanceId: aws.String(ours)})
-	must(t, err)
-	if len(list.PromptSummaryList) != 2 {
-		t.Errorf("list %+v", list.PromptSummaryList)
-	}
-	for _, id := range []*string{first.PromptId, second.PromptId} {
-		_, err = c.DeletePrompt(ctx, &awsconnect.DeletePromptInput{InstanceId: aws.String(ours), PromptId: id})
-		must(t, err)
-	}
-	if w.blobs.count() != 0 {
-		t.Error("audio outlived its prompt")
-	}
-}

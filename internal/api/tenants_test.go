@@ -14,6 +14,7 @@ import (
 	"ullim/internal/contact"
 	"ullim/internal/identity"
 	"ullim/internal/resource"
+	"ullim/ivr"
 )
 
 // bodies are complete requests for operations that have one; %s stands for the id that they name.
@@ -43,6 +44,19 @@ func bodies() map[string]string {
 		"UpdateContactFlowContent":                   `{"Content":"{}"}`,
 		"UpdateContactFlowName":                      `{"Name":"n"}`,
 		"UpdateContactFlowMetadata":                  `{"Name":"n"}`,
+		"CreateContactFlowVersion":                   `{}`,
+		"SearchContactFlows":                         `{"InstanceId":"INSTANCE"}`,
+		"SearchContactFlowModules":                   `{"InstanceId":"INSTANCE"}`,
+		"CreateContactFlowModule":                    `{"Name":"n","Content":"{}"}`,
+		"UpdateContactFlowModuleContent":             `{"Content":"{}"}`,
+		"UpdateContactFlowModuleMetadata":            `{"Name":"n"}`,
+		"CreateContactFlowModuleVersion":             `{}`,
+		"CreateContactFlowModuleAlias":               `{"AliasName":"n","ContactFlowModuleVersion":1}`,
+		"UpdateContactFlowModuleAlias":               `{"Name":"n"}`,
+		"CheckFlow":                                  `{"Content":"{}"}`,
+		"RollBackFlow":                               `{"Version":1}`,
+		"RollBackFlowModule":                         `{"Version":1}`,
+		"ImportFlows":                                `{"Flows":[]}`,
 		"UpdatePrompt":                               `{"Name":"n"}`,
 		"AssociatePhoneNumberContactFlow":            `{"InstanceId":"INSTANCE","ContactFlowId":"FLOW"}`,
 		"UpdatePhoneNumberMetadata":                  `{"PhoneNumberDescription":"d"}`,
@@ -67,6 +81,9 @@ func bodies() map[string]string {
 		"UpdateInstanceSettings":                     `{"DisplayName":"n"}`,
 		"SetPhoneNumberTrunk":                        `{}`,
 		"PutPromptAudio":                             string(wav()),
+		"PutPromptVariant":                           string(wav()),
+		"UploadPrompts":                              zipped(nil),
+		"SearchPrompts":                              `{"InstanceId":"INSTANCE"}`,
 		"StartContactRecording":                      `{"InstanceId":"INSTANCE","ContactId":"c","InitialContactId":"c","VoiceRecordingConfiguration":{"VoiceRecordingTrack":"ALL"}}`,
 		"StopContactRecording":                       `{"InstanceId":"INSTANCE","ContactId":"c","InitialContactId":"c"}`,
 		"SuspendContactRecording":                    `{"InstanceId":"INSTANCE","ContactId":"c","InitialContactId":"c"}`,
@@ -121,6 +138,13 @@ func (w *world) foreign() map[string]string {
 	first("SecurityProfileId", p, err)
 	fs, _, err := c.Flows.List(ctx, theirs, resource.Page{})
 	first("ContactFlowId", fs[0], err)
+	module := &ivr.Flow{Meta: resource.Meta{InstanceID: theirs, Name: "M"}, Type: ivr.TypeModule, Content: goodFlow}
+	first("ContactFlowModuleId", module, c.Modules.Create(ctx, module, ivr.Published))
+	alias := &ivr.Alias{Name: "live", Version: 1}
+	_, err = c.Modules.CreateAlias(ctx, theirs, module.ID, alias)
+	must(w.t, err)
+	ids["AliasId"] = alias.ID
+	ids["ContactFlowVersion"], ids["ContactFlowModuleVersion"] = "1", "1"
 	for label, call := range map[string]struct{ method, path, body, member string }{
 		"PromptId":      {"PUT", "/prompts/" + theirs, `{"Name":"p","S3Uri":"upload:"}`, "PromptId"},
 		"PhoneNumberId": {"POST", "/phone-number/claim", `{"InstanceId":"` + theirs + `","PhoneNumber":"3001"}`, "PhoneNumberId"},
@@ -146,7 +170,9 @@ func (w *world) foreign() map[string]string {
 func fill(path string, label func(string) string) string {
 	parts := strings.Split(path, "/")
 	for i, p := range parts {
-		if strings.HasPrefix(p, "{") {
+		if p == "{Language}" {
+			parts[i] = "ko-KR"
+		} else if strings.HasPrefix(p, "{") {
 			parts[i] = label(strings.Trim(p, "{}"))
 		}
 	}
@@ -220,7 +246,7 @@ func arnOf(label, id string) string {
 	kinds := map[string]resource.Kind{
 		"QueueId": resource.KindQueue, "HoursOfOperationId": resource.KindHours, "RoutingProfileId": resource.KindRoutingProfile,
 		"UserId": resource.KindUser, "AgentStatusId": resource.KindAgentStatus, "SecurityProfileId": resource.KindSecurityProfile,
-		"ContactFlowId": resource.KindFlow, "PromptId": resource.KindPrompt, "PhoneNumberId": resource.KindPhoneNumber,
+		"ContactFlowId": resource.KindFlow, "ContactFlowModuleId": resource.KindFlowModule, "PromptId": resource.KindPrompt, "PhoneNumberId": resource.KindPhoneNumber,
 		"TrunkId": resource.KindTrunk, "DeviceId": resource.KindDevice, "ContactId": rest.KindContact,
 	}
 	kind, ok := kinds[label]

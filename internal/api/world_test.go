@@ -75,6 +75,9 @@ func newWorld(t *testing.T) *world {
 		records: &fakeContacts{}, calls: &fakeCalls{}, keys: map[string]*identity.NewKey{},
 	}
 	keys := apitest.NewStore(mem, func() *identity.AccessKey { return new(identity.AccessKey) })
+	flowStore, moduleStore := apitest.NewFlowStore(mem, ivr.TypeInbound), apitest.NewFlowStore(mem, ivr.TypeModule)
+	flows, modules := ivr.NewService(flowStore), ivr.NewModules(moduleStore)
+	shelf := &prompts.Shelf{Store: apitest.NewStore(mem, func() *prompts.Prompt { return new(prompts.Prompt) }), Files: w.blobs, Log: slog.New(slog.DiscardHandler)}
 	c := connect.Options{
 		Instances:        apitest.NewStore(mem, func() *identity.Instance { return new(identity.Instance) }),
 		Users:            apitest.NewStore(mem, func() *identity.User { return new(identity.User) }),
@@ -85,14 +88,21 @@ func newWorld(t *testing.T) *world {
 		Hours:            apitest.NewStore(mem, func() *acd.Hours { return new(acd.Hours) }),
 		RoutingProfiles:  apitest.NewStore(mem, func() *acd.RoutingProfile { return new(acd.RoutingProfile) }),
 		AgentStatuses:    apitest.NewStore(mem, func() *acd.AgentStatus { return new(acd.AgentStatus) }),
-		Prompts:          apitest.NewStore(mem, func() *prompts.Prompt { return new(prompts.Prompt) }),
+		Prompts:          shelf.Store,
 		Numbers:          apitest.NewStore(mem, func() *call.Number { return new(call.Number) }),
-		Flows:            ivr.NewService(apitest.NewStore(mem, func() *ivr.Flow { return new(ivr.Flow) })),
+		Flows:            flows,
+		Modules:          modules,
 		Agents:           w.agents,
-		PromptAudio:      w.blobs,
+		PromptFiles:      shelf,
 		Contacts:         w.records,
 		Calls:            w.calls,
 	}
+	flows.Finders = map[resource.Kind]ivr.Finder{
+		resource.KindQueue:      ivr.FinderOf(c.Queues, resource.KindQueue),
+		resource.KindFlow:       ivr.FinderOf[*ivr.Flow](flowStore, resource.KindFlow),
+		resource.KindFlowModule: ivr.FinderOf[*ivr.Flow](moduleStore, resource.KindFlowModule),
+	}
+	modules.Finders = flows.Finders
 	w.o = api.Options{
 		Log:     slog.New(slog.NewJSONHandler(w.log, nil)),
 		Connect: c,
@@ -100,7 +110,8 @@ func newWorld(t *testing.T) *world {
 			Instances: c.Instances, Users: c.Users, SecurityProfiles: c.SecurityProfiles, AccessKeys: keys,
 			Trunks:  apitest.NewStore(mem, func() *sip.Trunk { return new(sip.Trunk) }),
 			Devices: c.Devices, Numbers: c.Numbers, Prompts: c.Prompts, Sealer: sealer, Realm: "ullim",
-			Registrations: w, Contacts: w.records, Calls: w.calls, Recordings: w.blobs, PromptAudio: w.blobs, Traces: w.traces,
+			Flows:         ivr.Library{Flows: flows, Modules: modules},
+			Registrations: w, Contacts: w.records, Calls: w.calls, Recordings: w.blobs, PromptFiles: shelf, Traces: w.traces,
 			OutboundPolicies: apitest.NewStore(mem, func() *sip.OutboundPolicy { return new(sip.OutboundPolicy) }),
 			Guard:            guardOf(t), Waiting: waitingOf{},
 			System: func(context.Context) admin.System { return admin.System{Version: "test", Node: "n1", Calls: 3} },
@@ -309,6 +320,22 @@ func (f *fakeBlobs) PutAudio(_ context.Context, key string, wav []byte) error {
 	defer f.mu.Unlock()
 	f.files[key] = wav
 	return nil
+}
+
+func (f *fakeBlobs) HasAudio(_ context.Context, key string) (bool, error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	_, ok := f.files[key]
+	return ok, nil
+}
+
+func (f *fakeBlobs) GetAudio(_ context.Context, key string) ([]byte, error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	if b, ok := f.files[key]; ok {
+		return b, nil
+	}
+	return nil, errs.New(errs.NotFound, "no such file")
 }
 
 func (f *fakeBlobs) DeleteAudio(_ context.Context, key string) error {

@@ -22,12 +22,14 @@ import (
 	"ullim/internal/errs"
 	"ullim/internal/phone"
 	"ullim/internal/resource"
+	"ullim/ivr"
+	"ullim/prompts"
 	"ullim/sip"
 )
 
 // handler is the HTTP side.
 func (a *App) handler() (http.Handler, error) {
-	audio := promptAudio{a}
+	shelf := &prompts.Shelf{Store: a.stores.prompts, Files: promptAudio{a}, Log: a.log}
 	trunks := guarded[*sip.Trunk]{a.stores.trunks, a.trunkFits}
 	numbers := guarded[*call.Number]{a.stores.numbers, a.numberFree}
 	return api.New(api.Options{
@@ -41,15 +43,15 @@ func (a *App) handler() (http.Handler, error) {
 			Instances: a.stores.instances, Users: a.stores.users, SecurityProfiles: a.stores.profiles,
 			AccessKeys: a.stores.keys, Devices: a.stores.devices, Queues: a.stores.queues, Hours: a.stores.hours,
 			RoutingProfiles: a.stores.routing, AgentStatuses: a.stores.statuses, Prompts: a.stores.prompts, Numbers: numbers,
-			Flows: a.flows, Agents: liveAgents{a.centers}, PromptAudio: audio, Contacts: a.db, Calls: a.calls,
+			Flows: a.flows, Modules: a.modules, Agents: liveAgents{a.centers}, PromptFiles: shelf, Contacts: a.db, Calls: a.calls,
 			Chats: a.chats, StopCall: a.calls.Stop,
 		},
 		Participant: participant.Options{Chats: a.chats, Origins: a.o.Chat.Origins},
 		Admin: admin.Options{
 			Instances: a.stores.instances, Users: a.stores.users, SecurityProfiles: a.stores.profiles,
 			AccessKeys: a.stores.keys, Trunks: trunks, Devices: a.stores.devices, Numbers: numbers, Prompts: a.stores.prompts,
-			Sealer: a.sealer, Realm: a.o.Realm, Registrations: a.db, Contacts: a.db, Calls: a.calls, Recordings: recordings{a},
-			PromptAudio: audio, System: a.system, NameFree: a.deviceNameFree, Traces: a.trace,
+			Flows: ivr.Library{Flows: a.flows, Modules: a.modules}, Sealer: a.sealer, Realm: a.o.Realm, Registrations: a.db, Contacts: a.db, Calls: a.calls, Recordings: recordings{a},
+			PromptFiles: shelf, System: a.system, NameFree: a.deviceNameFree, Traces: a.trace,
 			OutboundPolicies: a.stores.outbound, Guard: a.sip, Waiting: a.sip,
 			TrunkState: a.trunkState, AgentContacts: a.chats,
 		},
@@ -156,10 +158,31 @@ func (l liveAgents) CurrentUsers(instanceID string) []acd.AgentSnapshot {
 // promptAudio keeps uploaded prompts in the blob store.
 type promptAudio struct{ a *App }
 
-// PutAudio stores a WAV.
-func (p promptAudio) PutAudio(ctx context.Context, key string, wav []byte) error {
-	sum := sha256.Sum256(wav)
-	return p.a.blobs.Put(ctx, key, bytes.NewReader(wav), int64(len(wav)), hex.EncodeToString(sum[:]))
+var _ prompts.Files = promptAudio{}
+
+// PutAudio stores a file.
+func (p promptAudio) PutAudio(ctx context.Context, key string, data []byte) error {
+	sum := sha256.Sum256(data)
+	return p.a.blobs.Put(ctx, key, bytes.NewReader(data), int64(len(data)), hex.EncodeToString(sum[:]))
+}
+
+// HasAudio tells whether a file is there.
+func (p promptAudio) HasAudio(ctx context.Context, key string) (bool, error) {
+	_, err := p.a.blobs.Stat(ctx, key)
+	if errs.Is(err, errs.NotFound) {
+		return false, nil
+	}
+	return err == nil, err
+}
+
+// GetAudio reads a file.
+func (p promptAudio) GetAudio(ctx context.Context, key string) ([]byte, error) {
+	r, _, err := p.a.blobs.Get(ctx, key)
+	if err != nil {
+		return nil, err
+	}
+	defer func() { _ = r.Close() }() // it was only read
+	return io.ReadAll(io.LimitReader(r, prompts.MaxUpload))
 }
 
 // DeleteAudio removes one.

@@ -92,6 +92,7 @@ type App struct {
 	prompts  *prompts.Catalogue
 	speaker  *prompts.Speaker
 	flows    *ivr.Service
+	modules  *ivr.ModuleService
 	engine   *ivr.Engine
 	metrics  *telemetry.Metrics
 	auth     *identity.Authenticator
@@ -181,6 +182,10 @@ func (a *App) openStorage(ctx context.Context) error {
 // changed puts a change of the configuration into force before the API answers that it was made.
 func (a *App) changed(c resource.Change) {
 	a.dir.changed(c)
+	if a.flows != nil && a.modules != nil { // what an export calls by name may be there now, or no longer
+		a.flows.Relink()
+		a.modules.Relink()
+	}
 	if c.Kind != resource.KindDevice || a.registry == nil {
 		return
 	}
@@ -200,10 +205,12 @@ func (a *App) openIdentity(ctx context.Context) error {
 		return err
 	}
 	var err error
-	a.flows = ivr.NewService(a.stores.flows)
+	a.flows, a.modules = ivr.NewService(a.stores.flows), ivr.NewModules(a.stores.modules)
 	if a.Instance, a.Created, err = a.ensureInstance(ctx, a.o.Instance); err != nil {
 		return err
 	}
+	a.flows.Finders = flowFinders(a.stores)
+	a.modules.Finders = a.flows.Finders
 	a.auth, err = identity.NewAuthenticator(identity.AuthOptions{
 		Keys: a.db, Users: a.stores.users, Profiles: a.stores.profiles, Sealer: a.sealer, Log: a.log,
 	})
@@ -240,15 +247,9 @@ func (a *App) serverKey(fresh []byte) ([]byte, error) {
 }
 
 func (a *App) openSpeech(context.Context) error {
-	enc := encoders()
-	synth := a.o.Synthesizer
-	if synth == nil {
-		synth = &prompts.Espeak{}
-	}
-	a.prompts = prompts.NewCatalogue(a.stores.prompts, blobReader{a.blobs}, enc, 0)
-	a.speaker = prompts.NewSpeaker(synth, enc, prompts.SpeakerOptions{})
+	a.openVoices()
 	a.engine = &ivr.Engine{
-		Flows: a.flows, Directory: a.dir, Prompts: a.prompts, Speaker: a.speaker, Log: a.log, Events: a.events,
+		Flows: a.flows, Modules: a.modules, Directory: a.dir, Prompts: a.prompts, Speaker: a.speaker, Log: a.log, Events: a.events,
 		Observe: a.metrics.FlowAction,
 	}
 	return nil

@@ -31,30 +31,51 @@ func judgeFiles(limit uint64, calls int) []finding {
 	return fine("the limit is %d, sip.max_calls %d may need %d", limit, calls, need)
 }
 
-// speech lets the synthesiser say something in both languages of the built-in texts.
+// speech lets every provider say something in both languages of the built-in texts.
 func (d *doctor) speech(ctx context.Context) []finding {
-	voice := &prompts.Espeak{Command: d.cfg.Speech.Command, Timeout: d.cfg.Speech.Timeout}
-	version, err := voice.Version(ctx)
-	if err != nil {
-		return fail("install it, or set speech.command; until then flows that speak take their error branch", "%v", err)
+	var found []finding
+	for i, name := range d.cfg.Speech.Providers {
+		voice, err := providerOf(name, d.cfg.Speech)
+		if err != nil {
+			return fail("see speech in the configuration", "%v", err)
+		}
+		found = append(found, d.speaks(ctx, voice, i == 0)...)
 	}
-	version, _, _ = strings.Cut(version, "  ") // the folder of the voices follows
+	return found
+}
+
+// speaks judges one provider. One that is only asked when another fails is not needed to start.
+func (d *doctor) speaks(ctx context.Context, voice prompts.Synthesizer, first bool) []finding {
+	bad := warn
+	if first {
+		bad = fail
+	}
+	name := voice.Name()
+	if e, ok := voice.(*prompts.Espeak); ok {
+		version, err := e.Version(ctx)
+		if err != nil {
+			return bad("install it, or set speech.command; until then flows that speak take their error branch", "%v", err)
+		}
+		name, _, _ = strings.Cut(version, "  ") // the folder of the voices follows
+	}
 	var slowest time.Duration
 	for _, s := range []prompts.Speech{
 		{Text: "Thank you for calling. Please hold the line.", Language: "en-US"},
 		{Text: "전화해 주셔서 감사합니다. 잠시만 기다려 주십시오.", Language: "ko-KR"},
 	} {
 		start := time.Now()
-		pcm, rate, err := voice.Synthesize(ctx, s)
+		limited, cancel := context.WithTimeout(ctx, d.cfg.Speech.Timeout)
+		pcm, rate, err := voice.Synthesize(limited, s)
+		cancel()
 		if err != nil {
-			return fail("install its voices, or raise speech.timeout", "%s cannot speak %s: %v", version, s.Language, err)
+			return bad("see speech in the configuration, install its voices, or raise speech.timeout", "%s cannot speak %s: %v", name, s.Language, err)
 		}
 		if len(pcm) < rate {
-			return fail("install its voices (espeak-ng-data)", "%s says nothing in %s", version, s.Language)
+			return bad("install its voices (espeak-ng: espeak-ng-data)", "%s says nothing in %s", name, s.Language)
 		}
 		slowest = max(slowest, time.Since(start))
 	}
-	text := fmt.Sprintf("%s speaks English and Korean, a sentence in %d ms", version, slowest.Milliseconds())
+	text := fmt.Sprintf("%s speaks English and Korean, a sentence in %d ms", name, slowest.Milliseconds())
 	if slowest > d.cfg.Speech.Timeout/2 {
 		return warn("raise speech.timeout, or see what burdens this machine", "%s, and speech.timeout is %s", text, d.cfg.Speech.Timeout)
 	}

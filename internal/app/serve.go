@@ -19,7 +19,6 @@ import (
 	"ullim/internal/config"
 	"ullim/internal/telemetry"
 	"ullim/media"
-	"ullim/prompts"
 	"ullim/sip"
 	"ullim/storage"
 	"ullim/storage/blob"
@@ -129,10 +128,12 @@ func optionsOf(ctx context.Context, cfg *config.Config, log *slog.Logger) (o Opt
 		Advertise: cfg.SIP.Advertise, Realm: cfg.SIP.Realm, RequestRate: cfg.SIP.RequestsPerSource, SessionTimer: cfg.SIP.SessionExpires, MaxCalls: cfg.SIP.MaxCalls,
 		MinExpires: cfg.SIP.MinExpires, MaxExpires: cfg.SIP.MaxExpires, MaxContacts: cfg.SIP.ContactsPerDevice,
 		RTPFirst: uint16(cfg.RTP.Ports.Low), RTPLast: uint16(cfg.RTP.Ports.High), // config checks the range
-		Dead:        media.DeadPolicy{NeverStarted: orNever(cfg.RTP.NeverStarted), Stopped: orNever(cfg.RTP.Stopped), Held: orNever(cfg.RTP.Held)},
-		Chat:        ChatOptions{Origins: cfg.Chat.Origins, MaxChats: cfg.Chat.MaxChats, MaxTasks: cfg.Chat.MaxTasks},
-		Trace:       TraceOptions{Memory: cfg.Trace.Memory, HEP: cfg.Trace.HEP, HEPAgent: uint32(cfg.Trace.HEPAgent), HEPKey: cfg.Trace.HEPSecret.Reveal()},
-		Synthesizer: &prompts.Espeak{Command: cfg.Speech.Command, Timeout: cfg.Speech.Timeout},
+		Dead:  media.DeadPolicy{NeverStarted: orNever(cfg.RTP.NeverStarted), Stopped: orNever(cfg.RTP.Stopped), Held: orNever(cfg.RTP.Held)},
+		Chat:  ChatOptions{Origins: cfg.Chat.Origins, MaxChats: cfg.Chat.MaxChats, MaxTasks: cfg.Chat.MaxTasks},
+		Trace: TraceOptions{Memory: cfg.Trace.Memory, HEP: cfg.Trace.HEP, HEPAgent: uint32(cfg.Trace.HEPAgent), HEPKey: cfg.Trace.HEPSecret.Reveal()},
+	}
+	if o.Synthesizer, err = synthesizerOf(cfg.Speech, log); err != nil {
+		return o, err
 	}
 	o.KeepAlive = cfg.SIP.KeepAlive
 	o.Trust = sip.TrustOptions{StrangerRate: 2 * cfg.SIP.RequestsPerSource, StrangersRate: cfg.SIP.StrangersRate, BanFor: cfg.SIP.BanTime}

@@ -22,7 +22,8 @@ type stores struct {
 	hours     resource.Store[*acd.Hours]
 	routing   resource.Store[*acd.RoutingProfile]
 	statuses  resource.Store[*acd.AgentStatus]
-	flows     resource.Store[*ivr.Flow]
+	flows     ivr.Store
+	modules   ivr.Store
 	prompts   resource.Store[*prompts.Prompt]
 	numbers   resource.Store[*call.Number]
 	trunks    resource.Store[*sip.Trunk]
@@ -41,7 +42,8 @@ func newStores(db *storage.DB) *stores {
 		hours:     resourcesOf[acd.Hours](db),
 		routing:   resourcesOf[acd.RoutingProfile](db),
 		statuses:  resourcesOf[acd.AgentStatus](db),
-		flows:     resourcesOf[ivr.Flow](db),
+		flows:     storage.Flows(db, resource.KindFlow),
+		modules:   storage.Flows(db, resource.KindFlowModule),
 		prompts:   resourcesOf[prompts.Prompt](db),
 		numbers:   resourcesOf[call.Number](db),
 		trunks:    resourcesOf[sip.Trunk](db),

@@ -34,7 +34,7 @@ func rules() map[string][]string {
 		"internal/wav": {"internal/errs"},
 		// 1 parts
 		"media": w, "media/...": with("media/sdp", "media/srtp", "media/g711", "media/dtmf", "media"),
-		"prompts": w, "prompts/...": w,
+		"prompts": w, "prompts/...": w, "prompts/ssml": with("prompts/say"), "prompts/provider": with("prompts", "prompts/ssml"),
 		"internal/config": w, "internal/telemetry": w, "internal/events": w, "internal/jobs": w, "internal/cluster": w,
 		"internal/permit": w, "internal/identity": w, "internal/trace": w, "internal/certs": w,
 		// 2 actors
@@ -47,7 +47,7 @@ func rules() map[string][]string {
 		// 4 applications, not each other
 		"acd": parts, "ivr": append(slices.Clone(parts), "prompts"), "campaigns": parts, "campaigns/...": parts,
 		"ivr/flowtest": append(slices.Clone(parts), "ivr", "prompts"),
-		"dialer": append(slices.Clone(parts), "campaigns"),
+		"dialer":       append(slices.Clone(parts), "campaigns"),
 		// 5 storage
 		"storage": below, "storage/blob": w, "storage/storagetest": append(slices.Clone(below), "storage"),
 		// 6 faces

@@ -1,6 +1,7 @@
 package call
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"log/slog"
@@ -61,8 +62,9 @@ type actor struct {
 	flows     [2]*Control
 	timers    map[timerKey]*time.Timer
 	flowReply chan error
-	reply     chan error   // of the one who asked for something
-	newcomer  *askTakeOver // who wants a place in this call
+	reply     chan error       // of the one who asked for something
+	newcomer  *askTakeOver     // who wants a place in this call
+	waiting   []func(code int) // those who want one when the other end has answered
 }
 
 // timerKey names a running timer.
@@ -97,6 +99,8 @@ type (
 		takeOver
 		line *line
 		done func(next string, err error)
+		// reached is called once, with 0 or a status, if done was called with errStillRings.
+		reached func(code int)
 	}
 	// askMoved is moved, with the line that has come back if it was not taken.
 	askMoved struct {
@@ -141,6 +145,9 @@ func (a *actor) receive(e Event) {
 		a.reply, e = ask.reply, ask.event
 	case askTakeOver:
 		a.newcomer, e = &ask, ask.takeOver
+		if ask.reached != nil && ask.From != nil && a.state.mayAnswer(ask.Party) {
+			a.waiting = append(a.waiting, ask.reached)
+		}
 	case askMoved:
 		e = ask.moved
 	case keyed:
@@ -175,12 +182,28 @@ func (a *actor) receive(e Event) {
 			a.perform(eff)
 		}
 	}
+	a.tellWaiting()
 	if !slices.Equal(a.snapshot.Load().lines, a.lines) {
 		a.publish()
 	}
 	if applied != nil {
 		close(applied)
 	}
+}
+
+// tellWaiting tells those who want a place in this call that it has been answered, or has come to nothing.
+func (a *actor) tellWaiting() {
+	if len(a.waiting) == 0 || a.state.Phase == PhaseCalling || a.state.Phase == PhaseOutboundWhisper {
+		return
+	}
+	code := 0
+	if a.state.Phase != PhaseTalking {
+		code = cmp.Or(a.state.Failed, 487)
+	}
+	for _, reached := range a.waiting {
+		go reached(code) // to another call, which may ask us for something at this very moment
+	}
+	a.waiting = nil
 }
 
 // isGiven sends an event after the line that it comes from, if that is not ours any more.

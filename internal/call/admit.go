@@ -3,6 +3,7 @@ package call
 import (
 	"context"
 	"errors"
+	"slices"
 	"sync"
 	"time"
 
@@ -51,7 +52,7 @@ func (m *Manager) Admit(ctx context.Context, in Inbound, leg Leg) (func(LegEvent
 		caller.Person, _ = m.o.People.User(in.DeviceUser)
 	}
 	a := m.newActor(State{
-		Phase: PhaseNew, Alias: inst.Alias, Customer: firstParty, Parties: []Party{caller}, Record: contact.Record{
+		Phase: PhaseNew, Alias: inst.Alias, Customer: firstParty, Parties: []Party{caller}, Came: cameBy(in, n.Name), Record: contact.Record{
 			ID: id, InstanceID: inst.ID, InitialContactID: id, Node: m.o.Node, CallID: in.CallID, TrunkID: in.TrunkID,
 			Channel: contact.Voice, InitiationMethod: contact.Inbound, FlowID: n.FlowID, CustomerEndpoint: in.From,
 			SystemEndpoint:      contact.Endpoint{Type: contact.TelephoneNumber, Address: n.Name},
@@ -67,6 +68,14 @@ func (m *Manager) Admit(ctx context.Context, in Inbound, leg Leg) (func(LegEvent
 	}
 	m.stats.Admitted.Add(1)
 	return l.event, nil
+}
+
+// cameBy is what a forwarding of a call will tell of it.
+func cameBy(in Inbound, number string) came {
+	if in.TrunkID == "" {
+		return came{}
+	}
+	return came{By: append(slices.Clone(in.Diverted), number), Identity: in.Identity}
 }
 
 // openLine gives an incoming leg its media and the answer to its SDP.
@@ -215,6 +224,7 @@ type Originate struct {
 	FromNumber string
 	FromName   string
 	Priority   Priority
+	Group      string                   // a campaign: groups that wait for a place on a trunk take turns
 	Method     contact.InitiationMethod // default: OUTBOUND
 	Attributes map[string]string
 }
@@ -233,7 +243,7 @@ func (m *Manager) Originate(ctx context.Context, o Originate) (contactID string,
 	id, now := m.o.NewID(), time.Now()
 	s := outgoing(Callee{Number: o.Number, FromNumber: o.FromNumber, FromName: o.FromName},
 		Target{InstanceID: o.InstanceID, TrunkID: o.TrunkID, ContactID: id})
-	s.Dial.Priority, s.Alias = o.Priority, inst.Alias
+	s.Dial.Priority, s.Dial.Group, s.Alias = o.Priority, o.Group, inst.Alias
 	s.Record.ID, s.Record.InitialContactID, s.Record.Node, s.Record.FlowID = id, id, m.o.Node, o.FlowID
 	s.Record.InitiationTimestamp, s.Record.LastUpdateTimestamp = now, now
 	s.Record.TrunkID, s.Record.Attributes = o.TrunkID, o.Attributes

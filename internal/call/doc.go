@@ -94,7 +94,8 @@
 // rings, then the ringing tone or the network's own audio. If it fails, the transferor has the party back; if they have
 // hung up, the customer gets the disconnect flow, else goes back to the front of the queue they came from, else the call
 // ends. An attended transfer lends the party's line to the call that the Replaces names: that one takes it in the place
-// of the leg named, or gives it back. A line on its way belongs to nobody; what comes from it waits.
+// of the leg named, or gives it back. A line on its way belongs to nobody; what comes from it waits. If the other end of that
+// call still rings, the party comes back and hears the ringing tone, and goes when there is an answer.
 //
 // # Segments
 //

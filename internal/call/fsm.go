@@ -64,6 +64,8 @@ func (s *step) take(e Event) {
 		s.resolved(e)
 	case moved:
 		s.moved(e)
+	case reached:
+		s.reached(e)
 	case takeOver:
 		s.takeOver(e)
 	case inviteAsked, holdAsked, muteAsked, removeAsked, tapeAsked:

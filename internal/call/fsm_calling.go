@@ -107,6 +107,7 @@ func (s *step) talk() {
 // calleeFailed: whom the caller wanted cannot be had. The caller is told why, with the status of the other end.
 func (s *step) calleeFailed(e LegEvent) {
 	code, reason := failure(e)
+	s.Failed = code
 	s.refuseCaller(code, reason)
 	why := contact.OutboundAttemptFailed
 	switch code {

@@ -47,7 +47,7 @@ func (s *step) outwardAsked(e outwardAsked) {
 		c.FromNumber, c.FromName = s.Record.CustomerEndpoint.Address, s.Record.CustomerEndpoint.DisplayName
 	}
 	s.Phase = PhaseOutward
-	o.To = s.call(c, RoleThird, Speaker, s.Customer, "")
+	o.To = s.forward(c, s.Customer, "")
 	s.Outward = o
 	s.do(startTimer{Timer: TimerRing, Gen: o.To, After: max(e.Outcall.Limit, time.Second)})
 	s.tell("third party", "%s is called", c.Number)

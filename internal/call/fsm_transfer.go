@@ -1,6 +1,8 @@
 package call
 
 import (
+	"errors"
+
 	"ullim/internal/contact"
 	"ullim/internal/errs"
 )
@@ -29,6 +31,12 @@ func (s *step) refer(p *Party, r *Refer) {
 		s.do(resolve{Gen: s.Transfer.Gen, UserID: p.Person.ID, Target: r.Target})
 		return
 	}
+	s.Transfer.Names = *r.Replaces
+	s.lend()
+}
+
+// lend offers whoever is transferred to the call that the Replaces names.
+func (s *step) lend() {
 	kept := s.party(s.kept())
 	if kept == nil || kept.Stage != partyUp {
 		s.transferFailed(403, "a conference cannot be joined with another call")
@@ -37,9 +45,26 @@ func (s *step) refer(p *Party, r *Refer) {
 	newcomer := *kept
 	s.Transfer.Lent, kept.Stage = kept.ID, partyLent
 	s.do(lend{
-		Gen: s.Transfer.Gen, Party: newcomer.ID, Dialog: *r.Replaces, Newcomer: newcomer, Record: copyRecord(s.Record),
+		Gen: s.Transfer.Gen, Party: newcomer.ID, Dialog: s.Transfer.Names, Newcomer: newcomer, Record: copyRecord(s.Record),
 		ToRecord: s.ToRecord,
 	})
+}
+
+// reached: the consultation call that was still ringing has been answered, or has come to nothing.
+func (s *step) reached(e reached) {
+	if s.Phase != PhaseTransferring || e.Gen != s.Transfer.Gen {
+		return
+	}
+	if !s.Transfer.Waits { // the party is on its way back
+		s.Transfer.Sooner = &e
+		return
+	}
+	s.Transfer.Waits = false
+	if e.Code != 0 {
+		s.transferFailed(e.Code, reasonOf(e.Code))
+		return
+	}
+	s.lend()
 }
 
 // resolved: whom the REFER names.
@@ -62,19 +87,35 @@ func (s *step) resolved(e resolved) {
 		s.transferToFlow(e)
 	default:
 		s.Transfer.Callee = e.Callee
-		s.Transfer.To = s.call(e.Callee, RoleThird, Speaker, s.kept(), s.Transfer.Who.ID)
+		s.Transfer.To = s.forward(e.Callee, s.kept(), s.Transfer.Who.ID)
 		s.Rang = s.now
 	}
 }
 
 // call dials a party that is to join.
 func (s *step) call(c Callee, role PartyRole, hears Role, near int, onBehalfOf string) int {
+	return s.dial(c, role, hears, near, Target{OnBehalfOf: onBehalfOf})
+}
+
+// forward dials a party who is to talk to the customer in the place of whom the customer has called: a carrier is told by
+// which numbers the call came, and whoever signed for the caller's number is passed on while that number is shown.
+func (s *step) forward(c Callee, near int, onBehalfOf string) int {
+	t := Target{OnBehalfOf: onBehalfOf}
+	if c.Person == nil && !c.Emergency {
+		t.Diverted = s.Came.By
+		if c.FromNumber == s.Record.CustomerEndpoint.Address {
+			t.Identity = s.Came.Identity
+		}
+	}
+	return s.dial(c, RoleThird, Speaker, near, t)
+}
+
+// dial dials a party; t says what is special about it.
+func (s *step) dial(c Callee, role PartyRole, hears Role, near int, t Target) int {
 	p := Party{ID: s.generation(), Role: role, Hears: hears, Stage: partyDialled, Media: true}
 	customer := s.Record.CustomerEndpoint
-	t := Target{
-		InstanceID: s.Record.InstanceID, Priority: PriorityAgent, ContactID: s.Record.ID, OnBehalfOf: onBehalfOf,
-		FromNumber: customer.Address, FromName: customer.DisplayName,
-	}
+	t.InstanceID, t.Priority, t.ContactID = s.Record.InstanceID, PriorityAgent, s.Record.ID
+	t.FromNumber, t.FromName = customer.Address, customer.DisplayName
 	if c.Person != nil {
 		p.Person = *c.Person
 		p.Address = contact.Endpoint{Type: contact.VoIP, Address: c.Person.Username, DisplayName: c.Person.DisplayName}
@@ -246,6 +287,15 @@ func (s *step) moved(e moved) {
 			s.drop(p.ID, "contact ended")
 			return
 		}
+		if errors.Is(e.Err, errStillRings) && s.Phase == PhaseTransferring { // reached follows
+			s.Transfer.Waits = true
+			s.do(notify{Party: t.By, Code: 180, Reason: "Ringing"})
+			if sooner := t.Sooner; sooner != nil {
+				s.Transfer.Sooner = nil
+				s.reached(*sooner)
+			}
+			return
+		}
 		code := 481 // RFC 3891 §3: no such call
 		if errs.Is(e.Err, errs.Denied) || errs.Is(e.Err, errs.Limit) {
 			code = 403
@@ -335,10 +385,21 @@ func (s *step) takePlace(old, n Party, transferred bool) {
 	}
 }
 
+// errStillRings: whom a newcomer is to be connected with has not answered yet.
+var errStillRings = errors.New("call: the other end still rings")
+
+// mayAnswer reports whether a party waits for the other end of its call, or hears a whisper before it is connected.
+func (s *State) mayAnswer(party int) bool {
+	p := s.party(party)
+	return p != nil && party == s.Caller && (s.Phase == PhaseCalling && p.Stage == partyComing || s.Phase == PhaseOutboundWhisper)
+}
+
 // mayReplace decides whether somebody may take the place of a party.
 func (s *step) mayReplace(p *Party, e takeOver) error {
 	gone := errs.New(errs.NotFound, "no such call")
 	switch {
+	case e.From != nil && s.mayAnswer(e.Party):
+		return errStillRings
 	case p == nil || p.Stage == partyGone || p.Stage == partyLent || s.Phase >= PhaseEnding:
 		return gone
 	case p.Role == RoleSupervisor || s.Phase == PhaseTransferring:

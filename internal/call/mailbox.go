@@ -162,6 +162,9 @@ func (a *actor) bury() {
 	rest := a.mail.end()
 	close(a.done)
 	a.refuse(rest)
+	for _, reached := range a.waiting { // it ended by a panic
+		go reached(480)
+	}
 	a.release()
 }
 

@@ -254,6 +254,74 @@ func TestR20AnAttendedTransferMovesALegBetweenCalls(t *testing.T) {
 	})
 }
 
+// A phone that does not wait for the answer of whom it consults.
+func TestR20ATransferToACallThatStillRingsIsCompletedByTheAnswer(t *testing.T) {
+	for _, r := range []struct {
+		name   string
+		then   func(e *exchange, kim, consult, lee *tracedLeg)
+		told   []int
+		heard  string
+		closed int
+	}{
+		{"answered", func(_ *exchange, _, _, lee *tracedLeg) {
+			lee.events(LegEvent{Kind: LegAnswered, SDP: []byte("v=0")})
+		}, []int{100, 180, 200}, "1-3", 2},
+		{"answered after the transferor has left", func(_ *exchange, kim, _, lee *tracedLeg) {
+			hangUp(kim)
+			lee.events(LegEvent{Kind: LegAnswered, SDP: []byte("v=0")})
+		}, []int{100, 180, 200}, "1-3", 2},
+		{"busy", func(_ *exchange, _, _, lee *tracedLeg) {
+			lee.events(LegEvent{Kind: LegEnded, Cause: CauseRejected, Code: 486})
+		}, []int{100, 180, 486}, "0-1", 2},
+		{"given up", func(_ *exchange, _, consult, _ *tracedLeg) {
+			consult.events(LegEvent{Kind: LegEnded, Cause: CauseCancelled})
+		}, []int{100, 180, 487}, "0-1", 2},
+	} {
+		t.Run(r.name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				e := newExchange(t, true)
+				kim, customer := e.connect("a", "u-kim", "+8210") // medias 0 and 1
+				consult, err := e.phone("b", "u-kim", "u-lee")    // 2 and 3
+				if err != nil {
+					t.Fatal(err)
+				}
+				lee := e.dialed[len(e.dialed)-1]
+				lee.events(LegEvent{Kind: LegProgress, Code: 180})
+				e.refer(kim, "u-lee", &DialogID{CallID: "b", OurTag: "tag-b"})
+				if got := kim.told(); !slices.Equal(got, []int{100, 180}) {
+					t.Errorf("kim was told %v while it rang", got)
+				}
+				r.then(e, kim, consult, lee)
+				if got := e.hearing(); got != r.heard {
+					t.Errorf("joined %q, want %q", got, r.heard)
+				}
+				if got := kim.told(); !slices.Equal(got, r.told) {
+					t.Errorf("kim was told %v, want %v", got, r.told)
+				}
+				hangUp(customer)
+				hangUp(lee)
+				hangUp(kim)
+				e.over(r.closed)
+			})
+		})
+	}
+}
+
+func TestR20TheAnswerMayOvertakeThatItRings(t *testing.T) {
+	for code, want := range map[int]string{0: "lend", 486: "notify:486"} {
+		now := time.Now()
+		s, _ := walk(t, newState(), now, toTalking()...)
+		s, _ = walk(t, s, now, refer(3, "x", &DialogID{CallID: "y", OurTag: "z"}), reached{Gen: 6, Code: code})
+		s, effects := walk(t, s, now, moved{Gen: 6, Err: errStillRings})
+		if got := names(effects); !strings.Contains(got, "reclaim") || !strings.Contains(got, want) {
+			t.Errorf("%d: %s, effects %s", code, s.Phase, got)
+		}
+		if s, effects = walk(t, s, now, reached{Gen: 6, Code: 480}); len(effects) != 0 {
+			t.Errorf("%d: heard of twice, %s, effects %s", code, s.Phase, names(effects))
+		}
+	}
+}
+
 func TestR20WhoIsOnTheWayBetweenCallsIsNotForgotten(t *testing.T) {
 	for _, moment := range []string{"customer hangs up at once", "target hangs up at once", "both calls of kim hang up at once", "drain"} {
 		t.Run(moment, func(t *testing.T) {
@@ -479,14 +547,14 @@ func TestOriginateCallsTheCustomerAndRunsTheFlow(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		e := newExchange(t, true)
 		id, err := e.Originate(t.Context(), Originate{
-			InstanceID: "i1", Number: "+8210", FlowID: "f1", FromNumber: "+82158", Priority: PriorityCampaign, Method: contact.Callback,
+			InstanceID: "i1", Number: "+8210", FlowID: "f1", FromNumber: "+82158", Priority: PriorityCampaign, Group: "spring", Method: contact.Callback,
 		})
 		if err != nil {
 			t.Fatal(err)
 		}
 		synctest.Wait()
 		out := e.dialed[0]
-		if out.target.Number != "+8210" || out.target.FromNumber != "+82158" || out.target.Priority != PriorityCampaign {
+		if out.target.Number != "+8210" || out.target.FromNumber != "+82158" || out.target.Priority != PriorityCampaign || out.target.Group != "spring" {
 			t.Errorf("dialled %+v", out.target)
 		}
 		out.events(LegEvent{Kind: LegAnswered, SDP: []byte("v=0")})

@@ -239,6 +239,7 @@ func (a *actor) lend(e lend) {
 			})
 		},
 	}
+	ask.reached = func(code int) { a.deliver(reached{Gen: e.Gen, Code: code}) }
 	go func() {
 		if !other.deliver(ask) {
 			ask.done("", errs.New(errs.NotFound, "the call has ended"))

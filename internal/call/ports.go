@@ -457,6 +457,7 @@ type Inbound struct {
 	Profile    Profile   // of the caller's media
 	Replaces   *DialogID // takes the place of a leg of ours (RFC 3891)
 	Attested   *contact.Attestation
+	Diverted   []string          // the numbers by which the call came, first to last; the one that is called is not among them
 	Identity   []string          // as they came, bounded; for Target.Identity when the call is forwarded
 	Headers    map[string]string // the SIP facts that flows may read: P-Asserted-Identity, From, To, Diversion ...
 }

@@ -71,6 +71,8 @@ type State struct {
 	AgentGen int      // the party who serves the customer; 0: none
 	Caller   int      // PhaseCalling: the party who waits for the other end; 0: the engine itself calls
 	Dial     Target   // PhaseCalling: whom it calls
+	Failed   int      // PhaseCalling: what the other end was refused with, once it was
+	Came     came     // how the customer's call came to us; empty if we called
 	Transfer Transfer // PhaseTransferring
 	Outward  Outward  // PhaseOutward, and until the queue has the contact back after it
 	HoldFlow [2]bool  // a flow runs, or has run, for one who waits on hold
@@ -90,6 +92,12 @@ type State struct {
 	Closing  bool                     // the final record is on its way to the store
 }
 
+// came is what a call that is forwarded tells of the one that came in.
+type came struct {
+	By       []string // the numbers, first to last: the last one is ours
+	Identity []string
+}
+
 // Transfer is a transfer that somebody has asked for by REFER and whose outcome is not known yet.
 type Transfer struct {
 	Gen    int
@@ -99,6 +107,9 @@ type Transfer struct {
 	Lent   int    // the party that another call was asked to take; 0: none
 	Target string // whom they named, for the log
 	Callee Callee
+	Names  DialogID // in another call of ours, whose other end takes the party over
+	Waits  bool     // that other end still rings
+	Sooner *reached // it was heard of it before it was known that it rings
 }
 
 // Indexes of State.Flow.
@@ -213,6 +224,8 @@ type (
 		Quality contact.Quality
 		Err     error
 	}
+	// reached: the other end of the call that is to take a party over has answered (Code 0), or cannot be had.
+	reached struct{ Gen, Code int }
 	// outwardAsked: a flow wants the customer joined with somebody outside.
 	outwardAsked struct {
 		Gen     int
@@ -271,6 +284,7 @@ func (stopAsked) isEvent()     {}
 func (qualityKnown) isEvent()  {}
 func (resolved) isEvent()      {}
 func (moved) isEvent()         {}
+func (reached) isEvent()       {}
 func (outwardAsked) isEvent()  {}
 func (dataSet) isEvent()       {}
 func (routingSet) isEvent()    {}

@@ -152,6 +152,9 @@ func (s *State) hasFlow(party int) bool {
 func (s *State) wiredTransferring() wiring {
 	w := wiring{Bridge: s.members(s.Transfer.By)}
 	sound := SoundHold
+	if s.Transfer.Waits {
+		sound = SoundRing
+	}
 	if to := s.party(s.Transfer.To); to != nil && to.Stage == partyRinging {
 		sound = SoundRing
 		if kept := s.party(s.kept()); to.Early && to.Flowing && kept != nil && kept.present() {
@@ -212,7 +215,7 @@ func (s *step) waitsOnHold(id int) bool {
 		if id == s.Transfer.By {
 			return false
 		}
-		if to := s.party(s.Transfer.To); to != nil && to.Stage == partyRinging {
+		if to := s.party(s.Transfer.To); s.Transfer.Waits || to != nil && to.Stage == partyRinging {
 			return false
 		}
 		without = s.Transfer.By

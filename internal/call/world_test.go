@@ -339,9 +339,19 @@ func (w *testWorld) answer(e Effect) {
 		w.post(r)
 	case lend:
 		m := moved{Gen: e.Gen, Next: "c9"}
-		if w.rng.IntN(2) == 0 {
+		switch w.rng.IntN(4) {
+		case 0:
 			m.Err = errors.New("not there")
-		} else {
+		case 1:
+			m.Err = errStillRings
+			r := reached{Gen: e.Gen, Code: []int{0, 486}[w.rng.IntN(2)]}
+			if w.rng.IntN(3) == 0 {
+				w.post(r, m) // it overtakes
+				return
+			}
+			w.post(m, r)
+			return
+		default:
 			delete(w.medias, e.Party)
 		}
 		w.post(m)

@@ -137,12 +137,6 @@ type S3 struct {
 	TLS       bool   `yaml:"tls" default:"true" doc:"Use TLS, and verify the certificate."`
 }
 
-// Speech is the section speech.
-type Speech struct {
-	Command string        `yaml:"command" default:"espeak-ng" form:"required" doc:"Program that speaks: its name, or a path."`
-	Timeout time.Duration `yaml:"timeout" default:"10s" min:"1s" max:"5m" doc:"Longest time to speak one text; after that the flow takes its error branch."`
-}
-
 // Chat is the section chat.
 type Chat struct {
 	Origins  []string `yaml:"origins" form:"origin" doc:"Hosts of web pages that may chat, beside those that this node serves itself, as www.example.com or https://www.example.com:8443. A page that is not named here cannot read what the participant service answers."`

@@ -24,6 +24,7 @@ func (d *decoder) rules(c *Config) {
 		d.failNear("sip.min_expires", "sip.max_expires", "must be at most sip.max_expires (%s); got %s", c.SIP.MaxExpires, c.SIP.MinExpires)
 	}
 	d.certificates(c)
+	d.speech(&c.Speech)
 	if len(c.SIP.UDP)+len(c.SIP.TCP)+len(c.SIP.TLS.Listen) == 0 {
 		d.failNear("sip.udp", "sip.tcp", "must not be empty while sip.tcp is: nothing could reach the node")
 	}

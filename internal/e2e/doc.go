@@ -11,6 +11,7 @@
 //	sipp_test.go       SIPp: load, lost ACKs, CANCEL, OPTIONS, TCP; its scenarios are in testdata
 //	scenario_test.go   the templates that the scenarios of testdata/sipp are written in
 //	rows_test.go       the rows S and O of the checklist of races, SIPp as caller and as called; where each other row is proved
+//	slow_rows_test.go  those of them that wait for a timer of an RFC
 //	leak_test.go       thousands of calls that end in every way, and what is left of them: nothing
 //	flood_test.go      5,000 bad requests a second while a hundred calls go on
 //	baresip_test.go    baresip as caller and as agent: who heard whom, live and in the recording

@@ -24,7 +24,7 @@ func (b block) http() int         { return int(b) + 1 }
 func (b block) s3() int           { return int(b) + 2 }
 func (b block) tls() int          { return int(b) + 3 }
 func (b block) baresip(n int) int { return int(b) + 10 + 10*n } // it also takes the port above for TLS
-func (b block) sipp(n int) int    { return int(b) + 60 + 10*n }
+func (b block) sipp(n int) int    { return int(b) + 60 + 5*n }  // up to 7; it takes every other of five
 func (b block) rtp() (low, high int) {
 	return int(b) + 100, int(b) + blockSize - 2
 }

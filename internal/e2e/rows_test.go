@@ -13,17 +13,9 @@ import (
 	"ullim/sip/siptest"
 )
 
-// The rows S and O of the checklist, with SIPp at the other end. Each row has its place:
-//
-//	S02, S08 (never a 487)     TestACallThatSIPpNeverAcknowledges..., and virtual time (sip): they take 32 s
-//	S14, S15 (crossing ours)   virtual time: they need offers of ours at an instant
-//	S11 (our own re-INVITE)    virtual time, as S14
-//	S16                        virtual time: a first INVITE that stays unanswered is a phone's, and SIPp answers no challenge with SHA-256
-//	S20 (PRACK never comes)    virtual time: 32 s
-//	S26                        virtual time: the shortest session is 90 s
-//	O07 (what is sent)         media: the session's tests see packets; here only what is agreed
-//
-// and all others here. Every row in virtual time also runs over seeds of loss, doubling and reordering (sip, world_test.go).
+// The rows S and O of the checklist, with SIPp at the other end: here, and those that take half a minute or more, because
+// a timer of an RFC has to run off, in slow_rows_test.go. What is sent under O07 is seen by the tests of media; here is only
+// what is agreed. Every row also runs in virtual time, and over seeds of loss, doubling and reordering (sip, world_test.go).
 
 // row is a scenario of SIPp and what is to be seen in its messages beside its own checks.
 type row struct {
@@ -91,6 +83,18 @@ var calleeRows = []calleeRow{
 	{name: "O06_200_differs", scenario: "o06_200_differs", act: echoAndHangUp, args: []string{"-rtp_echo"}},
 }
 
+// deviceRow is a row in which SIPp is a user's phone and calls another user, who answers after a while.
+type deviceRow struct {
+	name, scenario string
+	answers        time.Duration
+	check          func(t *testing.T, m messages)
+}
+
+var deviceRows = []deviceRow{
+	{name: "S16_second_invite", scenario: "s16_second_invite", answers: time.Second},
+	{name: "S20_prack_late", scenario: "s20_prack_late", answers: 3 * time.Second, check: reliable180s(2, 6)},
+}
+
 func TestSIPpRows(t *testing.T) {
 	t.Parallel()
 	b := ports.take(t)
@@ -125,6 +129,16 @@ func TestSIPpRows(t *testing.T) {
 				place := <-places
 				defer func() { places <- place }()
 				c.in(t).called(place, phones[place], r)
+			})
+		}
+	})
+	t.Run("devices", func(t *testing.T) {
+		for _, r := range deviceRows {
+			t.Run(r.name, func(t *testing.T) {
+				t.Parallel()
+				place := <-places
+				defer func() { places <- place }()
+				c.in(t).fromDevice(place, r, "-m", "3", "-r", "5")
 			})
 		}
 	})
@@ -210,7 +224,10 @@ func (c *center) answering(place int, name string, args ...string) <-chan string
 
 // called runs a row: SIPp answers, the phone calls, one call after the other.
 func (c *center) called(place int, phone *siptest.Phone, r calleeRow) {
-	calls := max(r.calls, 2)
+	calls := r.calls
+	if calls == 0 {
+		calls = 2
+	}
 	done := c.answering(place, "sipp/"+r.scenario, append([]string{"-m", fmt.Sprint(calls)}, r.args...)...)
 	for i := range calls {
 		ctx, cancel := c.soon()
@@ -223,6 +240,23 @@ func (c *center) called(place int, phone *siptest.Phone, r calleeRow) {
 		cancel()
 	}
 	if log, ok := <-done; ok && r.check != nil {
+		r.check(c.t.(*testing.T), parse(log))
+	}
+}
+
+// fromDevice runs a row: SIPp is the phone of a user.
+func (c *center) fromDevice(place int, r deviceRow, args ...string) {
+	c.t.Helper()
+	_, profileID := c.queue("Queue of " + r.name)
+	_, own := c.agent(r.name+"-caller", profileID)
+	_, other := c.agent(r.name+"-callee", profileID)
+	c.abroad(r.name, other).SetAnswer(siptest.AnswerBehaviour{After: r.answers, RingOnly: r.answers == 0})
+	host, _, err := net.SplitHostPort(stranger)
+	c.must(err)
+	log := c.sipp(place, "sipp/"+r.scenario, other.Username, append([]string{
+		"-i", host, "-key", "from", own.Username, "-au", own.Username, "-ap", own.Password, "-auth_uri", other.Username + "@" + c.server,
+	}, args...)...)
+	if r.check != nil {
 		r.check(c.t.(*testing.T), parse(log))
 	}
 }
@@ -440,6 +474,31 @@ func noRepeated200(t *testing.T, ms messages) {
 		}
 	}
 }
+
+// reliable180s wants a reliable 180 from least to most times in every call, always the same.
+func reliable180s(least, most int) func(*testing.T, messages) {
+	return func(t *testing.T, ms messages) {
+		t.Helper()
+		for id := range ms.count(true, `^INVITE `) {
+			seen := map[string]int{}
+			for _, m := range ms {
+				if f := rseqHeader.FindStringSubmatch(m.text); f != nil && !m.sent && m.callID() == id && strings.HasPrefix(m.text, "SIP/2.0 180") {
+					seen[f[1]]++
+				}
+			}
+			for rseq, n := range seen {
+				if len(seen) != 1 || n < least || n > most {
+					t.Errorf("call %s: the 180 of RSeq %s came %d times, of %d numbers", id, rseq, n, len(seen))
+				}
+			}
+			if len(seen) == 0 {
+				t.Errorf("call %s: no reliable 180", id)
+			}
+		}
+	}
+}
+
+var rseqHeader = regexp.MustCompile(`(?mi)^RSeq: *(\d+)`)
 
 // bothAnswered wants a final answer to each of two requests in every call.
 func bothAnswered(requests ...string) func(*testing.T, messages) {

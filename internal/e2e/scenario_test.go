@@ -23,6 +23,11 @@ import (
 //	{{get "BYE"}}, {{reply "200 OK"}}   a further request of the other side, and its answer
 //	{{keep "BYE"}}, {{kept "200 OK"}}   the same, but the answer leaves later
 //	{{demand "BYE" 2 ""}}               a request inside a dialog that they began
+//	{{await "INVITE" 60000}}            a request of the other side inside the dialog, in so many milliseconds; it is kept
+//	{{keptWith "200 OK" (sdp)}}         its answer, with a body
+//	{{turned "BYE" 2 ""}}               a request inside a dialog that they began, after an await; {{turnedAck 1}} and
+//	                                    {{nackTurned 1}} are ACKs of an INVITE that went this way
+//	{{dialled "Require: 100rel"}}       the INVITE of a device, CSeq 2, behind its challenge; the callee is [service]
 //	{{sdp "dir=sendonly" "port=9"}}     a description of a session
 var scenarioParts = template.FuncMap{
 	"invite": func(body string, headers ...string) string {
@@ -105,9 +110,42 @@ var scenarioParts = template.FuncMap{
 	"answerCrossing": func(status, body string) string { // of the INVITE, when what is kept is its CANCEL
 		return send("", "SIP/2.0 "+status, "Via:[$via]\nFrom:[$from]\nTo:[$to];tag=[pid]-[call_number]\nCall-ID: [call_id]\nCSeq: [last_cseq_number] INVITE\n"+contact, body, nil)
 	},
-	"pause": func(ms int) string { return fmt.Sprintf("<pause milliseconds=\"%d\"/>\n", ms) },
-	"times": func(n int) []struct{} { return make([]struct{}, n) },
-	"sdp":   describe,
+	"await": func(method string, ms int) string {
+		return fmt.Sprintf("<recv request=%q rrs=\"true\" timeout=\"%d\"><action>%s</action></recv>\n", method, ms, saved())
+	},
+	"keptWith": func(status, body string, headers ...string) string {
+		return send("", "SIP/2.0 "+status, "Via:[$via]\nFrom:[$from]\nTo:[$to]\nCall-ID: [call_id]\nCSeq:[$cseq]\n"+contact, body, headers)
+	},
+	"turned": func(method string, cseq int, body string, headers ...string) string {
+		return send(`retrans="500"`, method+" [next_url] SIP/2.0", fmt.Sprintf("Via: SIP/2.0/[transport] [local_ip]:[local_port];branch=[branch]\n"+
+			"From:[$to]\nTo:[$from]\nCall-ID: [call_id]\nCSeq: %d %s\nMax-Forwards: 70\n%s", cseq, method, contact), body, headers)
+	},
+	"nackTurned": func(cseq int) string {
+		return send("", "ACK [next_url] SIP/2.0", fmt.Sprintf("[last_Via:]\n[last_From:]\n[last_To:]\n[last_Call-ID:]\nCSeq: %d ACK\nMax-Forwards: 70", cseq), "", nil)
+	},
+	"turnedAck": func(cseq int) string {
+		return send("", "ACK [next_url] SIP/2.0", fmt.Sprintf("Via: SIP/2.0/[transport] [local_ip]:[local_port];branch=[branch]\n"+
+			"From:[$to]\nTo:[$from]\nCall-ID: [call_id]\nCSeq: %d ACK\nMax-Forwards: 70", cseq), "", nil)
+	},
+	"dialled": dialled,
+	"pause":   func(ms int) string { return fmt.Sprintf("<pause milliseconds=\"%d\"/>\n", ms) },
+	"times":   func(n int) []struct{} { return make([]struct{}, n) },
+	"sdp":     describe,
+}
+
+// dialled is what a device sends until it is let in. Phones of this name are only asked for MD5, which is all that SIPp knows.
+func dialled(header string) string {
+	headers := []string{"User-Agent: Twinkle/1.10"}
+	if header != "" {
+		headers = append(headers, header)
+	}
+	const line = "INVITE sip:[service]@[remote_ip]:[remote_port] SIP/2.0"
+	return send(`retrans="500"`, line, outside(0, "INVITE", 1), describe(), headers) +
+		"<recv response=\"100\" optional=\"true\" timeout=\"20000\"/>\n<recv response=\"401\" auth=\"true\"/>\n" +
+		send("", "ACK sip:[service]@[remote_ip]:[remote_port] SIP/2.0",
+			"[last_Via:]\n[last_From:]\n[last_To:]\n[last_Call-ID:]\nCSeq: 1 ACK\nMax-Forwards: 70", "", nil) +
+		send(`retrans="500"`, line, outside(0, "INVITE", 2), describe(), append(headers, "[authentication]")) +
+		"<recv response=\"100\" optional=\"true\" timeout=\"20000\"/>\n"
 }
 
 const contact = "Contact: <sip:carrier@[local_ip]:[local_port];transport=[transport]>"

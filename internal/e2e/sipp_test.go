@@ -6,7 +6,6 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"regexp"
 	"strings"
 	"testing"
 	"time"
@@ -106,23 +105,4 @@ func TestSIPpCallersMayHangUpCancelAndUseTCP(t *testing.T) {
 			}
 		}
 	}
-}
-
-func TestACallThatSIPpNeverAcknowledgesIsGivenUpAfterItsTime(t *testing.T) {
-	t.Parallel()
-	c := newCenter(t)
-	c.number("+8225550102", messageFlow("Nobody hears this."))
-	start := time.Now()
-	log := c.sipp(0, "never_ack", "+8225550102", "-m", "1")
-	if d := time.Since(start); d < 30*time.Second {
-		t.Errorf("given up after %s, not after 64*T1", d) // RFC 3261 §13.3.1.4
-	}
-	answers := len(regexp.MustCompile(`(?m)^SIP/2\.0 200 `).FindAllString(log, -1)) - 1 // one is sipp's own, for the BYE
-	if answers < 8 {
-		t.Errorf("the 200 was sent %d times, want 10 or 11", answers)
-	}
-	if r := c.closed(1)[0]; *r.DisconnectReason == "CUSTOMER_DISCONNECT" {
-		t.Errorf("the contact ended by %s", *r.DisconnectReason)
-	}
-	c.atRest()
 }

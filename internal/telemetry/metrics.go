@@ -31,6 +31,7 @@ type Metrics struct {
 	flowActions    *prometheus.CounterVec
 	commits        prometheus.Histogram
 	quality        quality
+	speech         speech
 
 	actionTypes bounded
 	outcomes    bounded
@@ -65,7 +66,8 @@ func newMetrics() *Metrics {
 		Buckets: []float64{0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 10},
 	})
 	m.quality = newQuality()
-	m.registry.MustRegister(m.commits, m.quality.mos, m.quality.loss, m.quality.jitter)
+	m.speech = newSpeech()
+	m.registry.MustRegister(m.commits, m.quality.mos, m.quality.loss, m.quality.jitter, m.speech.asked, m.speech.took)
 	m.zero()
 	return m
 }

@@ -27,6 +27,7 @@ func Run(t *testing.T, open Open) {
 		{"resources", testResources},
 		{"references", testReferences},
 		{"instances and access keys", testAcrossInstances},
+		{"flows", testFlows},
 		{"contacts", testContacts},
 		{"agents", testAgents},
 		{"jobs", testJobs},

@@ -18,6 +18,7 @@ import (
 	"ullim/internal/errs"
 	"ullim/internal/identity"
 	"ullim/internal/resource"
+	"ullim/ivr"
 	"ullim/prompts"
 	"ullim/sip"
 )
@@ -36,12 +37,6 @@ type Registrations interface {
 // Contacts looks contact records up.
 type Contacts interface {
 	Contact(ctx context.Context, instanceID, id string) (*contact.Record, error)
-}
-
-// PromptAudio keeps the audio of prompts by key.
-type PromptAudio interface {
-	PutAudio(ctx context.Context, key string, wav []byte) error
-	DeleteAudio(ctx context.Context, key string) error
 }
 
 // System is what the process says of itself.
@@ -65,6 +60,7 @@ type Options struct {
 	Prompts          resource.Store[*prompts.Prompt]
 	OutboundPolicies resource.Store[*sip.OutboundPolicy]
 
+	Flows         ivr.Library
 	Sealer        *identity.Sealer
 	Realm         string // of SIP digest
 	Registrations Registrations
@@ -72,7 +68,7 @@ type Options struct {
 	Calls         Calls
 	AgentContacts AgentContacts
 	Recordings    Recordings
-	PromptAudio   PromptAudio
+	PromptFiles   *prompts.Shelf
 	Guard         Guard
 	Waiting       WaitingMessages
 	System        func(ctx context.Context) System
@@ -87,8 +83,8 @@ type Options struct {
 func (o *Options) complete() bool {
 	return o.Instances != nil && o.Users != nil && o.SecurityProfiles != nil && o.AccessKeys != nil && o.Trunks != nil &&
 		o.Devices != nil && o.Numbers != nil && o.Prompts != nil && o.Sealer != nil && o.Realm != "" &&
-		o.Registrations != nil && o.Contacts != nil && o.Calls != nil && o.Recordings != nil && o.PromptAudio != nil && o.System != nil &&
-		o.OutboundPolicies != nil && o.Guard != nil && o.Waiting != nil && o.AgentContacts != nil
+		o.Registrations != nil && o.Contacts != nil && o.Calls != nil && o.Recordings != nil && o.PromptFiles != nil && o.System != nil &&
+		o.OutboundPolicies != nil && o.Guard != nil && o.Waiting != nil && o.Flows.Flows != nil && o.Flows.Modules != nil && o.AgentContacts != nil
 }
 
 type service struct{ Options }
@@ -113,6 +109,7 @@ func Table(o Options) (*rest.Table, error) {
 	s.settings(t)
 	s.audio(t)
 	s.guard(t)
+	s.flows(t)
 	return t, nil
 }
 

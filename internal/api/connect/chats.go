@@ -107,7 +107,7 @@ const (
 
 // inboundFlow is the id of a flow that a contact can begin with.
 func (s *service) inboundFlow(ctx context.Context, c *rest.Call, id string) (string, error) {
-	f, err := s.Flows.Get(ctx, c.Instance(), id)
+	f, err := s.Flows.Find(ctx, c.Instance(), id)
 	switch {
 	case err != nil:
 		return "", err

@@ -31,11 +31,28 @@ type Flows interface {
 	UpdateContent(ctx context.Context, instanceID, id, content string, status ivr.Status) (*ivr.Flow, error)
 	UpdateMetadata(ctx context.Context, instanceID, id string, m ivr.Metadata) (*ivr.Flow, error)
 	Delete(ctx context.Context, instanceID, id string) error
-	Get(ctx context.Context, instanceID, id string) (*ivr.Flow, error)
+	Find(ctx context.Context, instanceID, ref string) (*ivr.Flow, error)
+	Edition(ctx context.Context, instanceID, ref string) (*ivr.Edition, error)
 	List(ctx context.Context, instanceID string, p resource.Page, types ...ivr.FlowType) ([]*ivr.Flow, string, error)
+	Versions(ctx context.Context, instanceID, ref string, p resource.Page) ([]*ivr.Version, string, error)
+	PublishVersion(ctx context.Context, instanceID, ref string, number int, sum, description string) (*ivr.Flow, error)
+	DeleteVersion(ctx context.Context, instanceID, ref string, number int) error
 }
 
-var _ Flows = (*ivr.Service)(nil)
+// Modules keeps flow modules. *ivr.ModuleService implements it.
+type Modules interface {
+	Flows
+	UpdateModule(ctx context.Context, instanceID, id string, c ivr.ModuleChange) (*ivr.Flow, error)
+	CreateAlias(ctx context.Context, instanceID, ref string, a *ivr.Alias) (*ivr.Flow, error)
+	UpdateAlias(ctx context.Context, instanceID, ref, aliasID string, c ivr.AliasChange) (*ivr.Flow, error)
+	DeleteAlias(ctx context.Context, instanceID, ref, aliasID string) error
+	Alias(ctx context.Context, instanceID, ref, aliasID string) (*ivr.Flow, *ivr.Alias, error)
+}
+
+var (
+	_ Flows   = (*ivr.Service)(nil)
+	_ Modules = (*ivr.ModuleService)(nil)
+)
 
 // Agents is the live side of users.
 type Agents interface {
@@ -45,12 +62,6 @@ type Agents interface {
 	Dismiss(ctx context.Context, instanceID, userID, contactID string) error
 	// CurrentUsers is what the agents of an instance are doing, by user id.
 	CurrentUsers(instanceID string) []acd.AgentSnapshot
-}
-
-// PromptAudio keeps the audio of prompts by key.
-type PromptAudio interface {
-	PutAudio(ctx context.Context, key string, wav []byte) error
-	DeleteAudio(ctx context.Context, key string) error
 }
 
 // Contacts looks contact records up. call.Reader is one.
@@ -74,8 +85,9 @@ type Options struct {
 	Numbers          resource.Store[*call.Number]
 
 	Flows       Flows
+	Modules     Modules
 	Agents      Agents
-	PromptAudio PromptAudio
+	PromptFiles *prompts.Shelf
 	Contacts    Contacts
 	Calls       Calls
 	Chats       Chats
@@ -85,8 +97,8 @@ type Options struct {
 
 func (o *Options) complete() bool {
 	return o.Instances != nil && o.Users != nil && o.SecurityProfiles != nil && o.AccessKeys != nil && o.Devices != nil &&
-		o.Queues != nil && o.Hours != nil && o.RoutingProfiles != nil && o.AgentStatuses != nil && o.Prompts != nil && o.Numbers != nil && o.Flows != nil && o.Agents != nil && o.PromptAudio != nil &&
-		o.Contacts != nil && o.Calls != nil && o.Chats != nil
+		o.Queues != nil && o.Hours != nil && o.RoutingProfiles != nil && o.AgentStatuses != nil && o.Prompts != nil && o.Numbers != nil && o.Flows != nil && o.Agents != nil && o.PromptFiles != nil &&
+		o.Contacts != nil && o.Calls != nil && o.Modules != nil && o.Chats != nil
 }
 
 // service has the handlers.
@@ -110,6 +122,8 @@ func Table(o Options) (*rest.Table, error) {
 	s.agents(t)
 	s.securityProfiles(t)
 	s.flows(t)
+	s.modules(t)
+	s.moduleAliases(t)
 	s.prompts(t)
 	s.numbers(t)
 	s.contacts(t)

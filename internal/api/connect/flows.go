@@ -2,10 +2,8 @@ package connect
 
 import (
 	"context"
-	"crypto/sha256"
-	"encoding/hex"
+	"errors"
 	"net/http"
-	"strings"
 
 	"ullim/internal/api/rest"
 	"ullim/internal/errs"
@@ -26,33 +24,35 @@ func (s *service) flows(t *rest.Table) {
 	rest.Op(t, "UpdateContactFlowMetadata", "POST", one+"/metadata", identity.FlowsEdit, s.updateFlowMetadata)
 	rest.Op(t, "UpdateContactFlowName", "POST", one+"/name", identity.FlowsEdit, s.updateFlowName)
 	rest.Op(t, "DeleteContactFlow", "DELETE", one, identity.FlowsDelete, s.deleteFlow)
+	rest.Op(t, "SearchContactFlows", "POST", "/search-contact-flows", identity.FlowsView, s.searchFlows, rest.ReadOnly)
+	rest.Op(t, "CreateContactFlowVersion", "PUT", one+"/version", identity.FlowsPublish, s.createFlowVersion)
+	rest.Op(t, "ListContactFlowVersions", "GET", one+"/versions", identity.FlowsView, s.listFlowVersions)
+	rest.Op(t, "DeleteContactFlowVersion", "DELETE", one+"/version/{ContactFlowVersion}", identity.FlowsDelete, s.deleteFlowVersion)
 }
 
 const (
 	active   = "ACTIVE"
 	archived = "ARCHIVED"
-	// savedAlias behind a flow's id or ARN means its draft.
-	savedAlias = "$SAVED"
 )
 
-// splitAlias parts "<id>:$SAVED".
-func splitAlias(ref string) (id string, draft bool, err error) {
-	id, alias, has := strings.Cut(ref, ":")
-	if !has {
+// draftRef tells whether a reference means a draft; id is without the qualifier. Other qualifiers than $SAVED and $LATEST
+// name what cannot be changed.
+func draftRef(field, ref string) (id string, draft bool, err error) {
+	id, qualifier := ivr.SplitRef(ref)
+	switch qualifier {
+	case "", ivr.QualifierLatest:
 		return id, false, nil
-	}
-	switch alias {
-	case savedAlias:
+	case ivr.QualifierSaved:
 		return id, true, nil
-	case "$LATEST":
-		return id, false, nil
-	default:
-		return "", false, errs.Field("ContactFlowId", "may end in :%s; got %q", savedAlias, alias)
 	}
+	return "", false, errs.Field(field, "names the version or alias %.60q, which cannot be changed: use the id, or the id and :%s", qualifier,
+		ivr.QualifierSaved)
 }
 
 // flowFault names the problems of a flow that cannot be published, as the service does.
-func flowFault(err error) error {
+func flowFault(err error) error { return contentFault(err, "InvalidContactFlowException") }
+
+func contentFault(err error, code string) error {
 	problems := ivr.ProblemsOf(err)
 	if len(problems) == 0 {
 		return err
@@ -62,7 +62,7 @@ func flowFault(err error) error {
 		list = append(list, map[string]string{"message": p.String()})
 	}
 	return &rest.Fault{
-		Status: http.StatusBadRequest, Code: "InvalidContactFlowException", Message: err.Error(),
+		Status: http.StatusBadRequest, Code: code, Message: err.Error(),
 		Members: map[string]any{"problems": list}, Err: err,
 	}
 }
@@ -103,19 +103,17 @@ func (s *service) createFlow(ctx context.Context, c *rest.Call, in *createFlowIn
 			return nil, err
 		}
 	}
+	if in.Type == ivr.TypeModule {
+		return nil, errs.Field("Type", "%q is not a flow type: use CreateContactFlowModule", in.Type)
+	}
 	f := &ivr.Flow{Meta: meta, Type: in.Type, Description: in.Description, Content: in.Content}
 	if err = s.Flows.Create(ctx, f, in.Status); err != nil {
 		return nil, flowFault(err)
 	}
 	c.Note("contact_flow_id", f.ID)
 	return &createFlowOutput{
-		ContactFlowID: f.ID, ContactFlowARN: resource.ARN(f.InstanceID, f.Kind(), f.ID), FlowContentSha256: hexSum(f.Content),
+		ContactFlowID: f.ID, ContactFlowARN: resource.ARN(f.InstanceID, f.Kind(), f.ID), FlowContentSha256: ivr.HashOf(f.Content),
 	}, nil
-}
-
-func hexSum(s string) string {
-	sum := sha256.Sum256([]byte(s))
-	return hex.EncodeToString(sum[:])
 }
 
 type flowInput struct {
@@ -131,9 +129,10 @@ type contactFlow struct {
 	State              string            `json:"State"`
 	Status             ivr.Status        `json:"Status"`
 	Description        string            `json:"Description,omitempty"`
-	Content            string            `json:"Content"`
-	FlowContentSha256  string            `json:"FlowContentSha256"`
+	Content            string            `json:"Content,omitempty"`
+	FlowContentSha256  string            `json:"FlowContentSha256,omitempty"`
 	Version            int               `json:"Version,omitempty"`
+	VersionDescription string            `json:"VersionDescription,omitempty"`
 	Tags               map[string]string `json:"Tags,omitempty"`
 	LastModifiedTime   rest.Time         `json:"LastModifiedTime,omitzero"`
 	LastModifiedRegion string            `json:"LastModifiedRegion"`
@@ -143,32 +142,39 @@ type describeFlowOutput struct {
 	ContactFlow contactFlow `json:"ContactFlow"`
 }
 
-// describeFlow shows what contacts run; with the alias $SAVED the draft.
+// describeFlow shows what contacts run; with the qualifier $SAVED the draft, with a number a version.
 func (s *service) describeFlow(ctx context.Context, c *rest.Call, in *flowInput) (*describeFlowOutput, error) {
-	id, draft, err := splitAlias(in.ContactFlowID)
-	if err != nil {
-		return nil, err
-	}
-	f, err := s.Flows.Get(ctx, c.Instance(), id)
-	if err != nil {
-		return nil, err
-	}
-	out := contactFlow{
-		ID: f.ID, ARN: resource.ARN(f.InstanceID, f.Kind(), f.ID), Name: f.Name, Type: f.Type, State: flowState(f),
-		Description: f.Description, Content: f.Content, Status: ivr.Saved, Tags: f.Tags,
-		LastModifiedTime: rest.At(f.ModifiedAt), LastModifiedRegion: resource.Region,
-	}
-	if !draft {
-		if f.Published == "" {
-			return nil, &rest.Fault{
-				Status: http.StatusNotFound, Code: "ContactFlowNotPublishedException",
-				Message: "The flow has not been published. Describe its draft by " + f.ID + ":" + savedAlias,
-			}
+	e, err := s.Flows.Edition(ctx, c.Instance(), in.ContactFlowID)
+	if errors.Is(err, ivr.ErrNotPublished) {
+		id, _ := ivr.SplitRef(in.ContactFlowID)
+		return nil, &rest.Fault{
+			Status: http.StatusNotFound, Code: "ContactFlowNotPublishedException", Err: err,
+			Message: "The flow has not been published. Describe its draft by " + id + ":" + ivr.QualifierSaved,
 		}
-		out.Content, out.Status, out.Version = f.Published, ivr.Published, f.PublishedVersion
 	}
-	out.FlowContentSha256 = hexSum(out.Content)
+	if err != nil {
+		return nil, err
+	}
+	out := flowOf(e.Flow)
+	out.Content, out.Status, out.Version, out.VersionDescription = e.Content, e.Status, e.Number, e.Description
+	out.FlowContentSha256 = ivr.HashOf(e.Content)
 	return &describeFlowOutput{ContactFlow: out}, nil
+}
+
+// flowOf is a flow without content.
+func flowOf(f *ivr.Flow) contactFlow {
+	return contactFlow{
+		ID: f.ID, ARN: resource.ARN(f.InstanceID, f.Kind(), f.ID), Name: f.Name, Type: f.Type, State: flowState(f),
+		Status: flowStatus(f), Description: f.Description, Tags: f.Tags, LastModifiedTime: rest.At(f.ModifiedAt),
+		LastModifiedRegion: resource.Region,
+	}
+}
+
+func flowStatus(f *ivr.Flow) ivr.Status {
+	if f.Published == "" {
+		return ivr.Saved
+	}
+	return ivr.Published
 }
 
 func flowState(f *ivr.Flow) string {
@@ -210,13 +216,9 @@ func (s *service) listFlows(ctx context.Context, c *rest.Call, in *listFlowsInpu
 	}
 	out := &listFlowsOutput{List: []flowSummary{}, NextToken: next}
 	for _, f := range fs {
-		status := ivr.Saved
-		if f.Published != "" {
-			status = ivr.Published
-		}
 		out.List = append(out.List, flowSummary{
 			ID: f.ID, ARN: resource.ARN(f.InstanceID, f.Kind(), f.ID), Name: f.Name, ContactFlowType: f.Type,
-			ContactFlowState: flowState(f), ContactFlowStatus: status,
+			ContactFlowState: flowState(f), ContactFlowStatus: flowStatus(f),
 		})
 	}
 	return out, nil
@@ -230,7 +232,7 @@ type updateFlowContentInput struct {
 
 // updateFlowContent publishes; with the alias $SAVED it replaces the draft only.
 func (s *service) updateFlowContent(ctx context.Context, c *rest.Call, in *updateFlowContentInput) (*rest.Empty, error) {
-	id, draft, err := splitAlias(in.ContactFlowID)
+	id, draft, err := draftRef("ContactFlowId", in.ContactFlowID)
 	if err != nil {
 		return nil, err
 	}
@@ -277,7 +279,7 @@ func (s *service) updateFlowName(ctx context.Context, c *rest.Call, in *updateFl
 }
 
 func (s *service) changeFlow(ctx context.Context, c *rest.Call, ref string, m ivr.Metadata) (*rest.Empty, error) {
-	id, _, err := splitAlias(ref)
+	id, _, err := draftRef("ContactFlowId", ref)
 	if err != nil {
 		return nil, err
 	}
@@ -286,7 +288,7 @@ func (s *service) changeFlow(ctx context.Context, c *rest.Call, ref string, m iv
 }
 
 func (s *service) deleteFlow(ctx context.Context, c *rest.Call, in *flowInput) (*rest.Empty, error) {
-	id, _, err := splitAlias(in.ContactFlowID)
+	id, _, err := draftRef("ContactFlowId", in.ContactFlowID)
 	if err != nil {
 		return nil, err
 	}

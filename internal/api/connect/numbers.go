@@ -297,11 +297,11 @@ type associateNumberInput struct {
 }
 
 func (s *service) associateNumber(ctx context.Context, c *rest.Call, in *associateNumberInput) (*rest.Empty, error) {
-	id, _, err := splitAlias(in.ContactFlowID)
+	id, _, err := draftRef("ContactFlowId", in.ContactFlowID)
 	if err != nil {
 		return nil, err
 	}
-	if _, err = s.Flows.Get(ctx, c.Instance(), id); err != nil {
+	if _, err = s.Flows.Find(ctx, c.Instance(), id); err != nil {
 		return nil, err
 	}
 	c.Note("contact_flow_id", id)

@@ -1,9 +1,10 @@
 package connect
 
 import (
-	"bytes"
 	"context"
 	"encoding/base64"
+	"maps"
+	"slices"
 	"strings"
 
 	"github.com/google/uuid"
@@ -34,45 +35,45 @@ func (s *service) prompts(t *rest.Table) {
 	rest.Op(t, "DescribePrompt", "GET", one, identity.PromptsView, s.describePrompt)
 	rest.Op(t, "ListPrompts", "GET", "/prompts-summary/{InstanceId}", identity.PromptsView, s.listPrompts)
 	rest.Op(t, "UpdatePrompt", "POST", one, identity.PromptsEdit, s.updatePrompt, rest.Body(2*maxInline))
+	rest.Op(t, "GetPromptFile", "GET", one+"/file", identity.PromptsView, s.getPromptFile)
+	rest.Op(t, "SearchPrompts", "POST", "/search-prompts", identity.PromptsView, s.searchPrompts, rest.ReadOnly)
 	rest.Op(t, "DeletePrompt", "DELETE", one, identity.PromptsDelete, s.deletePrompt)
 }
 
-// audioOf reads the S3Uri: nil for uploadURI, else a checked WAV.
-func audioOf(uri string) ([]byte, error) {
+// audioOf reads the S3Uri: nil for uploadURI, else a checked file.
+func (s *service) audioOf(ctx context.Context, c *rest.Call, uri string) (*prompts.Upload, error) {
 	if uri == uploadURI {
-		return nil, nil
+		return nil, nil //nolint:nilnil // a file that follows is neither here nor a failure
 	}
 	data, ok := strings.CutPrefix(uri, dataURI)
 	if !ok {
 		return nil, errs.Field("S3Uri", "must be %q, with the audio to follow by PUT /admin/v1/prompts/{PromptId}/audio, "+
-			"or a WAV as data:audio/wav;base64,...; other addresses are not fetched", uploadURI)
+			"or a WAV, MP3, Ogg Vorbis or FLAC as data:audio/wav;base64,...; other addresses are not fetched", uploadURI)
 	}
 	media, text, ok := strings.Cut(data, ",")
 	if media = strings.ToLower(media); !ok || !strings.HasPrefix(media, "audio/") || !strings.HasSuffix(media, ";base64") {
 		return nil, errs.Field("S3Uri", "must be data:audio/wav;base64,...")
 	}
-	wav, err := base64.StdEncoding.DecodeString(text)
+	file, err := base64.StdEncoding.DecodeString(text)
 	if err != nil {
 		return nil, errs.Field("S3Uri", "holds something that is not base64")
 	}
-	if len(wav) > maxInline {
+	if len(file) > maxInline {
 		return nil, errs.Field("S3Uri", "holds more than %d bytes: use %q", maxInline, uploadURI)
 	}
-	_, err = prompts.CheckUpload(bytes.NewReader(wav))
-	return wav, err
+	alias, err := s.alias(ctx, c)
+	if err != nil {
+		return nil, err
+	}
+	return s.PromptFiles.Check(ctx, alias, file)
 }
 
-// putAudio stores audio for a prompt and gives its key.
-func (s *service) putAudio(ctx context.Context, c *rest.Call, promptID string, wav []byte) (string, error) {
+func (s *service) alias(ctx context.Context, c *rest.Call) (string, error) {
 	instance, err := s.Instances.Get(ctx, c.Instance(), c.Instance())
 	if err != nil {
 		return "", err
 	}
-	key := rest.PromptKey(instance.Name, promptID)
-	if wav == nil {
-		return key, nil
-	}
-	return key, s.PromptAudio.PutAudio(ctx, key, wav)
+	return instance.Name, nil
 }
 
 type createPromptInput struct {
@@ -93,28 +94,28 @@ func (s *service) createPrompt(ctx context.Context, c *rest.Call, in *createProm
 	if err != nil {
 		return nil, err
 	}
-	wav, err := audioOf(in.S3URI)
+	file, err := s.audioOf(ctx, c, in.S3URI)
 	if err != nil {
 		return nil, err
 	}
 	p := &prompts.Prompt{Meta: meta, Description: in.Description}
 	p.ID = uuid.NewString()
-	if p.Key, err = s.putAudio(ctx, c, p.ID, wav); err != nil {
-		return nil, err
+	create := func() error { return s.Prompts.Create(ctx, p) }
+	if file != nil {
+		p.Put("", file.File)
+		err = s.PromptFiles.Use(ctx, c.Instance(), file, create)
+	} else {
+		var alias string
+		if alias, err = s.alias(ctx, c); err == nil {
+			p.Key = prompts.Awaited(alias, p.ID)
+			err = create()
+		}
 	}
-	if err = s.Prompts.Create(ctx, p); err != nil {
-		s.dropAudio(ctx, c, p.Key)
+	if err != nil {
 		return nil, err
 	}
 	c.Note("prompt_id", p.ID)
 	return &promptOutput{PromptARN: resource.ARN(p.InstanceID, p.Kind(), p.ID), PromptID: p.ID}, nil
-}
-
-// dropAudio removes audio that nothing refers to any more. A failure costs disk, not correctness.
-func (s *service) dropAudio(ctx context.Context, c *rest.Call, key string) {
-	if err := s.PromptAudio.DeleteAudio(ctx, key); err != nil {
-		c.Log.Warn("audio of a prompt not removed", "key", key, "error", err)
-	}
 }
 
 type promptInput struct {
@@ -141,10 +142,14 @@ func (s *service) describePrompt(ctx context.Context, c *rest.Call, in *promptIn
 	if err != nil {
 		return nil, err
 	}
-	return &describePromptOutput{Prompt: prompt{
+	return &describePromptOutput{Prompt: promptOf(p)}, nil
+}
+
+func promptOf(p *prompts.Prompt) prompt {
+	return prompt{
 		PromptARN: resource.ARN(p.InstanceID, p.Kind(), p.ID), PromptID: p.ID, Name: p.Name, Description: p.Description,
 		Tags: p.Tags, LastModifiedTime: rest.At(p.ModifiedAt), LastModifiedRegion: resource.Region,
-	}}, nil
+	}
 }
 
 type listPromptsOutput struct {
@@ -172,46 +177,74 @@ func (s *service) updatePrompt(ctx context.Context, c *rest.Call, in *updateProm
 	if _, err := s.Prompts.Get(ctx, c.Instance(), in.PromptID); err != nil {
 		return nil, err
 	}
-	var key, before string
-	if in.S3URI != "" {
-		wav, err := audioOf(in.S3URI)
-		if err != nil {
+	var file *prompts.Upload
+	if in.S3URI != "" { // with uploadURI the audio stays what it is until the upload
+		var err error
+		if file, err = s.audioOf(ctx, c, in.S3URI); err != nil {
 			return nil, err
 		}
-		if wav != nil { // with uploadURI the audio stays what it is until the upload
-			if key, err = s.putAudio(ctx, c, in.PromptID, wav); err != nil {
-				return nil, err
-			}
-		}
 	}
-	p, err := resource.Edit(ctx, s.Prompts, c.Instance(), in.PromptID, func(p *prompts.Prompt) error {
-		set(&p.Name, in.Name)
-		set(&p.Description, in.Description)
-		if before = p.Key; key != "" {
-			p.Key = key
+	var p *prompts.Prompt
+	var before []string
+	change := func() (err error) {
+		p, err = resource.Edit(ctx, s.Prompts, c.Instance(), in.PromptID, func(p *prompts.Prompt) error {
+			set(&p.Name, in.Name)
+			set(&p.Description, in.Description)
+			if file != nil {
+				before = p.Put("", file.File)
+			}
+			return nil
+		})
+		return err
+	}
+	if file == nil {
+		if err := change(); err != nil {
+			return nil, err
 		}
-		return nil
-	})
-	switch {
-	case err != nil && key != "":
-		s.dropAudio(ctx, c, key)
-		return nil, err
-	case err != nil:
-		return nil, err
-	case key != "":
-		s.dropAudio(ctx, c, before)
+	} else {
+		if err := s.PromptFiles.Use(ctx, c.Instance(), file, change); err != nil {
+			return nil, err
+		}
+		s.PromptFiles.Sweep(ctx, c.Instance(), before...)
 	}
 	return &promptOutput{PromptARN: resource.ARN(p.InstanceID, p.Kind(), p.ID), PromptID: p.ID}, nil
 }
 
 func (s *service) deletePrompt(ctx context.Context, c *rest.Call, in *promptInput) (*rest.Empty, error) {
+	err := s.PromptFiles.Drop(ctx, c.Instance(), func() ([]string, error) {
+		p, err := s.Prompts.Get(ctx, c.Instance(), in.PromptID)
+		if err != nil {
+			return nil, err
+		}
+		return slices.Collect(maps.Keys(p.Keys())), s.Prompts.Delete(ctx, c.Instance(), p.ID)
+	})
+	if err != nil {
+		return nil, err
+	}
+	return &rest.Empty{}, nil
+}
+
+type getPromptFileOutput struct {
+	PromptPresignedURL string    `json:"PromptPresignedUrl"`
+	LastModifiedTime   rest.Time `json:"LastModifiedTime,omitzero"`
+	LastModifiedRegion string    `json:"LastModifiedRegion"`
+}
+
+// getPromptFile gives the file as CreatePrompt takes it: no address is open to those whom we do not know.
+func (s *service) getPromptFile(ctx context.Context, c *rest.Call, in *promptInput) (*getPromptFileOutput, error) {
 	p, err := s.Prompts.Get(ctx, c.Instance(), in.PromptID)
 	if err != nil {
 		return nil, err
 	}
-	if err = s.Prompts.Delete(ctx, c.Instance(), p.ID); err != nil {
+	if p.File != nil && p.File.Bytes > maxInline {
+		return nil, errs.New(errs.Limit, "the file has %d bytes, more than %d: get it by GET /admin/v1/prompts/%s/audio", p.File.Bytes, maxInline, p.ID)
+	}
+	file, err := s.PromptFiles.Open(ctx, p.Key)
+	if err != nil {
 		return nil, err
 	}
-	s.dropAudio(ctx, c, p.Key)
-	return &rest.Empty{}, nil
+	return &getPromptFileOutput{
+		PromptPresignedURL: dataURI + prompts.ContentTypeOf(file) + ";base64," + base64.StdEncoding.EncodeToString(file),
+		LastModifiedTime:   rest.At(p.ModifiedAt), LastModifiedRegion: resource.Region,
+	}, nil
 }

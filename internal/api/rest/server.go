@@ -93,7 +93,7 @@ func (s *Server) OpenAPI() []byte { return s.doc }
 // wrong is answered.
 func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	start := time.Now()
-	c := &Call{RequestID: uuid.NewString(), Source: identity.Source(r)}
+	c := &Call{RequestID: uuid.NewString(), Source: identity.Source(r), Language: language(r)}
 	c.Log = s.o.Log.With("request_id", c.RequestID)
 	out := &recorder{ResponseWriter: w}
 	h := out.Header()
@@ -305,4 +305,14 @@ func (s *Server) Refuse(w http.ResponseWriter, err error) {
 	if werr := f.write(w); werr != nil {
 		s.o.Log.Debug("answer not delivered", "error", werr)
 	}
+}
+
+// language is the first language of Accept-Language.
+func language(r *http.Request) string {
+	first, _, _ := strings.Cut(r.Header.Get("Accept-Language"), ",")
+	first, _, _ = strings.Cut(first, ";")
+	if first = strings.TrimSpace(first); len(first) > 35 {
+		return ""
+	}
+	return first
 }

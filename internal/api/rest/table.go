@@ -126,6 +126,7 @@ type Call struct {
 	Principal *identity.Principal
 	Who       any // of a table with an Authenticate of its own
 	Source    string
+	Language  string // what Accept-Language asks for first, as sent: "ko-KR"; empty if nothing
 	Log       *slog.Logger
 
 	labels    map[string]string
