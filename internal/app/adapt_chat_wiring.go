@@ -49,6 +49,24 @@ func (a *App) openChats(ctx context.Context) error {
 	return a.chats.Load(ctx)
 }
 
+// observeChats lets Prometheus read what is counted of chats and tasks.
+func (a *App) observeChats() error {
+	count := func(f func() uint64) func() float64 { return func() float64 { return float64(f()) } }
+	n := a.chats.Counts()
+	return errors.Join(
+		a.metrics.GaugeFunc("ullim_chats_active", "Chats now.", func() float64 { return float64(a.chats.Live(contact.Chat)) }),
+		a.metrics.GaugeFunc("ullim_tasks_active", "Tasks now, those that wait for their time included.",
+			func() float64 { return float64(a.chats.Live(contact.Task)) }),
+		a.metrics.CounterFunc("ullim_chats_started_total", "Chats and tasks started.", count(n.Started.Load)),
+		a.metrics.CounterFunc("ullim_chats_refused_total", "Chats and tasks refused because the instance has as many as it may.",
+			count(n.Refused.Load)),
+		a.metrics.CounterFunc("ullim_chat_messages_total", "Messages and files in chats, those of flows included.", count(n.Messages.Load)),
+		a.metrics.CounterFunc("ullim_chat_sockets_total", "WebSockets of chats opened.", count(n.Sockets.Load)),
+		a.metrics.CounterFunc("ullim_chat_sockets_slow_total", "WebSockets of chats closed because they did not keep up.",
+			count(n.SocketsSlow.Load)),
+	)
+}
+
 // chatFlows runs contact flows against chats and tasks: chat.Flows on the ivr.Engine.
 type chatFlows struct{ a *App }
 

@@ -342,7 +342,7 @@ func (a *App) openJobs(context.Context) error {
 		},
 	})
 	a.life.onStopDo("jobs", a.jobs.Stop)
-	return errors.Join(a.observe(), a.observeGuard(), a.metrics.ObserveTrunks(a.trunkReadings))
+	return errors.Join(a.observe(), a.observeGuard(), a.observeChats(), a.metrics.ObserveTrunks(a.trunkReadings))
 }
 
 // Start begins to serve.

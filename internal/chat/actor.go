@@ -154,6 +154,7 @@ func (a *actor) happen(ctx context.Context, e Event) (fx Effects, refused, faile
 func (a *actor) step(e Event) (next *State, fx Effects, err error) {
 	defer func() {
 		if p := recover(); p != nil {
+			a.m.counts.Panics.Add(1)
 			a.log.Error("chat panicked", "panic", p, "stack", string(debug.Stack()))
 			err = fmt.Errorf("chat: panic: %v", p)
 		}

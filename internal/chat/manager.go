@@ -43,7 +43,7 @@ type Options struct {
 
 // Counts grow with what happened since the start.
 type Counts struct {
-	Started, Messages, Sockets, SocketsSlow, Refused atomic.Uint64
+	Started, Messages, Sockets, SocketsSlow, Refused, Panics atomic.Uint64
 }
 
 // Manager has all chats and tasks of this process. Its methods are safe from any goroutine.
