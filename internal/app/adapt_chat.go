@@ -282,36 +282,12 @@ func (f chatContact) Update(ctx context.Context, u ivr.Update) error {
 		return err
 	}
 	return f.update(ctx, func(s *chat.State) error {
-		r := &s.Record
-		if d := u.Data; d != nil {
-			for _, m := range []struct{ to, from *string }{
-				{&r.Name, d.Name}, {&r.Description, d.Description}, {&r.CustomerID, d.CustomerID}, {&s.Language, d.Language},
-			} {
-				if m.from != nil {
-					*m.to = *m.from
-				}
-			}
-			for k, v := range d.References {
-				if r.References == nil {
-					r.References = map[string]contact.Reference{}
-				}
-				r.References[k] = contact.Reference{Type: v.Type, Value: v.Value}
-			}
+		if u.Data != nil {
+			setData(s, u.Data)
 		}
-		tags := maps.Clone(r.Tags)
-		for _, k := range u.Untag {
-			delete(tags, k)
+		if err := setTags(&s.Record, u); err != nil {
+			return err
 		}
-		for k, v := range u.Tag {
-			if tags == nil {
-				tags = map[string]string{}
-			}
-			tags[k] = v
-		}
-		if len(tags) > maxContactTags {
-			return errs.New(errs.Limit, "a contact has at most %d tags", maxContactTags)
-		}
-		r.Tags = tags
 		if u.Priority != nil {
 			s.Routing.Priority = *u.Priority
 		}
@@ -327,6 +303,43 @@ func (f chatContact) Update(ctx context.Context, u ivr.Update) error {
 		}
 		return nil
 	})
+}
+
+// setData sets what describes a contact.
+func setData(s *chat.State, d *ivr.ContactData) {
+	r := &s.Record
+	for _, m := range []struct{ to, from *string }{
+		{&r.Name, d.Name}, {&r.Description, d.Description}, {&r.CustomerID, d.CustomerID}, {&s.Language, d.Language},
+	} {
+		if m.from != nil {
+			*m.to = *m.from
+		}
+	}
+	for k, v := range d.References {
+		if r.References == nil {
+			r.References = map[string]contact.Reference{}
+		}
+		r.References[k] = contact.Reference{Type: v.Type, Value: v.Value}
+	}
+}
+
+// setTags adds and removes tags.
+func setTags(r *contact.Record, u ivr.Update) error {
+	tags := maps.Clone(r.Tags)
+	for _, k := range u.Untag {
+		delete(tags, k)
+	}
+	for k, v := range u.Tag {
+		if tags == nil {
+			tags = map[string]string{}
+		}
+		tags[k] = v
+	}
+	if len(tags) > maxContactTags {
+		return errs.New(errs.Limit, "a contact has at most %d tags", maxContactTags)
+	}
+	r.Tags = tags
+	return nil
 }
 
 // Associate lets the chat go on from an earlier one.

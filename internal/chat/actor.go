@@ -180,7 +180,8 @@ func (a *actor) tell(items []Item) {
 		it := items[i]
 		for k := 0; k < len(a.subs); {
 			s := a.subs[k]
-			if !it.VisibleTo(s.role) || it.Type == TypeMetadata && s.participantID == it.ParticipantID {
+			own := s.participantID == it.ParticipantID && (it.Type == TypeMetadata || it.ContentType == EventTyping)
+			if own || !it.VisibleTo(s.role) {
 				k++
 				continue
 			}

@@ -291,7 +291,7 @@ func (m *Manager) fresh(instanceID string, c contact.Channel, flowID, clientToke
 	return &State{
 		ID: id, InstanceID: instanceID, Alias: alias, Node: m.o.Node, Channel: c, FlowID: flowID, ClientToken: clientToken, Version: 1,
 		Record: contact.Record{
-			ID: id, InstanceID: instanceID, Node: m.o.Node, Channel: c, InitiationMethod: contact.API, FlowID: flowID,
+			ID: id, InstanceID: instanceID, InitialContactID: id, Node: m.o.Node, Channel: c, InitiationMethod: contact.API, FlowID: flowID,
 			InitiationTimestamp: now, LastUpdateTimestamp: now,
 		},
 	}, nil
