@@ -70,8 +70,8 @@ fmt: $(LINT) ## format all Go files
 	$(LINT) fmt
 
 .PHONY: generate
-generate: ## rewrite what is generated: docs/configuration.md, docs/openapi.json
-	ULLIM_UPDATE=1 go test ./internal/config ./internal/api/... -run 'Generated|Reference|OpenAPI' -count=1
+generate: ## rewrite what is generated: docs/configuration.md, docs/openapi.json, docs/flow-test.schema.json
+	ULLIM_UPDATE=1 go test ./internal/config ./internal/api/... ./ivr/flowtest -run 'Generated|Reference|OpenAPI' -count=1
 
 .PHONY: fuzz
 fuzz: ## fuzz every parser for 20 s each
@@ -83,7 +83,8 @@ fuzz: ## fuzz every parser for 20 s each
 bench: ## the figures of docs/performance.md, ratios against a yardstick in the same run
 	@tools/setup.sh bench
 	go test -run '^$$' -bench 'Forward|Transcode|Play|Conference|Record|Commits|Contact|Read|Pick' -benchmem -benchtime 300ms ./media ./acd ./storage
-	go test -run '^$$' -bench 'Publish500' -benchmem -benchtime 300ms ./ivr
+	go test -run '^$$' -bench 'FirstAudio' -benchtime 1s ./prompts
+	go test -run '^$$' -bench 'Publish500|Actions' -benchmem -benchtime 300ms ./ivr ./ivr/flowtest
 	go test -run '^$$' -bench 'Regist|Trust|Flood' -benchmem -benchtime 300ms ./sip
 	go test -run '^$$' -bench . -benchtime 1x -timeout 20m ./internal/e2e
 

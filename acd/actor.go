@@ -35,6 +35,7 @@ type agent struct {
 	view      AgentView
 	removed   bool // not in the configuration any more; stays until its slots are empty
 	reachable bool
+	onCall    bool // a call of their own
 	version   int64
 	stale     bool       // version may be wrong
 	saving    bool       // a save waits to begin
@@ -308,10 +309,13 @@ func (a *actor) forget(g *agent) {
 	}
 }
 
-// lookAtDevice asks whether an agent can be rung.
+// lookAtDevice asks whether an agent can be rung, and talks already.
 func (a *actor) lookAtDevice(g *agent, now time.Time) {
 	if g == nil {
 		return
+	}
+	if on := a.devices.OnCall(g.UserID); on != g.onCall {
+		g.onCall, a.changed = on, true
 	}
 	was := g.reachable
 	if g.reachable = a.devices.Reachable(g.UserID); g.reachable == was {

@@ -50,6 +50,8 @@ type Ringer interface {
 // it must answer from memory.
 type Devices interface {
 	Reachable(userID string) bool
+	// OnCall reports whether the agent talks by a call that no queue gave: then no voice contact rings beside it.
+	OnCall(userID string) bool
 }
 
 // Options are what a Center needs. All but Events and Log are required.
@@ -182,7 +184,8 @@ func (c *Center) AgentDone(offerID string) {
 	})
 }
 
-// DeviceChanged tells that a user's device was registered or is gone. It is a hint: Devices is asked.
+// DeviceChanged tells that a user's device was registered or is gone, or that a call of their own began or ended. It is a
+// hint: Devices is asked.
 func (c *Center) DeviceChanged(userID string) {
 	c.mail.put(func(a *actor, now time.Time) { a.lookAtDevice(a.agents[userID], now) })
 }

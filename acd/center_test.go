@@ -206,6 +206,34 @@ func TestAnErrorEndsWhenTheDeviceIsBack(t *testing.T) {
 	})
 }
 
+func TestAnAgentWhoIsOnACallOfTheirOwnIsNotRung(t *testing.T) {
+	for _, late := range []bool{false, true} { // the hint that the call has begun
+		synctest.Test(t, func(t *testing.T) {
+			w := newWorld(t, 1, 0)
+			w.start()
+			w.status("a", "available")
+			talks := func(on, told bool) {
+				w.mu.Lock()
+				w.talks["a"] = on
+				w.mu.Unlock()
+				if told {
+					w.c.DeviceChanged("a")
+				}
+				synctest.Wait()
+			}
+			talks(true, !late)
+			w.enqueue("1", "q")
+			synctest.Wait()
+			w.agent("a", "available:")
+			if v := w.c.Explain("1"); len(v) != 1 || v[0].Reason != WhyOnCall {
+				t.Fatalf("explained as %v", v)
+			}
+			talks(false, true)
+			w.offered("1-a")
+		})
+	}
+}
+
 func TestAnAgentWithoutDeviceIsNotRung(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		w := newWorld(t, 2, 0)

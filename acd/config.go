@@ -81,7 +81,7 @@ func prepare(c Config) (*setup, []string) {
 	}
 	var bad []string
 	for id, h := range c.Hours {
-		compiled, err := calendar.Compile(h.Hours)
+		compiled, err := CompileHours(h, func(id string) *Hours { return c.Hours[id] })
 		if err != nil {
 			bad = append(bad, id)
 			continue

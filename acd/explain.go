@@ -26,6 +26,7 @@ const (
 	WhyAgentBackoff    Reason = "AGENT_BACK_OFF"            // the device failed a moment ago
 	WhyNotInProfile    Reason = "QUEUE_NOT_IN_PROFILE"      // the profile does not serve queue and channel
 	WhyDelay           Reason = "DELAY_NOT_REACHED"         // the contact is too young for the profile's line
+	WhyOnCall          Reason = "ON_A_CALL"                 // the agent talks by a call of their own
 	WhyFull            Reason = "NO_FREE_SLOT"              // the limit of the channel is reached
 	WhySkills          Reason = "SKILLS_NOT_MATCHED"        // the routing criteria want somebody else now
 	WhyOtherChannel    Reason = "BUSY_ON_ANOTHER_CHANNEL"   // a contact in hand does not allow another channel
@@ -138,11 +139,14 @@ func (a *Candidate) busy(now time.Time) Reason {
 	return ""
 }
 
-// full is why a has no room for one more contact of a channel. A new contact is allowed only if every contact in hand
+// full is why a has no room for one more contact of a channel. Who talks by a call of their own has one mouth only. A new contact is allowed only if every contact in hand
 // allows it and the slot of its channel is free (A2.3, cross-channel).
 func (a *Candidate) full(c contact.Channel) Reason {
 	if c == contact.Voice && !a.Reachable {
 		return WhyUnreachable
+	}
+	if a.OnCall && c == contact.Voice {
+		return WhyOnCall
 	}
 	held := 0
 	for i := range a.Slots {

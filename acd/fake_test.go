@@ -206,6 +206,7 @@ type world struct {
 	cfg    Config
 	cfgErr error
 	deaf   map[string]bool
+	talks  map[string]bool // by calls of their own
 	rung   []Offer
 	onRing func(Offer)
 }
@@ -214,6 +215,12 @@ func (w *world) Reachable(userID string) bool {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	return !w.deaf[userID]
+}
+
+func (w *world) OnCall(userID string) bool {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.talks[userID]
 }
 
 func (w *world) Ring(o Offer) {
@@ -249,7 +256,7 @@ func (w *world) edit(f func(*Config)) {
 // newWorld has queues q and vip, agents a, b, c ... with the given after-contact work limit, all offline.
 func newWorld(t *testing.T, agents int, acwTimeout time.Duration) *world {
 	t.Helper()
-	w := &world{t: t, store: newFakeStore(), deaf: map[string]bool{}}
+	w := &world{t: t, store: newFakeStore(), deaf: map[string]bool{}, talks: map[string]bool{}}
 	w.cfg = Config{
 		Queues: map[string]*Queue{}, Hours: map[string]*Hours{}, Profiles: map[string]*RoutingProfile{},
 		Statuses: map[string]*AgentStatus{}, Agents: map[string]Agent{},

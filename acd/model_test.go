@@ -118,8 +118,9 @@ func (m *model) event() {
 	case p < 88:
 		m.mu.Lock()
 		m.deaf[agent] = m.r.IntN(3) == 0
+		m.talks[agent] = m.r.IntN(3) == 0
 		m.mu.Unlock()
-		m.note("device of %s: deaf %v", agent, m.deaf[agent])
+		m.note("device of %s: deaf %v, talks %v", agent, m.deaf[agent], m.talks[agent])
 		if m.r.IntN(5) > 0 {
 			m.c.DeviceChanged(agent)
 		}

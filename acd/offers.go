@@ -21,8 +21,8 @@ func (a *actor) pick(now time.Time) {
 		waiting := a.waiting()
 		for _, m := range Pick(waiting, agents, now) {
 			g := a.agents[m.UserID]
-			// The hint that a phone is gone may be late.
-			if a.lookAtDevice(g, now); !g.reachable && a.waiters[m.ContactID].Channel == contact.Voice {
+			// The hint that a phone is gone, or that the agent has called somebody, may be late.
+			if a.lookAtDevice(g, now); (!g.reachable || g.onCall) && a.waiters[m.ContactID].Channel == contact.Voice {
 				again = true
 				continue
 			}
@@ -61,7 +61,7 @@ func (a *actor) candidate(g *agent) Candidate {
 	c := Candidate{
 		UserID: g.UserID, Routable: a.setup.routable(g.view.StatusID), Leaving: g.view.NextStatusID != "",
 		Reachable: g.reachable, Settling: a.ops.busy(agentKey(g.UserID)), NotBefore: g.notBefore, Slots: g.view.Slots,
-		AvailableSince: g.view.LastActivity, Skills: g.Skills,
+		AvailableSince: g.view.LastActivity, Skills: g.Skills, OnCall: g.onCall,
 	}
 	if !g.removed {
 		c.Profile = a.setup.profiles[g.RoutingProfileID]

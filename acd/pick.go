@@ -35,6 +35,7 @@ type Candidate struct {
 	Routable       bool              // the status is of type ROUTABLE
 	Leaving        bool              // a next status waits
 	Reachable      bool              // has a device that can ring
+	OnCall         bool              // talks by a call that no queue gave
 	Settling       bool              // a store operation is under way
 	NotBefore      time.Time         // back-off after a device failure or store error
 	AvailableSince time.Time         // the longest available agent goes first

@@ -153,6 +153,7 @@ func TestPickFollowsTheRulesOfRouting(t *testing.T) {
 		{"offered already", []Waiting{{ContactID: "1", QueueID: "q", Channel: contact.Voice, Since: ago(9), OfferID: "o"}}, []Candidate{idle("a", one, 1)}, ""},
 		{"status not routable", []Waiting{call("1", "q", 9)}, []Candidate{with(idle("a", one, 1), func(c *Candidate) { c.Routable = false })}, ""},
 		{"next status waits", []Waiting{call("1", "q", 9)}, []Candidate{with(idle("a", one, 1), func(c *Candidate) { c.Leaving = true })}, ""},
+		{"a call of their own", []Waiting{call("1", "q", 9)}, []Candidate{with(idle("a", one, 1), func(c *Candidate) { c.OnCall = true })}, ""},
 		{"no device", []Waiting{call("1", "q", 9)}, []Candidate{with(idle("a", one, 1), func(c *Candidate) { c.Reachable = false })}, ""},
 		{"no profile", []Waiting{call("1", "q", 9)}, []Candidate{idle("a", nil, 1)}, ""},
 		{"back-off", []Waiting{call("1", "q", 9)}, []Candidate{with(idle("a", one, 1), func(c *Candidate) { c.NotBefore = t0.Add(1) })}, ""},

@@ -34,11 +34,13 @@ type Queue struct {
 	RingSeconds          int         `json:"ringSeconds,omitempty"` // ours; 0: DefaultRingTime
 }
 
-// Hours is when a queue or flow is open: weekly slots in an IANA zone.
+// Hours is when a queue or flow is open: weekly slots in an IANA zone, and what departs from them. Overrides and
+// holidays of the parents are inherited.
 type Hours struct {
 	resource.Meta
 	Description string         `json:"description,omitempty"`
 	Hours       calendar.Hours `json:"hours"`
+	Parents     []string       `json:"parents,omitempty"` // ids, in order of precedence
 }
 
 // CrossChannel says whether an agent busy on one channel takes contacts of another.
@@ -170,8 +172,14 @@ func (q *Queue) Refs() []resource.Ref {
 // Kind is operating-hours.
 func (*Hours) Kind() resource.Kind { return resource.KindHours }
 
-// Refs is empty.
-func (*Hours) Refs() []resource.Ref { return nil }
+// Refs are the parents.
+func (h *Hours) Refs() []resource.Ref {
+	var refs []resource.Ref
+	for _, id := range h.Parents {
+		refs = append(refs, resource.Ref{Kind: resource.KindHours, ID: id})
+	}
+	return refs
+}
 
 // Kind is routing-profile.
 func (*RoutingProfile) Kind() resource.Kind { return resource.KindRoutingProfile }

@@ -2,6 +2,7 @@ package acd
 
 import (
 	"fmt"
+	"slices"
 
 	"ullim/internal/contact"
 	"ullim/internal/errs"
@@ -46,6 +47,17 @@ func (q *Queue) Validate() error {
 func (h *Hours) Validate() error {
 	if err := checkHead(h.Name, h.Description, h.Tags); err != nil {
 		return err
+	}
+	if len(h.Parents) > MaxParents {
+		return errs.New(errs.Limit, "ParentHoursOfOperationConfigs: must be at most %d; are %d", MaxParents, len(h.Parents))
+	}
+	for i, id := range h.Parents {
+		switch {
+		case id == h.ID && id != "":
+			return errs.Field("ParentHoursOfOperationConfigs", "hours cannot be their own parent")
+		case slices.Contains(h.Parents[:i], id):
+			return errs.Field("ParentHoursOfOperationConfigs", "must name each parent once; %s appears again", id)
+		}
 	}
 	return h.Hours.Validate()
 }

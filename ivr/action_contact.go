@@ -12,29 +12,23 @@ import (
 
 // contactAttributes sets attributes of the contact, all or none (Set contact attributes).
 type contactAttributes struct {
-	set     map[string]value
+	set     []entry
 	related bool
 }
 
 func (a *contactAttributes) read(p *params) {
 	p.need("Attributes")
 	group := p.group("Attributes")
-	a.set = make(map[string]value, len(group.m))
-	for _, key := range group.keys() {
-		if badKey(key) {
-			group.problem(key, "must have 1 to %d characters and no $, . or quote in it", maxPathKey)
-		}
-		a.set[key] = group.free(key)
-	}
+	a.set = group.entries(badKey, fmt.Sprintf("must have 1 to %d characters and no $, . or quote in it, or be one data path", maxPathKey))
 	a.related = p.oneOf("TargetContact", "Current", "Related") == "Related"
 }
 
 func (a *contactAttributes) rules() rules { return rules{next: true, errors: []string{errNoMatch}} }
 
 func (a *contactAttributes) run(ctx context.Context, s *session) step {
-	set := make(map[string]string, len(a.set))
-	for key, v := range a.set {
-		set[key] = s.text(v)
+	set, err := s.entries(a.set, badKey)
+	if err != nil {
+		return failedBy(err)
 	}
 	change := s.contact.SetAttributes
 	if a.related {
@@ -154,18 +148,13 @@ const (
 )
 
 // tagContact adds tags to the contact, all or none (Contact tags).
-type tagContact struct{ set map[string]value }
+type tagContact struct{ set []entry }
 
 func (a *tagContact) read(p *params) {
 	p.need("Tags")
-	a.set = p.values("Tags")
+	a.set = p.group("Tags").entries(badTag, fmt.Sprintf("must have 1 to %d characters and must not begin with aws:", maxTagKey))
 	if len(a.set) > maxTags {
 		p.problem("Tags", "has %d entries, a contact can have %d", len(a.set), maxTags)
-	}
-	for key := range a.set {
-		if badTag(key) {
-			p.problem("Tags."+cut(key, maxTagKey), "must have 1 to %d characters and must not begin with aws:", maxTagKey)
-		}
 	}
 }
 
@@ -177,11 +166,13 @@ func badTag(key string) bool {
 func (a *tagContact) rules() rules { return rules{next: true, errors: []string{errNoMatch}} }
 
 func (a *tagContact) run(ctx context.Context, s *session) step {
-	set := make(map[string]string, len(a.set))
-	for key, v := range a.set {
-		set[key] = s.text(v)
-		if len([]rune(set[key])) > maxTagValue {
-			return failedBy(errs.New(errs.Limit, "the tag %q is longer than %d characters", key, maxTagValue))
+	set, err := s.entries(a.set, badTag)
+	if err != nil {
+		return failedBy(err)
+	}
+	for _, v := range set {
+		if len([]rune(v)) > maxTagValue {
+			return failedBy(errs.New(errs.Limit, "a tag's value is longer than %d characters", maxTagValue))
 		}
 	}
 	if err := s.contact.Update(ctx, Update{Tag: set}); err != nil {

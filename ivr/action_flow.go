@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"strings"
 
+	"ullim/internal/contact"
 	"ullim/internal/errs"
 )
 
@@ -160,6 +161,11 @@ func (a *eventHooks) run(ctx context.Context, s *session) step {
 		want, ok := hookType(hook)
 		if !ok {
 			return failedBy(fmt.Errorf("ivr: flows for %s: %w", hook, ErrNotSupported))
+		}
+		if want == TypeCustomerHold || want == TypeAgentHold { // A1.8: nobody is put on hold elsewhere
+			if err := s.only(contact.Voice); err != nil {
+				return failedBy(err)
+			}
 		}
 		id, ref := "", s.text(v)
 		if ref != "" {

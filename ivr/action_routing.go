@@ -281,7 +281,7 @@ func readAttributeCondition(v any) (map[string]any, error) {
 		low, okLow := proficiency(span["MinProficiencyLevel"])
 		high, okHigh := proficiency(span["MaxProficiencyLevel"])
 		if !okLow || !okHigh || low > high {
-			return nil, errors.New("Range needs MinProficiencyLevel and MaxProficiencyLevel from 1 to 5")
+			return nil, errors.New("a range needs MinProficiencyLevel and MaxProficiencyLevel from 1 to 5")
 		}
 		out["Range"] = map[string]any{"MinProficiencyLevel": low, "MaxProficiencyLevel": high}
 	case "Match":

@@ -78,11 +78,6 @@ func operands(name string) (least, most int, ok bool) {
 	return 0, 0, false
 }
 
-func knownOperator(name string) bool {
-	_, _, ok := operands(name)
-	return ok
-}
-
 // holds tells whether the condition is true of a result.
 func (c *Condition) holds(result string, lookup func([]string) (string, bool)) bool {
 	return c.test(result, true, lookup, time.Now())

@@ -22,7 +22,10 @@ func (s *session) text(v value) string { return v.resolve(s.lookup, nil) }
 // lookup answers a data path (A1.9) as text; false if it has no value.
 func (s *session) lookup(path []string) (string, bool) {
 	v, ok := s.find(path)
-	return written(v), ok
+	if !ok {
+		return "", false
+	}
+	return written(v), true
 }
 
 // find answers a data path: text, or a part of a JSON tree for what functions and views gave.

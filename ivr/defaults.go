@@ -66,7 +66,7 @@ func DefaultName(t FlowType) string {
 		return "Default agent transfer"
 	case TypeQueueTransfer:
 		return "Default queue transfer"
-	case TypeCampaign:
+	case TypeCampaign, TypeModule:
 	}
 	return ""
 }

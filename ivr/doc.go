@@ -9,9 +9,14 @@
 //	             may be used, the branches it needs and what it does
 //	secret.go    encryption of stored input
 //	validate.go  what must be right before a flow is published; drafts need only be JSON
+//	check.go     Inspect: validation, and what else is worth telling; check_*.go its rules; advice.go and advice.json the
+//	             name of each rule, what to do about it, and the Korean for it
 //	session.go   the interpreter: one call of Engine.Run is one flow on one contact, until it ends; report.go what is told
 //	             of each action
-//	service.go   drafts, publishing, finding flows; defaults.go the flows that every instance starts with
+//	service.go   drafts, publishing, finding flows; version.go every publication, kept; module.go modules and their
+//	             aliases; cache.go what contacts run; defaults.go the flows that every instance starts with
+//	finder.go    looking up what flows refer to, and linking what an export names by an ARN of elsewhere (names.go)
+//	import.go    many flows in and out; bundle.go as a zip; diff.go what differs between two contents
 //
 // A flow is a script, so it is interpreted in blocking style against Participant, in the goroutine of whoever calls Run;
 // the context is that of the contact, and whoever leaves ends it. Nothing here knows about calls, media or queues: the

@@ -95,7 +95,7 @@ func (l Library) draft(ctx context.Context, instanceID string, item Item, out *I
 			Meta: resource.Meta{InstanceID: instanceID, Name: item.Name, Tags: item.Tags}, Type: item.Type,
 			Description: item.Description, Content: item.Content,
 		}
-		if err := s.Create(ctx, f, Saved); err != nil {
+		if err = s.Create(ctx, f, Saved); err != nil {
 			return err
 		}
 		out.ID, out.Result, out.Status = f.ID, ImportCreated, Saved

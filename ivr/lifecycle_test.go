@@ -103,7 +103,7 @@ func TestEveryPublicationIsAVersionThatCanBeBroughtBack(t *testing.T) {
 	if _, err = s.PublishVersion(ctx, "i-1", f.ID, 1, "", strings.Repeat("x", 501)); !errs.Is(err, errs.Invalid) {
 		t.Errorf("a long description: %v", err)
 	}
-	if err = s.DeleteVersion(ctx, "i-1", f.ID, 5); !errs.Is(err, errs.InUse) {
+	if err = s.DeleteVersion(ctx, "i-1", f.ID, 5); !errs.Is(err, errs.InvalidRequest) {
 		t.Errorf("what runs is deleted: %v", err)
 	}
 	if err = s.DeleteVersion(ctx, "i-1", f.ID, 2); err != nil {
@@ -267,7 +267,7 @@ func TestModulesHaveVersionsAndAliases(t *testing.T) {
 			t.Errorf("%s: %s, want %s", ref, got, want)
 		}
 	}
-	if err := s.DeleteVersion(ctx, "i-1", m.ID, 2); !errs.Is(err, errs.InUse) {
+	if err := s.DeleteVersion(ctx, "i-1", m.ID, 2); !errs.Is(err, errs.InvalidRequest) {
 		t.Errorf("a version with an alias is deleted: %v", err)
 	}
 	one := 1

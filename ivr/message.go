@@ -55,7 +55,7 @@ func (s *session) words(m message) (string, error) {
 // texter is the participant of a chat.
 func (s *session) texter() (Texter, error) {
 	t, ok := s.participant.(Texter)
-	if !ok || s.info().Channel == contact.Voice {
+	if err := s.only(contact.Chat); err != nil || !ok {
 		return nil, ErrNotSupported
 	}
 	return t, nil

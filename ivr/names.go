@@ -6,10 +6,11 @@ import "strings"
 type nameKey struct{ actionID, ref string }
 
 // displayNames reads what the designer of Amazon Connect writes beside the actions for its own use: the names of the
-// queues, prompts, hours and flows whose ARNs stand in the parameters. There are two forms of it:
+// queues, prompts, hours and flows whose ARNs stand in the parameters. There are several forms of it:
 //
 //	"ActionMetadata": {"<id>": {"parameters": {"QueueId": {"displayName": "BasicQueue"}}}}
 //	"ActionMetadata": {"<id>": {"queue": {"id": "arn:...", "text": "BasicQueue"}}}
+//	"ActionMetadata": {"<id>": {"promptName": "Beep.wav", "contactFlowModuleName": "Voicemail"}}
 func displayNames(top map[string]any) map[nameKey]string {
 	metadata, _ := top["Metadata"].(map[string]any)
 	entries, _ := metadata["ActionMetadata"].(map[string]any)
@@ -32,9 +33,10 @@ func displayNames(top map[string]any) map[nameKey]string {
 		}
 		pairNames(action["Parameters"], entry["parameters"], note)
 		textNames(entry, note, 0)
-		if name, ok := entry["promptName"].(string); ok {
-			parameters, _ := action["Parameters"].(map[string]any)
-			ref, _ := parameters["PromptId"].(string)
+		parameters, _ := action["Parameters"].(map[string]any)
+		for beside, parameter := range map[string]string{"promptName": "PromptId", "contactFlowModuleName": "FlowModuleId"} {
+			name, _ := entry[beside].(string)
+			ref, _ := parameters[parameter].(string)
 			note(ref, name)
 		}
 	}

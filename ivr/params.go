@@ -206,6 +206,38 @@ func (p *params) values(name string) map[string]value {
 	return out
 }
 
+// entry is a key with its value, each text with data paths; the key is fixed text or one path.
+type entry struct{ key, value value }
+
+// entries are those of an object. rule says what is wrong with a fixed key that is bad.
+func (p *params) entries(bad func(key string) bool, rule string) []entry {
+	out := make([]entry, 0, len(p.m))
+	for _, key := range p.keys() {
+		e := entry{key: parseWhole(key), value: p.free(key)}
+		switch {
+		case e.key.isPath():
+			p.checkPaths(key, e.key)
+		case bad(key):
+			p.problem(cut(key, maxPathKey), "%s", rule)
+		}
+		out = append(out, e)
+	}
+	return out
+}
+
+// entries are a map, when the flow runs.
+func (s *session) entries(list []entry, bad func(key string) bool) (map[string]string, error) {
+	out := make(map[string]string, len(list))
+	for _, e := range list {
+		key := s.text(e.key)
+		if bad(key) {
+			return nil, fmt.Errorf("ivr: %s does not give a key that is possible", e.key.raw)
+		}
+		out[key] = s.text(e.value)
+	}
+	return out, nil
+}
+
 // tree is a JSON value of any shape among the parameters, in whose texts data paths may stand: text becomes a value, the
 // rest stays. fill makes JSON of it when the flow runs. static: no path is in it.
 func (p *params) tree(name string) (t any, static bool) {
@@ -243,8 +275,10 @@ func (s *session) fill(t any) any {
 		if !t.isPath() {
 			return s.text(t)
 		}
-		v, _ := s.find(t.parts[0].path)
-		return v
+		if v, ok := s.find(t.parts[0].path); ok {
+			return v
+		}
+		return nil
 	case map[string]any:
 		out := make(map[string]any, len(t))
 		for k, v := range t {

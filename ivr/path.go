@@ -32,7 +32,7 @@ func parseValue(raw string) value {
 	v := value{raw: raw}
 	text := 0
 	for i := 0; i < len(raw); {
-		path, n := scanPath(raw[i:], false)
+		path, n := scanInText(raw[i:], i == 0)
 		if n == 0 || raw[i] != '$' && i > 0 && keyRune(rune(raw[i-1]), false) { // a column is a word of its own
 			i++
 			continue
@@ -88,6 +88,28 @@ func (v value) resolve(lookup func(path []string) (string, bool), quote func(str
 		b.WriteString(s)
 	}
 	return b.String()
+}
+
+// scanInText reads a data path at the start of s, which goes on after it: "$.Attributes.city.wav" is the path
+// $.Attributes.city and ".wav", because no path is longer. all: nothing stands before it, so that a path which is all of
+// the text is left as it is, and told of if it means nothing.
+func scanInText(s string, all bool) (path []string, n int) {
+	path, n = scanPath(s, false)
+	if all && n == len(s) {
+		return path, n
+	}
+	short, m := path, n
+	for len(short) > 0 && !knownPath(short) {
+		last := short[len(short)-1]
+		if !strings.HasSuffix(s[:m], "."+last) { // in brackets: it was meant to be a key
+			return path, n
+		}
+		short, m = short[:len(short)-1], m-len(last)-1
+	}
+	if len(short) == 0 {
+		return path, n
+	}
+	return short, m
 }
 
 // scanPath reads a data path at the start of s and gives its keys and its length; 0 if there is none. wide allows keys

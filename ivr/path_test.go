@@ -29,6 +29,9 @@ func TestDataPathsInsideText(t *testing.T) {
 		{"$.Media.Sip.Headers.P-Asserted-Identity;", "pai;"},
 		{"gone: <$.Attributes.nothing>", "gone: <>"},
 		{"it costs $5, or $", "it costs $5, or $"},
+		{"https://x/$.Attributes.name.wav?c=$.Channel.", "https://x/Kim.wav?c=VOICE."},
+		{"$.Attributes.name.Attributes.x", ""},
+		{"Attributes_name, MyAttributes_name, my Attributes_name", "Kim, MyAttributes_name, my Kim"},
 		{"$.", "$."},
 		{"$. Attributes", "$. Attributes"},
 		{"$.['open", "$.['open"},
@@ -139,7 +142,7 @@ func FuzzValue(f *testing.F) {
 					rest = rest[len(p.text):]
 					continue
 				}
-				path, n := scanPath(rest, false)
+				path, n := scanInText(rest, rest == raw)
 				if v.isPath() {
 					path, n = scanPath(rest, true)
 					if n != len(rest) {

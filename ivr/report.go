@@ -25,6 +25,7 @@ type ActionRun struct {
 	Next                  string // identifier of the action that follows; empty: none
 	Start                 time.Time
 	Duration              time.Duration
+	Logged                bool // the flow, or an earlier one, has asked for a log of each action
 }
 
 // ran is an action that ran, and where.
@@ -70,6 +71,7 @@ func (s *session) report(ctx context.Context, did ran, st step, goesOn bool) {
 			InstanceID: info.InstanceID, ContactID: info.ContactID, FlowID: did.flow.ID, FlowName: did.flow.Name,
 			FlowVersion: did.flow.PublishedVersion, FlowType: did.flow.Type, ActionID: n.ID, ActionType: n.Type, Result: shown,
 			Outcome: st.outcome, ErrorType: st.errorType, Start: did.start, Duration: did.took,
+			Logged: s.memory.logging(s.inherited),
 		}
 		if st.why != nil {
 			r.Error = st.why.Error()

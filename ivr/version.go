@@ -210,7 +210,7 @@ func (s *Service) PublishVersion(ctx context.Context, instanceID, ref string, nu
 	})
 }
 
-// DeleteVersion removes a version. errs.NotFound; errs.InUse for the one that contacts run, and for those that an alias
+// DeleteVersion removes a version. errs.NotFound; errs.InvalidRequest for the one that contacts run, and for those that an alias
 // of a module names. Contacts that are in it go on.
 func (s *Service) DeleteVersion(ctx context.Context, instanceID, ref string, number int) error {
 	f, err := s.Find(ctx, instanceID, ref)
@@ -219,15 +219,15 @@ func (s *Service) DeleteVersion(ctx context.Context, instanceID, ref string, num
 	}
 	_, err = s.edit(ctx, instanceID, f.ID, func(f *Flow) (Changes, error) {
 		if number == f.PublishedVersion && f.Published != "" {
-			return Changes{}, errs.New(errs.InUse, "version %d of %s %q is what contacts run: publish another first", number, f.what(), f.Name)
+			return Changes{}, errs.New(errs.InvalidRequest, "version %d of %s %q is what contacts run: publish another first", number, f.what(), f.Name)
 		}
 		for _, a := range f.Aliases {
 			if a.Version == number {
-				return Changes{}, errs.New(errs.InUse, "version %d of module %q has the alias %q: point it elsewhere first", number, f.Name, a.Name)
+				return Changes{}, errs.New(errs.InvalidRequest, "version %d of module %q has the alias %q: point it elsewhere first", number, f.Name, a.Name)
 			}
 		}
-		if _, err := s.store.FlowVersion(ctx, instanceID, f.ID, number); err != nil {
-			return Changes{}, err
+		if _, missing := s.store.FlowVersion(ctx, instanceID, f.ID, number); missing != nil {
+			return Changes{}, missing
 		}
 		return Changes{Drop: []int{number}}, nil
 	})

@@ -7,6 +7,7 @@
 //	  │    send.go       clock -> keys (digits.go), what is played (play.go), what is joined, or silence -> shield -> packet
 //	  │    bridge.go     the link: a packet received by one session is sent by the other, in the same pass
 //	  │    transcode.go  or decoded for it, if the two speak different codecs (codec.go)
+//	  │    listen.go     who hears the session beside those: 20 ms of µ-law of each direction on the clock; sound made while it is played
 //	  │    report.go     RTCP, and the quality of the leg
 //	  │    session.go    offers and answers (sdp), life and death
 //	  │    dead.go       when missing media is worth a word

@@ -18,10 +18,17 @@ type playing struct {
 	over   bool
 	via    *coder // frames are µ-law, and encoded one by one: prompts are not kept in Opus; nil: they are sent as they are
 	pcm    [frameSamples]int16
+	live   *liveSound // instead of the list (listen.go)
 }
 
 // next is the next frame, nil at the end; first says that it is the very first.
 func (p *playing) next(codec string) (frame []byte, first bool) {
+	if p.live != nil {
+		frame = p.live.next(p, codec)
+		first = frame != nil && !p.begun
+		p.begun = p.begun || first
+		return frame, first
+	}
 	if codec != p.codec { // also in the middle of a sound: both codecs have frames of the same length
 		p.codec = codec
 		p.load()
@@ -112,7 +119,10 @@ func (t *sender) stop() *playing {
 // It begins when something has been agreed. done may be nil; it is called exactly once, from another goroutine: finished
 // is false if something else took the place of the list.
 func (s *Session) Play(list []Source, loop bool, done func(finished bool)) {
-	p := &playing{list: list, loop: loop, done: done}
+	s.begin(&playing{list: list, loop: loop, done: done})
+}
+
+func (s *Session) begin(p *playing) {
 	s.tx.mu.Lock()
 	old := s.tx.stop()
 	closed := s.tx.closed

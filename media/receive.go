@@ -76,6 +76,7 @@ func (s *Session) HandlePacket(p []byte, from netip.AddrPort, now time.Time) {
 	if !ok {
 		return
 	}
+	s.overhear(TrackFrom, &t, p[t.from:t.to], now)
 	if to := s.reaches.Load(); to != nil {
 		to.forward(s, p, &t, now)
 	}

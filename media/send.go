@@ -195,6 +195,7 @@ func (t *sender) flushTicks(s *Session, ticks int) {
 // send sends an RTP packet, protected if it must be.
 func (t *sender) send(s *Session, packet []byte) {
 	payload := len(packet) - headerSize
+	s.overhearSent(packet)
 	if t.shield != nil {
 		var ok bool
 		if packet, ok = t.shield.Seal(packet); !ok {

@@ -52,9 +52,10 @@ type Session struct {
 	side Port          // of RTCP, if it has one; under the receiver's lock
 	late atomic.Uint64 // packets of theirs that came too late to be decoded in time
 
-	link       *link                   // under the plane's lock
-	conference *Conference             // under the plane's lock
-	reaches    atomic.Pointer[Session] // who hears this session; the packet path's view of link
+	link       *link                           // under the plane's lock
+	conference *Conference                     // under the plane's lock
+	reaches    atomic.Pointer[Session]         // who hears this session; the packet path's view of link
+	listeners  atomic.Pointer[[]*eavesdropper] // nil: none; never changed in place (listen.go)
 
 	rx receiver
 	tx sender
@@ -228,6 +229,7 @@ func (s *Session) Tick(now time.Time, owed, lost int) {
 		s.passInfo(t.key, false)
 	}
 	s.sendDue(now, owed, lost)
+	s.tellListeners(owed, now)
 	if t.report {
 		s.report(now, false)
 	}
@@ -273,6 +275,7 @@ func (s *Session) Close() contact.Quality {
 		return s.quality
 	}
 	s.closed = true
+	s.deafen()
 	s.loop.Remove(s)
 	s.plane.unlink(s)
 	s.report(s.plane.o.Now(), true)

@@ -33,7 +33,7 @@ func NewCatalogue(store resource.Store[*Prompt], blobs Blobs, enc map[string]Enc
 	if cacheBytes <= 0 {
 		cacheBytes = 256 << 20
 	}
-	return &Catalogue{store: store, blobs: blobs, enc: enc, cache: newCache(cacheBytes, 2)}
+	return &Catalogue{store: store, blobs: blobs, enc: enc, cache: newCache(cacheBytes, 8)}
 }
 
 // SpeakWith says who speaks the built-in prompts that are words. It is called once, before the catalogue is used; without it

@@ -94,11 +94,19 @@ func (a *Audio) finish() {
 // join is several whole sounds one after the other; the frames are shared with them.
 func join(name string, list []*Audio) *Audio {
 	out := &Audio{Name: name, frames: map[string][][]byte{}}
+	size := map[string]int{}
 	for _, a := range list {
 		out.Length += a.Length
 		for codec, frames := range a.frames {
-			out.frames[codec] = append(out.frames[codec], frames...)
+			size[codec] += len(frames)
 		}
+	}
+	for codec, n := range size { // each caller who hears a long text has such a list: it is made in one piece
+		all := make([][]byte, 0, n)
+		for _, a := range list {
+			all = append(all, a.frames[codec]...)
+		}
+		out.frames[codec] = all
 	}
 	return out
 }

@@ -90,7 +90,7 @@ func (s *Speaker) Speak(ctx context.Context, sp Speech) (*Audio, error) {
 	var have []*Audio
 	spoken := false
 	for i, u := range list {
-		if spoken && u.pause == 0 && !(u.audio == "" && s.cache.has(u.key(s.synth.Name()))) {
+		if spoken && u.pause == 0 && (u.audio != "" || !s.cache.has(u.key(s.synth.Name()))) {
 			return s.rest(ctx, join(name, have), list[i:]), nil
 		}
 		a, err := s.unit(ctx, u)

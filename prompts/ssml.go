@@ -33,8 +33,7 @@ func CheckSSML(text string) error {
 
 func parseSSML(text string) (*ssml.Document, error) {
 	doc, err := ssml.Parse(text)
-	var problem ssml.Problem
-	if errors.As(err, &problem) {
+	if problem, ok := errors.AsType[ssml.Problem](err); ok {
 		return nil, errs.Field("SSML", "%s", problem.String())
 	}
 	return doc, err

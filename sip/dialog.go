@@ -7,7 +7,7 @@ import (
 	sipgo "github.com/emiago/sipgo/sip"
 )
 
-// dialog is the state that RFC 3261 §12 asks for, and where its messages go. It belongs to its leg's goroutine.
+// dialog is the state that RFC 3261 §12 asks for, and where its messages go. It belongs to who works for its leg.
 type dialog struct {
 	callID              string
 	localTag, remoteTag string

@@ -21,7 +21,7 @@
 //	decide.go, explain.go       the rules of admission as one pure function, and the dry run of it.
 //	dial.go, fork.go, route*.go how a target becomes a plan of places, and the call that tries them: together or in turn.
 //	redirect.go                 3xx, for the trunks that may.
-//	leg.go, leg_*.go, dialog.go one Leg for both directions: an actor with a mailbox. leg_in, leg_out: the INVITE of each;
+//	leg.go, leg_*.go, dialog.go one Leg for both directions: a mailbox, and no goroutine of its own. leg_in, leg_out: the INVITE of each;
 //	                            leg_prack: reliable 1xx; leg_offer: changes of ours; leg_timer: session timers; leg_refer:
 //	                            transfers; leg_info: keys; leg_dialog: what comes inside the dialog.
 //	query.go                    requests of ours, and the answers to challenges.
@@ -58,9 +58,16 @@
 // re-INVITE without an offer is a second LegAnswered with SDP; LegChanged without an Offer means that the peer has answered
 // the refresh of a session timer with another SDP than before.
 //
-// Who calls whom: library callbacks and Leg methods only post to the leg's mailbox; the leg's goroutine alone touches its
-// fields, sends through sipgo (whose sockets never block: see guard_stream.go) and calls the owner's event function.
+// Who calls whom: everything that is for a leg goes into its mailbox, and one goroutine at a time works for it, alone
+// touches its fields, sends through sipgo (whose sockets never block: see guard_stream.go) and calls the owner's event
+// function. Who brings something and finds the leg idle works for it there and then (Leg.do: requests in a dialog, ACKs,
+// timers, Answer) or, if it holds a lock or has an order to keep, has a goroutine do so (Leg.post: the library's callbacks,
+// CANCEL, whose own answer goes first, and the other methods). So a packet wakes nobody on its way to the call.
+//
 // In-dialog requests are taken in the order of their CSeq; one that comes too early waits gapWait for its predecessor.
+//
+// What stays: a transaction lives for half a minute after its answer. It knows its leg by a legRef, which is emptied when
+// the leg is gone, so that it does not hold a call, its media and its state in memory.
 //
 // Connections: those to trunks are ours to open (reach), those of phones and browsers never. sipgo can dial nobody, its
 // accept loops see only what our doors hand them, and its WebSocket server only frames that wsFace makes of judged

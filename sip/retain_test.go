@@ -10,18 +10,17 @@ import (
 func TestALegThatIsGoneIsNotHeldByItsTransactions(t *testing.T) {
 	run(t, func(s *stage) {
 		d, c := s.up("brief")
-		leg, ok := c.leg.(*Leg)
-		if !ok {
+		held := weakly(c)
+		if held.Value() == nil {
 			s.t.Fatalf("the owner has a %T", c.leg)
 		}
-		held := weak.Make(leg)
 		d.send("BYE", 2, "")
 		s.trunk.settle()
 		same(s.t, "legs", s.ep.Stats().Legs, 0)
 		if n := s.ep.count.transactions.Load(); n != 2 {
 			s.t.Fatalf("%d transactions are remembered, want those of INVITE and BYE", n)
 		}
-		leg, c.leg = nil, nil
+		c.leg = nil
 		for range 3 {
 			runtime.GC()
 		}
@@ -29,4 +28,9 @@ func TestALegThatIsGoneIsNotHeldByItsTransactions(t *testing.T) {
 			s.t.Error("the leg is still in memory")
 		}
 	})
+}
+
+func weakly(c *ownedCall) weak.Pointer[Leg] {
+	leg, _ := c.leg.(*Leg)
+	return weak.Make(leg)
 }

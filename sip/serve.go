@@ -31,6 +31,7 @@ func (ep *Endpoint) onRequest(req *sipgo.Request, tx *sipgo.ServerTx) {
 		tx.Terminate()
 		return
 	}
+	roomToWork(0)
 	ep.count.transactions.Add(1)
 	if !tx.OnTerminate(func(string, error) { ep.count.transactions.Add(-1) }) {
 		ep.count.transactions.Add(-1)
@@ -58,6 +59,15 @@ func (ep *Endpoint) onRequest(req *sipgo.Request, tx *sipgo.ServerTx) {
 		}
 		ep.refuseWith(req, tx, 481, "Call/Transaction Does Not Exist")
 	}
+}
+
+// roomToWork makes the stack of a goroutine that has just begun as large as a request needs, in one step. It would grow to
+// that in three, and each copies what is there, deep down in the call: that was a fourteenth of what a call costs.
+//
+//go:noinline
+func roomToWork(at int) byte {
+	var room [10 << 10]byte
+	return room[at]
 }
 
 // mayBegin reports a method that can begin something outside of a dialog.

@@ -18,6 +18,10 @@ func TestMain(m *testing.M) {
 		crashWriter(os.Getenv(crashEnv))
 		return
 	}
+	if path := os.Getenv(publisherEnv); path != "" {
+		publisher(path)
+		return
+	}
 	code := m.Run()
 	if err := server.Stop(); err != nil {
 		fmt.Fprintln(os.Stderr, err)

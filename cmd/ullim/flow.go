@@ -13,6 +13,7 @@ import (
 type flowCommand struct {
 	Check flowCheckCommand `cmd:"" help:"Check flows before they are published: every mistake with its action and what to do."`
 	Diff  flowDiffCommand  `cmd:"" help:"Say what differs between two versions of a flow."`
+	Test  flowTestCommand  `cmd:"" help:"Run scripted tests of flows without a telephone."`
 }
 
 type flowCheckCommand struct {

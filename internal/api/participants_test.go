@@ -8,12 +8,15 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	awsconnect "github.com/aws/aws-sdk-go-v2/service/connect"
 	"github.com/aws/aws-sdk-go-v2/service/connect/types"
+	"github.com/google/go-cmp/cmp"
 
 	"ullim/internal/call"
+	"ullim/internal/contact"
 	"ullim/internal/errs"
 )
 
@@ -42,7 +45,9 @@ func (f *fakeCalls) Tape(_ context.Context, instanceID, contactID string, do cal
 func (f *fakeCalls) Participants(instanceID, contactID string) ([]call.Participant, error) {
 	err := f.note(instanceID, contactID, "list")
 	return []call.Participant{
-		{ID: -1, Role: call.RoleCustomer, State: "CONNECTED", Address: "+8210"},
+		{ID: -1, Role: call.RoleCustomer, State: "CONNECTED", Address: "+8210", Quality: &contact.Quality{
+			Codec: "PCMU", Encryption: "AEAD_AES_128_GCM", Sent: 500, Received: 498, Lost: 2, Jitter: 1250 * time.Microsecond, MOS: 4.2,
+		}},
 		{ID: 9, Role: call.RoleSupervisor, Hears: call.Coach, State: "RINGING", UserID: "u"},
 	}, err
 }
@@ -130,5 +135,43 @@ func TestSupervisorsAndThirdPartiesAreAddedToContacts(t *testing.T) {
 	}
 	if status, _, _ := w.do("boss", http.MethodGet, "/admin/v1"+path, ""); status != http.StatusNotFound {
 		t.Errorf("another instance sees the contact: %d", status)
+	}
+}
+
+func TestTheQualityOfAContactIsThatOfItsLegs(t *testing.T) {
+	w := newWorld(t)
+	w.records.records = []*contact.Record{
+		{ID: "c1", InstanceID: ours, CustomerQuality: &contact.Quality{Codec: "PCMA", Sent: 10, Received: 9, Lost: 1}},
+		{ID: "c2", InstanceID: theirs, CustomerQuality: &contact.Quality{Codec: "PCMA"}},
+	}
+	type leg struct {
+		Role, Codec, Encryption                   string
+		Number                                    int
+		PacketsSent, PacketsReceived, PacketsLost int
+		Jitter, Mos                               float64
+	}
+	var got struct {
+		ContactID string `json:"ContactId"`
+		Live      bool
+		Legs      []leg
+	}
+	w.admin("admin", http.MethodGet, "/contacts/"+liveContact+"/quality", "", &got)
+	want := []leg{{
+		Role: "CUSTOMER", Codec: "PCMU", Encryption: "AEAD_AES_128_GCM", Number: -1, PacketsSent: 500, PacketsReceived: 498, PacketsLost: 2,
+		Jitter: 1.25, Mos: 4.2,
+	}}
+	if !got.Live || !cmp.Equal(got.Legs, want) {
+		t.Errorf("live: %+v", got)
+	}
+	got.Legs = nil
+	w.admin("admin", http.MethodGet, "/contacts/c1/quality", "", &got)
+	want = []leg{{Role: "CUSTOMER", Codec: "PCMA", Encryption: "NONE", PacketsSent: 10, PacketsReceived: 9, PacketsLost: 1}}
+	if got.Live || !cmp.Equal(got.Legs, want) {
+		t.Errorf("over: %+v", got)
+	}
+	for _, id := range []string{"c2", "nowhere"} {
+		if status, _, _ := w.do("admin", http.MethodGet, "/admin/v1/contacts/"+id+"/quality", ""); status != http.StatusNotFound {
+			t.Errorf("%s: %d", id, status)
+		}
 	}
 }

@@ -220,7 +220,7 @@ func TestAPromptHasAFileForEachLanguage(t *testing.T) {
 		}
 	}
 	_, _, answer := w.do("admin", "GET", "/admin/v1/prompts/"+p.ID+"/files", "")
-	must(t, json.Unmarshal([]byte(answer), &about))
+	must(t, json.Unmarshal(answer, &about))
 	if v := about.Variants["ko-KR"]; about.File.Milliseconds != 100 || v.Milliseconds != 200 || v.Format != "wav" || len(about.Variants) != 1 {
 		t.Errorf("%s", answer)
 	}
@@ -242,7 +242,7 @@ func TestManyPromptsAreUploadedAtOnce(t *testing.T) {
 			Results []struct{ File, Status, Name, Language, Error string }
 			Failed  int
 		}
-		must(t, json.Unmarshal([]byte(answer), &out))
+		must(t, json.Unmarshal(answer, &out))
 		results = map[string]string{}
 		for _, r := range out.Results {
 			results[r.File] = strings.TrimSpace(r.Status + " " + r.Name + " " + r.Language)

@@ -8,9 +8,11 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 
+	"ullim/acd"
 	"ullim/internal/api/admin"
 	"ullim/internal/api/connect"
 	"ullim/internal/api/rest"
+	"ullim/internal/calendar"
 	"ullim/internal/contact"
 	"ullim/internal/identity"
 	"ullim/internal/resource"
@@ -68,6 +70,13 @@ func bodies() map[string]string {
 		"UpdateDevice":                               `{"Disabled":true}`,
 		"CreateQueue":                                `{"Name":"n","HoursOfOperationId":"h"}`,
 		"CreateHoursOfOperation":                     `{"Name":"n","TimeZone":"UTC"}`,
+		"CreateHoursOfOperationOverride":             `{"Name":"n","EffectiveFrom":"2026-01-01","EffectiveTill":"2026-01-01"}`,
+		"UpdateHoursOfOperationOverride":             `{"Name":"n"}`,
+		"AssociateHoursOfOperations":                 `{"ParentHoursOfOperationConfigs":[{"HoursOfOperationId":"h"}]}`,
+		"DisassociateHoursOfOperations":              `{"ParentHoursOfOperationIds":["h"]}`,
+		"PutHoursHolidays":                           `{"Calendars":["KR"]}`,
+		"UpdateInstanceAttribute":                    `{"Value":"true"}`,
+		"SimulateFlow":                               `{"ContactFlowId":"FLOW","Tests":[]}`,
 		"CreateRoutingProfile":                       `{"Name":"n","Description":"d","DefaultOutboundQueueId":"q","MediaConcurrencies":[{"Channel":"VOICE","Concurrency":1}]}`,
 		"AssociateUserProficiencies":                 `{"UserProficiencies":[{"AttributeName":"a","AttributeValue":"b","Level":1}]}`,
 		"UpdateUserProficiencies":                    `{"UserProficiencies":[{"AttributeName":"a","AttributeValue":"b","Level":1}]}`,
@@ -95,6 +104,11 @@ func bodies() map[string]string {
 		"UpdateParticipantRoleConfig":                `{"ChannelConfiguration":{"Chat":{"ParticipantTimerConfigList":[{"ParticipantRole":"CUSTOMER","TimerType":"IDLE","TimerValue":{"ParticipantTimerDurationInMinutes":2}}]}}}`,
 		"AddParticipant":                             `{"Role":"THIRD_PARTY","UserId":"u"}`,
 		"UpdateParticipant":                          `{"OnHold":true}`,
+		"CreateFunction":                             `{"Name":"n","Url":"https://hooks.example.com/"}`,
+		"UpdateFunction":                             `{"Name":"n","Url":"https://hooks.example.com/"}`,
+		"CreateAudioDestination":                     `{"Name":"n","Url":"wss://bots.example.com/"}`,
+		"UpdateAudioDestination":                     `{"Name":"n","Url":"wss://bots.example.com/"}`,
+		"AssociateLambdaFunction":                    `{"FunctionArn":"arn:aws:lambda:us-east-1:1:function:f"}`,
 	}
 }
 
@@ -128,6 +142,12 @@ func (w *world) foreign() map[string]string {
 	first("QueueId", q, err)
 	h, err := c.Hours.GetByName(ctx, theirs, "Basic Hours")
 	first("HoursOfOperationId", h, err)
+	h, err = resource.Edit(ctx, c.Hours, theirs, h.ID, func(h *acd.Hours) error {
+		h.Hours.Overrides = []calendar.Override{{ID: "their-override", Name: "o", Type: calendar.Closes, From: "2026-01-01", Till: "2026-01-01"}}
+		return nil
+	})
+	first("HoursOfOperationId", h, err)
+	ids["HoursOfOperationOverrideId"] = "their-override"
 	r, err := c.RoutingProfiles.GetByName(ctx, theirs, "Basic routing profile")
 	first("RoutingProfileId", r, err)
 	u, err := c.Users.GetByName(ctx, theirs, "boss")
@@ -146,10 +166,12 @@ func (w *world) foreign() map[string]string {
 	ids["AliasId"] = alias.ID
 	ids["ContactFlowVersion"], ids["ContactFlowModuleVersion"] = "1", "1"
 	for label, call := range map[string]struct{ method, path, body, member string }{
-		"PromptId":      {"PUT", "/prompts/" + theirs, `{"Name":"p","S3Uri":"upload:"}`, "PromptId"},
-		"PhoneNumberId": {"POST", "/phone-number/claim", `{"InstanceId":"` + theirs + `","PhoneNumber":"3001"}`, "PhoneNumberId"},
-		"TrunkId":       {"POST", "/admin/v1/trunks", `{"Name":"t","Addresses":["192.0.2.9"]}`, "TrunkId"},
-		"DeviceId":      {"POST", "/admin/v1/devices", `{"Name":"d","UserId":"` + u.ID + `"}`, "DeviceId"},
+		"PromptId":           {"PUT", "/prompts/" + theirs, `{"Name":"p","S3Uri":"upload:"}`, "PromptId"},
+		"PhoneNumberId":      {"POST", "/phone-number/claim", `{"InstanceId":"` + theirs + `","PhoneNumber":"3001"}`, "PhoneNumberId"},
+		"TrunkId":            {"POST", "/admin/v1/trunks", `{"Name":"t","Addresses":["192.0.2.9"]}`, "TrunkId"},
+		"FunctionId":         {"POST", "/admin/v1/functions", `{"Name":"f","Url":"https://hooks.example.com/"}`, "FunctionId"},
+		"AudioDestinationId": {"POST", "/admin/v1/audio-destinations", `{"Name":"a","Url":"wss://bots.example.com/"}`, "AudioDestinationId"},
+		"DeviceId":           {"POST", "/admin/v1/devices", `{"Name":"d","UserId":"` + u.ID + `"}`, "DeviceId"},
 	} {
 		status, _, answer := w.do("boss", call.method, call.path, call.body)
 		if status != http.StatusOK {
@@ -163,6 +185,7 @@ func (w *world) foreign() map[string]string {
 	ids["ContactId"] = "foreign-contact"
 	ids["AccessKeyId"] = w.keys["boss"].ID
 	ids["Number"] = "1"
+	ids["AttributeType"] = "NO_SUCH_ATTRIBUTE"
 	return ids
 }
 
@@ -246,6 +269,7 @@ func arnOf(label, id string) string {
 	kinds := map[string]resource.Kind{
 		"QueueId": resource.KindQueue, "HoursOfOperationId": resource.KindHours, "RoutingProfileId": resource.KindRoutingProfile,
 		"UserId": resource.KindUser, "AgentStatusId": resource.KindAgentStatus, "SecurityProfileId": resource.KindSecurityProfile,
+		"FunctionId": resource.KindFunction, "AudioDestinationId": resource.KindAudioDestination,
 		"ContactFlowId": resource.KindFlow, "ContactFlowModuleId": resource.KindFlowModule, "PromptId": resource.KindPrompt, "PhoneNumberId": resource.KindPhoneNumber,
 		"TrunkId": resource.KindTrunk, "DeviceId": resource.KindDevice, "ContactId": rest.KindContact,
 	}

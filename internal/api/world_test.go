@@ -30,7 +30,9 @@ import (
 	"ullim/internal/errs"
 	"ullim/internal/identity"
 	"ullim/internal/resource"
+	"ullim/internal/stream"
 	"ullim/internal/trace"
+	"ullim/internal/webhook"
 	"ullim/ivr"
 	"ullim/prompts"
 	"ullim/sip"
@@ -62,6 +64,10 @@ type world struct {
 	status  string
 	flow    string
 	profile map[string]string // security profiles by name
+
+	runs      []ivr.StoredRun // the run log of flows
+	asked     ivr.RunQuery
+	askedPage resource.Page
 }
 
 func newWorld(t *testing.T) *world {
@@ -90,6 +96,7 @@ func newWorld(t *testing.T) *world {
 		AgentStatuses:    apitest.NewStore(mem, func() *acd.AgentStatus { return new(acd.AgentStatus) }),
 		Prompts:          shelf.Store,
 		Numbers:          apitest.NewStore(mem, func() *call.Number { return new(call.Number) }),
+		Functions:        apitest.NewStore(mem, func() *webhook.Function { return new(webhook.Function) }),
 		Flows:            flows,
 		Modules:          modules,
 		Agents:           w.agents,
@@ -113,8 +120,11 @@ func newWorld(t *testing.T) *world {
 			Flows:         ivr.Library{Flows: flows, Modules: modules},
 			Registrations: w, Contacts: w.records, Calls: w.calls, Recordings: w.blobs, PromptFiles: shelf, Traces: w.traces,
 			OutboundPolicies: apitest.NewStore(mem, func() *sip.OutboundPolicy { return new(sip.OutboundPolicy) }),
-			Guard:            guardOf(t), Waiting: waitingOf{},
-			System: func(context.Context) admin.System { return admin.System{Version: "test", Node: "n1", Calls: 3} },
+			Guard:            guardOf(t), Waiting: waitingOf{}, Hours: c.Hours, FlowRuns: w,
+			Functions:         c.Functions,
+			AudioDestinations: apitest.NewStore(mem, func() *stream.Destination { return new(stream.Destination) }),
+			CheckURL:          checkURL(t),
+			System:            func(context.Context) admin.System { return admin.System{Version: "test", Node: "n1", Calls: 3} },
 		},
 		Ready: func() error { return w.ready },
 		Metrics: http.HandlerFunc(func(rw http.ResponseWriter, _ *http.Request) {
@@ -240,6 +250,12 @@ func (w *world) Registrations(context.Context) ([]sip.Registration, error) {
 		})
 	}
 	return rs, err
+}
+
+// Runs implements ivr.RunReader: it shows what was asked.
+func (w *world) Runs(_ context.Context, q ivr.RunQuery, p resource.Page) ([]ivr.StoredRun, string, error) {
+	w.asked, w.askedPage = q, p
+	return w.runs, "more", nil
 }
 
 func must(t *testing.T, err error) {

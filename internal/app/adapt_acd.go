@@ -55,7 +55,8 @@ func (c *centers) sync(instanceIDs []string) {
 			// A center ends the reservations of its own node when it starts: another instance's are not its own.
 			InstanceID: id, Node: c.o.Node + "/" + id, Store: c.o.Store,
 			Config: func(ctx context.Context) (acd.Config, error) { return c.o.Dir.Config(ctx, id) },
-			Keep:   c.keeps, Ringer: r, Devices: reachable(c.o.Devices), Events: c.o.Events, Log: c.o.Log,
+			Keep:   c.keeps,
+			Ringer: r, Devices: phones{c}, Events: c.o.Events, Log: c.o.Log,
 		})
 		c.byID[id] = r.center
 		r.center.Start()
@@ -194,11 +195,19 @@ func (r *ringer) Ring(o acd.Offer) {
 	})
 }
 
-// reachable makes a function an acd.Devices.
-type reachable func(userID string) bool
+// phones tells a center of the phones of agents.
+type phones struct{ c *centers }
+
+var _ acd.Devices = phones{}
 
 // Reachable reports whether a device of the user is registered.
-func (f reachable) Reachable(userID string) bool { return f(userID) }
+func (p phones) Reachable(userID string) bool { return p.c.o.Devices(userID) }
+
+// OnCall reports whether the user talks by a call of their own.
+func (p phones) OnCall(userID string) bool {
+	m := p.c.o.Calls()
+	return m != nil && m.OnCall(userID)
+}
 
 // skillsOf are a user's proficiencies as routing reads them.
 func skillsOf(u *identity.User) map[acd.Skill]float64 {

@@ -11,6 +11,8 @@ import (
 	"net/http"
 	"time"
 
+	"ullim/ivr/flowtest"
+
 	"ullim/acd"
 	"ullim/internal/api"
 	"ullim/internal/api/admin"
@@ -42,7 +44,7 @@ func (a *App) handler() (http.Handler, error) {
 		Connect: connect.Options{
 			Instances: a.stores.instances, Users: a.stores.users, SecurityProfiles: a.stores.profiles,
 			AccessKeys: a.stores.keys, Devices: a.stores.devices, Queues: a.stores.queues, Hours: a.stores.hours,
-			RoutingProfiles: a.stores.routing, AgentStatuses: a.stores.statuses, Prompts: a.stores.prompts, Numbers: numbers,
+			RoutingProfiles: a.stores.routing, AgentStatuses: a.stores.statuses, Prompts: a.stores.prompts, Numbers: numbers, Functions: a.stores.functions,
 			Flows: a.flows, Modules: a.modules, Agents: liveAgents{a.centers}, PromptFiles: shelf, Contacts: a.db, Calls: a.calls,
 			Chats: a.chats, StopCall: a.calls.Stop,
 		},
@@ -53,7 +55,12 @@ func (a *App) handler() (http.Handler, error) {
 			Flows: ivr.Library{Flows: a.flows, Modules: a.modules}, Sealer: a.sealer, Realm: a.o.Realm, Registrations: a.db, Contacts: a.db, Calls: a.calls, Recordings: recordings{a},
 			PromptFiles: shelf, System: a.system, NameFree: a.deviceNameFree, Traces: a.trace,
 			OutboundPolicies: a.stores.outbound, Guard: a.sip, Waiting: a.sip,
-			TrunkState: a.trunkState, AgentContacts: a.chats,
+			TrunkState: a.trunkState,
+			Functions:  a.stores.functions, AudioDestinations: a.stores.audio, CheckURL: a.outside.client.Check,
+			Hours:         a.stores.hours,
+			FlowRuns:      a.db,
+			Simulation:    flowtest.Backing{Flows: a.flows, Modules: a.modules, Queues: a.dir, Prompts: a.prompts, Open: a.dir.OpenAt},
+			AgentContacts: a.chats,
 		},
 	})
 }

@@ -3,6 +3,7 @@ package app
 import (
 	"context"
 	"log/slog"
+	"sync/atomic"
 
 	"ullim/internal/call"
 	"ullim/internal/errs"
@@ -15,6 +16,7 @@ type flows struct {
 	source ivr.Flows
 	dir    *directory
 	log    *slog.Logger
+	out    *outside
 }
 
 var _ call.Flows = (*flows)(nil)
@@ -34,9 +36,10 @@ func (f *flows) Run(ctx context.Context, r call.FlowRun) call.FlowOutcome {
 		f.log.Log(ctx, level, "no flow to run", "contact_id", r.Control.Snapshot().Record.ID, "flow_id", r.FlowID, "error", err)
 		return call.FlowFailed
 	}
+	v := voice{c: r.Control, out: f.out, busy: &atomic.Bool{}}
 	memory, _ := r.Control.Keep(func() any { return ivr.NewMemory() }).(*ivr.Memory)
-	out, err := f.engine.Run(ctx, ivr.Run{
-		Flow: flow, Participant: voice{r.Control}, Contact: flowContact{c: r.Control, dir: f.dir}, Memory: memory,
+	out, err := f.engine.Run(withVoice(ctx, v), ivr.Run{
+		Flow: flow, Participant: v, Contact: flowContact{c: r.Control, dir: f.dir, out: f.out}, Memory: memory,
 	})
 	if err != nil {
 		f.log.Warn("flow failed", "contact_id", r.Control.Snapshot().Record.ID, "flow", flow.Name, "error", err)

@@ -3,6 +3,7 @@ package app
 import (
 	"context"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"ullim/internal/call"
@@ -13,7 +14,11 @@ import (
 )
 
 // voice lets a contact flow talk to a person on the phone: ivr.Participant on a call.Control.
-type voice struct{ c *call.Control }
+type voice struct {
+	c    *call.Control
+	out  *outside     // nil: nothing outside can be reached
+	busy *atomic.Bool // something is played while the flow waits
+}
 
 var _ ivr.Participant = voice{}
 
@@ -139,6 +144,7 @@ func (v voice) Hangup(context.Context) {}
 type flowContact struct {
 	c   *call.Control
 	dir *directory
+	out *outside
 }
 
 var _ ivr.Contact = flowContact{}
@@ -154,6 +160,7 @@ func (f flowContact) Info() ivr.Info {
 		Language: s.Voice.Language, Voice: s.Voice.Name, Attributes: r.Attributes, SIPHeaders: s.Headers,
 	}
 	known(&info, s)
+	info.MediaStream = f.out.mediaStream(f.c.CustomerLine())
 	if info.Language == "" {
 		info.Language = f.dir.language(r.InstanceID)
 	}

@@ -18,6 +18,7 @@ import (
 	"ullim/internal/call"
 	"ullim/internal/chat"
 	"ullim/internal/contact"
+	"ullim/internal/egress"
 	"ullim/internal/events"
 	"ullim/internal/identity"
 	"ullim/internal/jobs"
@@ -62,6 +63,7 @@ type Options struct {
 	Dead         media.DeadPolicy
 
 	Chat        ChatOptions
+	Egress      egress.Options // of calls to addresses that tenants choose
 	Trace       TraceOptions
 	Synthesizer prompts.Synthesizer // default: espeak-ng
 	Log         *slog.Logger
@@ -87,6 +89,7 @@ type App struct {
 	registry *sip.Registrar
 	jobs     *jobs.Runner
 	uploads  *uploader
+	runs     *ivr.RunLog
 	blobs    blob.Store
 	spool    string
 	prompts  *prompts.Catalogue
@@ -94,6 +97,7 @@ type App struct {
 	flows    *ivr.Service
 	modules  *ivr.ModuleService
 	engine   *ivr.Engine
+	outside  *outside
 	metrics  *telemetry.Metrics
 	auth     *identity.Authenticator
 	trace    *trace.Recorder // nil: none is kept
@@ -134,6 +138,7 @@ func (a *App) wire(ctx context.Context) error {
 		{"storage", a.openStorage},
 		{"identity", a.openIdentity},
 		{"speech", a.openSpeech},
+		{"outside", a.openOutside},
 		{"media", a.openMedia},
 		{"recovery", a.recover},
 		{"traces", a.openTrace},
@@ -182,6 +187,7 @@ func (a *App) openStorage(ctx context.Context) error {
 // changed puts a change of the configuration into force before the API answers that it was made.
 func (a *App) changed(c resource.Change) {
 	a.dir.changed(c)
+	a.outside.changed(c)
 	if a.flows != nil && a.modules != nil { // what an export calls by name may be there now, or no longer
 		a.flows.Relink()
 		a.modules.Relink()
@@ -250,8 +256,9 @@ func (a *App) openSpeech(context.Context) error {
 	a.openVoices()
 	a.engine = &ivr.Engine{
 		Flows: a.flows, Modules: a.modules, Directory: a.dir, Prompts: a.prompts, Speaker: a.speaker, Log: a.log, Events: a.events,
-		Observe: a.metrics.FlowAction,
+		Observe: a.metrics.FlowAction, Ran: a.flowRan,
 	}
+	a.openRunLog()
 	return nil
 }
 
@@ -266,7 +273,7 @@ func (a *App) openCalls(ctx context.Context) error {
 	a.engine.Metrics = a.centers
 	a.calls = call.NewManager(call.Options{
 		Node: a.o.Node, Media: plane{a.plane, a.events, a.trace}, Dialer: traced{dialer{a}, a},
-		Flows:  &flows{engine: a.engine, source: a.flows, dir: a.dir, log: a.log},
+		Flows:  &flows{engine: a.engine, source: a.flows, dir: a.dir, log: a.log, out: a.outside},
 		Queues: a.centers, Numbers: a.dir, Instances: a.dir.Instance, Store: a.db, Spill: a.spill, Events: a.events,
 		People: people{a.dir}, Sounds: sounds(), Opened: a.opened,
 		Closed: func(r *contact.Record) {
@@ -277,7 +284,7 @@ func (a *App) openCalls(ctx context.Context) error {
 				a.jobs.Wake()
 			}
 		},
-		Log: a.log, NewID: uuid.NewString, MaxCalls: a.o.MaxCalls,
+		Log: a.log, NewID: uuid.NewString, MaxCalls: a.o.MaxCalls, Engaged: func(userID string) { a.centers.deviceChanged(userID) },
 		Nearest: a.dir.nearestNumber, FlowReady: a.flowReady, CheckOffer: checkOffer,
 	})
 	a.registry = sip.NewRegistrar(sip.RegistrarOptions{
@@ -342,7 +349,7 @@ func (a *App) openJobs(context.Context) error {
 		},
 	})
 	a.life.onStopDo("jobs", a.jobs.Stop)
-	return errors.Join(a.observe(), a.observeGuard(), a.observeChats(), a.metrics.ObserveTrunks(a.trunkReadings))
+	return errors.Join(a.observe(), a.observeGuard(), a.observeOutside(), a.observeChats(), a.metrics.ObserveTrunks(a.trunkReadings))
 }
 
 // Start begins to serve.
@@ -359,6 +366,7 @@ func (a *App) Start() {
 	a.chats.Resume()
 	a.watchCertificates()
 	a.jobs.Start()
+	a.outside.runner.Start()
 	a.sip.Start()
 }
 

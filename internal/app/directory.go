@@ -67,6 +67,7 @@ func newDirectory(s *stores, log *slog.Logger) *directory {
 func (d *directory) changed(c resource.Change) {
 	readWhenNeeded := []resource.Kind{
 		resource.KindFlow, resource.KindPrompt, resource.KindAccessKey, resource.KindSecurityProfile,
+		resource.KindFunction, resource.KindAudioDestination,
 	}
 	if slices.Contains(readWhenNeeded, c.Kind) {
 		return
@@ -185,7 +186,7 @@ func (d *directory) readTenant(ctx context.Context, inst *identity.Instance) (*t
 		}
 	}
 	for id, h := range t.config.Hours {
-		compiled, err := calendar.Compile(h.Hours)
+		compiled, err := acd.CompileHours(h, func(id string) *acd.Hours { return t.config.Hours[id] })
 		if err != nil {
 			d.log.Error("hours of operation cannot be used", "hours", h.Name, "error", err)
 			continue
@@ -302,7 +303,12 @@ func (d *directory) queue(instanceID, ref string) (ivr.QueueRef, error) {
 }
 
 // Open tells a flow whether hours are open now.
-func (d *directory) Open(_ context.Context, instanceID, ref string) (bool, error) {
+func (d *directory) Open(ctx context.Context, instanceID, ref string) (bool, error) {
+	return d.OpenAt(ctx, instanceID, ref, time.Now())
+}
+
+// OpenAt tells whether hours are open at a moment.
+func (d *directory) OpenAt(_ context.Context, instanceID, ref string, at time.Time) (bool, error) {
 	t, err := d.tenant(instanceID)
 	if err != nil {
 		return false, err
@@ -311,7 +317,7 @@ func (d *directory) Open(_ context.Context, instanceID, ref string) (bool, error
 	if h == nil || t.schedules[h.ID] == nil {
 		return false, errs.New(errs.NotFound, "no hours of operation %q", ref)
 	}
-	return t.schedules[h.ID].Open(time.Now()), nil
+	return t.schedules[h.ID].Open(at), nil
 }
 
 // find resolves an ARN of this instance, an id or a name.

@@ -83,6 +83,11 @@ func TestAThirdPartyTalksOnWhenTheAgentLeaves(t *testing.T) {
 		if err != nil || len(list) != 3 {
 			t.Errorf("%+v, %v", list, err)
 		}
+		for _, p := range list {
+			if p.Quality == nil || p.UserID != f.agents["park"].userID && (p.Quality.Received == 0 || p.Quality.Codec == "") {
+				t.Errorf("%s: quality %+v", p.Role, p.Quality)
+			}
+		}
 		time.Sleep(2 * time.Second)
 		agent.Hangup()
 		time.Sleep(time.Second)

@@ -11,10 +11,14 @@ import (
 	"testing/synctest"
 	"time"
 
+	"ullim/internal/egress"
 	"ullim/prompts"
 	"ullim/sip/siptest"
 	"ullim/storage"
 )
+
+// outsideHost is where web services and programs of tenants are, for the tests of what the engine calls.
+const outsideHost = "10.0.0.3"
 
 // newVirtualTrial puts the whole engine on an in-memory network, inside a synctest bubble. The engine is at 10.0.0.1,
 // all phones and the carrier at 10.0.0.2.
@@ -36,6 +40,13 @@ func newVirtualTrial(t *testing.T, faults siptest.NetworkOptions) (*trial, *sipt
 		Packets: []net.PacketConn{conn}, RTPBind: netip.MustParseAddr("10.0.0.1"), RTPFirst: 20000, RTPLast: 20198,
 		RTPListen:   func(a netip.AddrPort) (net.PacketConn, error) { return network.Listen(a.String()) },
 		Synthesizer: prompts.ToneSynthesizer{}, Database: storage.Options{URL: storage.Memory},
+		Egress: egress.Options{Allow: []string{outsideHost}, Dial: func(ctx context.Context, _, address string) (net.Conn, error) {
+			to, parseErr := netip.ParseAddrPort(address)
+			if parseErr != nil {
+				return nil, parseErr
+			}
+			return network.DialStream(ctx, netip.MustParseAddr("10.0.0.1"), to)
+		}},
 	})
 	if err != nil {
 		t.Fatal(err)

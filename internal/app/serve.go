@@ -13,10 +13,12 @@ import (
 	"os"
 	"path/filepath"
 	"runtime/debug"
+	"strconv"
 	"strings"
 	"time"
 
 	"ullim/internal/config"
+	"ullim/internal/egress"
 	"ullim/internal/telemetry"
 	"ullim/media"
 	"ullim/sip"
@@ -30,12 +32,19 @@ type Server struct {
 	http   *http.Server
 	failed chan error
 	log    *slog.Logger
+	lines  *telemetry.Gatherer // of the log
 }
 
 // Serve starts the engine of a configuration. What the first start makes (the administrator's password and keys) is
 // printed to out, once. Logs go to logs.
-func Serve(ctx context.Context, cfg *config.Config, out, logs io.Writer) (*Server, error) {
-	log, err := telemetry.NewLogger(logs, cfg.Log.Level, cfg.Log.Format)
+func Serve(ctx context.Context, cfg *config.Config, out, logs io.Writer) (s *Server, err error) {
+	lines := telemetry.Gather(logs)
+	defer func() {
+		if err != nil {
+			_ = lines.Flush() // the error is what counts
+		}
+	}()
+	log, err := telemetry.NewLogger(lines, cfg.Log.Level, cfg.Log.Format)
 	if err != nil {
 		return nil, err
 	}
@@ -57,7 +66,7 @@ func Serve(ctx context.Context, cfg *config.Config, out, logs io.Writer) (*Serve
 	if err != nil {
 		return nil, errors.Join(err, listener.Close(), a.Close())
 	}
-	s := &Server{app: a, log: log, failed: make(chan error, 1), http: &http.Server{
+	s = &Server{app: a, log: log, lines: lines, failed: make(chan error, 1), http: &http.Server{
 		Handler: a.withWebSocket(handler), ReadHeaderTimeout: 10 * time.Second, ReadTimeout: 2 * time.Minute, WriteTimeout: 5 * time.Minute,
 		IdleTimeout: 2 * time.Minute, MaxHeaderBytes: 64 << 10, ErrorLog: slog.NewLogLogger(log.Handler(), slog.LevelDebug),
 	}}
@@ -113,7 +122,7 @@ func (s *Server) Shutdown(ctx context.Context) error {
 	if errors.Is(herr, context.DeadlineExceeded) {
 		herr = s.http.Close()
 	}
-	return errors.Join(herr, s.app.Close())
+	return errors.Join(herr, s.app.Close(), s.lines.Flush())
 }
 
 // optionsOf opens the sockets that a configuration names.
@@ -136,6 +145,7 @@ func optionsOf(ctx context.Context, cfg *config.Config, log *slog.Logger) (o Opt
 		return o, err
 	}
 	o.KeepAlive = cfg.SIP.KeepAlive
+	o.Egress = egressOf(cfg)
 	o.Trust = sip.TrustOptions{StrangerRate: 2 * cfg.SIP.RequestsPerSource, StrangersRate: cfg.SIP.StrangersRate, BanFor: cfg.SIP.BanTime}
 	for _, text := range cfg.SIP.Trusted {
 		p, ok := prefixOf(text)
@@ -183,6 +193,17 @@ func optionsOf(ctx context.Context, cfg *config.Config, log *slog.Logger) (o Opt
 		o.Listeners = append(o.Listeners, l)
 	}
 	return o, nil
+}
+
+// egressOf says what tenants may call.
+func egressOf(cfg *config.Config) egress.Options {
+	o := egress.Options{Allow: cfg.Egress.Allow, PerInstance: cfg.Egress.PerInstance, PerHost: cfg.Egress.PerHost}
+	for _, text := range cfg.Egress.Ports {
+		if n, err := strconv.ParseUint(text, 10, 16); err == nil { // config checks it
+			o.Ports = append(o.Ports, uint16(n))
+		}
+	}
+	return o
 }
 
 // orNever is how a policy says what a person writes as 0s.

@@ -5,6 +5,8 @@ import (
 	"ullim/internal/call"
 	"ullim/internal/identity"
 	"ullim/internal/resource"
+	"ullim/internal/stream"
+	"ullim/internal/webhook"
 	"ullim/ivr"
 	"ullim/prompts"
 	"ullim/sip"
@@ -29,6 +31,8 @@ type stores struct {
 	trunks    resource.Store[*sip.Trunk]
 	devices   resource.Store[*sip.Device]
 	outbound  resource.Store[*sip.OutboundPolicy]
+	functions resource.Store[*webhook.Function]
+	audio     resource.Store[*stream.Destination]
 }
 
 func newStores(db *storage.DB) *stores {
@@ -49,6 +53,8 @@ func newStores(db *storage.DB) *stores {
 		trunks:    resourcesOf[sip.Trunk](db),
 		devices:   resourcesOf[sip.Device](db),
 		outbound:  resourcesOf[sip.OutboundPolicy](db),
+		functions: resourcesOf[webhook.Function](db),
+		audio:     resourcesOf[stream.Destination](db),
 	}
 }
 

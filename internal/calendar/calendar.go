@@ -1,9 +1,9 @@
-// Package calendar answers one question about opening hours: open at this moment, or not, and until when.
+// Package calendar answers one question about opening hours: open at this moment, or not, why, and until when.
 //
 // # The rule
 //
-// Hours are open at an instant exactly when the clock on the wall of their zone shows a time within one of their slots.
-// Nothing else: no durations are added, so a change of the clocks needs no rule of its own.
+// Hours are open at an instant exactly when the clock on the wall of their zone shows a date and time at which they are
+// open. No durations are added, so a change of the clocks needs no rule of its own.
 //
 //   - In the hour that is skipped in spring no wall shows those times. A slot that would begin in it begins when the
 //     clocks have jumped over its start; one that lies wholly inside does not happen that day.
@@ -14,11 +14,28 @@
 // 00:00 the whole day, and an end before the start lies on the next day (Sunday runs into Monday). Slots may touch but
 // not overlap, also not over midnight: overlapping rules are how people lose track of when they are open.
 //
+// # What departs from the week
+//
+// A date is painted in layers; a later one covers what it speaks of, and nothing else:
+//
+//  1. the week's slots, also the morning that the day before runs into;
+//  2. a national holiday: closed all day;
+//  3. OPEN overrides: open in their slots;
+//  4. CLOSED overrides: closed in their slots, or all day;
+//  5. a STANDARD override: the whole date anew, open in its slots only.
+//
+// A slot, also of an override, that runs over midnight belongs to the day on which it begins, and is seen in the morning
+// after unless a layer above covers it. On a holiday the week's slots do not begin, so nothing runs into the day after.
+// Overrides and holidays of parents are in the same layers; own ones first where only one can be (STANDARD). Two STANDARD
+// overrides of the same hours must not share a day. So for each minute there is one reason, and Explain names it.
+//
+// Of a parent only overrides and holidays are inherited, and they are read on the wall of the child.
+//
 // # How
 //
-// Compile turns the slots into spans of a ring of 7 x 1440 minutes that begins on Sunday 00:00, merges the ones that
-// touch, and loads the zone once. Open looks the wall clock up in the spans. NextChange walks from span edge to span
-// edge, and stops at every change of the zone's offset on the way to look again.
+// Compile checks everything and works out the plain days of the week once. A date without anything special is one of
+// these; others are painted when somebody asks. NextChange walks from edge to edge and from date to date, and stops at
+// every change of the zone's offset on the way to look again.
 //
 // The zone data is linked in (time/tzdata), so that a machine without any knows its zones. Nothing here reads the clock.
 package calendar
@@ -39,17 +56,19 @@ const MaxSlots = 100
 const (
 	minutesOfDay  = 24 * 60
 	minutesOfWeek = 7 * minutesOfDay
-	week          = 7 * 24 * time.Hour
 )
 
-// span is a part of the week, in minutes from Sunday 00:00; to is excluded. Spans of a Schedule are sorted and do not
-// touch, but the last may end where the first begins.
+// span is a part of the week, in minutes from Sunday 00:00; to is excluded.
 type span struct{ from, to int }
 
 // Schedule is Hours made ready to be asked. It does not change and may be shared.
 type Schedule struct {
-	loc   *time.Location
-	spans []span
+	loc      *time.Location
+	slots    [7][]stretchOf // of the week, by the day on which they begin
+	plain    [7][]Stretch   // days without anything special
+	rules    []*rule        // overrides: own ones, then those of the parents in order
+	holidays map[Date]Holiday
+	inherits map[Date]*Parent // holidays that a parent has and the hours have not
 }
 
 // Validate says whether the hours can be used; errs.Invalid names the field as the Connect API does.
@@ -58,39 +77,84 @@ func (h Hours) Validate() error {
 	return err
 }
 
-// Compile checks h and makes it ready to be asked. errs.Invalid names field and rule.
-func Compile(h Hours) (*Schedule, error) {
+// Compile checks h and makes it ready to be asked, with what it inherits. errs.Invalid names field and rule.
+func Compile(h Hours, parents ...Parent) (*Schedule, error) {
 	loc, err := location(h.Zone)
 	if err != nil {
 		return nil, err
 	}
-	if len(h.Slots) > MaxSlots {
-		return nil, errs.Field("Config", "must have at most %d entries; has %d", MaxSlots, len(h.Slots))
+	s := &Schedule{loc: loc}
+	if err = s.addSlots(h.Slots); err != nil {
+		return nil, err
 	}
-	pieces := make([]piece, 0, len(h.Slots))
-	for i, s := range h.Slots {
-		sp, err := s.span(fmt.Sprintf("Config[%d]", i))
+	for w := range s.plain {
+		s.plain[w] = s.week(time.Weekday(w), true, true).stretches()
+	}
+	if s.rules, err = compileOverrides(h.Overrides, nil); err != nil {
+		return nil, err
+	}
+	if s.holidays, err = holidayTable(h.Holidays); err != nil {
+		return nil, err
+	}
+	for i := range parents {
+		if err = s.inherit(&parents[i]); err != nil {
+			return nil, fmt.Errorf("calendar: parent %q: %w", parents[i].Name, err)
+		}
+	}
+	return s, nil
+}
+
+// addSlots checks the slots of the week.
+func (s *Schedule) addSlots(slots []Slot) error {
+	if len(slots) > MaxSlots {
+		return errs.Field("Config", "must have at most %d entries; has %d", MaxSlots, len(slots))
+	}
+	pieces := make([]piece, 0, len(slots))
+	for i, slot := range slots {
+		sp, err := slot.span(fmt.Sprintf("Config[%d]", i))
 		if err != nil {
-			return nil, err
+			return err
 		}
 		pieces = append(pieces, cut(sp, i)...)
+		w := sp.from / minutesOfDay
+		s.slots[w] = append(s.slots[w], stretchOf{sp.from % minutesOfDay, sp.to - w*minutesOfDay, slot})
 	}
 	slices.SortFunc(pieces, func(a, b piece) int {
 		return cmp.Or(cmp.Compare(a.from, b.from), cmp.Compare(a.slot, b.slot))
 	})
-	s := &Schedule{loc: loc}
 	for i, p := range pieces {
 		if i > 0 && p.from < pieces[i-1].to {
 			first, second := min(p.slot, pieces[i-1].slot), max(p.slot, pieces[i-1].slot)
-			return nil, errs.Field(fmt.Sprintf("Config[%d]", second), "overlaps Config[%d]", first)
-		}
-		if n := len(s.spans); n > 0 && s.spans[n-1].to == p.from {
-			s.spans[n-1].to = p.to
-		} else {
-			s.spans = append(s.spans, p.span)
+			return errs.Field(fmt.Sprintf("Config[%d]", second), "overlaps Config[%d]", first)
 		}
 	}
-	return s, nil
+	return nil
+}
+
+// inherit adds what a parent has.
+func (s *Schedule) inherit(p *Parent) error {
+	rules, err := compileOverrides(p.Overrides, p)
+	if err != nil {
+		return err
+	}
+	s.rules = append(s.rules, rules...)
+	table, err := holidayTable(p.Holidays)
+	if err != nil {
+		return err
+	}
+	for d, h := range table {
+		if _, have := s.holidays[d]; have {
+			continue
+		}
+		if s.holidays == nil {
+			s.holidays = make(map[Date]Holiday, len(table))
+		}
+		if s.inherits == nil {
+			s.inherits = make(map[Date]*Parent, len(table))
+		}
+		s.holidays[d], s.inherits[d] = h, p
+	}
+	return nil
 }
 
 // piece is a span, and the slot it comes from.
@@ -174,90 +238,4 @@ func weekday(name string) (time.Weekday, bool) {
 		return time.Saturday, true
 	}
 	return 0, false
-}
-
-// Open says whether h is open at an instant. Who asks often compiles once.
-func Open(h Hours, at time.Time) (bool, error) {
-	s, err := Compile(h)
-	if err != nil {
-		return false, err
-	}
-	return s.Open(at), nil
-}
-
-// NextChange is Schedule.NextChange of h; ok is false also if h is invalid.
-func NextChange(h Hours, at time.Time) (change time.Time, open, ok bool) {
-	s, err := Compile(h)
-	if err != nil {
-		return time.Time{}, false, false
-	}
-	return s.NextChange(at)
-}
-
-// Open says whether the wall clock shows a time within a slot.
-func (s *Schedule) Open(at time.Time) bool {
-	open, _ := s.look(s.wall(at))
-	return open
-}
-
-// NextChange is the first instant after at when the answer of Open changes, and the answer from then on. ok is false if
-// it never does: no slots, or open around the clock.
-func (s *Schedule) NextChange(at time.Time) (change time.Time, open, ok bool) {
-	if len(s.spans) == 0 || s.always() {
-		return time.Time{}, false, false
-	}
-	was := s.Open(at)
-	// A year has a handful of offset changes and the next edge is at most a week of wall time away, so this ends soon;
-	// the bound is for zones that change more often than any zone ever did.
-	for t, n := at.In(s.loc), 0; n < 1000; n++ {
-		wall := s.wall(t)
-		_, edge := s.look(wall)
-		next := t.Add(edge - wall)
-		if _, end := t.ZoneBounds(); !end.IsZero() && !next.Before(end) {
-			next = end // the wall clock jumps here, perhaps over the edge
-		}
-		t = next.In(s.loc)
-		if now := s.Open(t); now != was {
-			return t, now, true
-		}
-	}
-	return time.Time{}, false, false
-}
-
-// Zone is where the wall hangs.
-func (s *Schedule) Zone() *time.Location { return s.loc }
-
-// always reports whether the spans fill the week.
-func (s *Schedule) always() bool {
-	return len(s.spans) == 1 && s.spans[0] == span{0, minutesOfWeek}
-}
-
-// wall is what the clock shows, as time since Sunday 00:00.
-func (s *Schedule) wall(at time.Time) time.Duration {
-	t := at.In(s.loc)
-	h, m, sec := t.Clock()
-	return time.Duration(t.Weekday())*24*time.Hour + time.Duration(h)*time.Hour + time.Duration(m)*time.Minute +
-		time.Duration(sec)*time.Second + time.Duration(t.Nanosecond())
-}
-
-// look finds a wall time in the spans: open or not, and the next edge, which may be in the week after.
-func (s *Schedule) look(wall time.Duration) (open bool, edge time.Duration) {
-	if len(s.spans) == 0 {
-		return false, week
-	}
-	minute := int(wall / time.Minute)
-	i, _ := slices.BinarySearchFunc(s.spans, minute, func(sp span, m int) int {
-		if sp.to <= m {
-			return -1
-		}
-		return 1
-	})
-	switch {
-	case i == len(s.spans):
-		return false, week + time.Duration(s.spans[0].from)*time.Minute
-	case s.spans[i].from <= minute:
-		return true, time.Duration(s.spans[i].to) * time.Minute
-	default:
-		return false, time.Duration(s.spans[i].from) * time.Minute
-	}
 }

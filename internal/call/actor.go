@@ -64,6 +64,7 @@ type actor struct {
 	flowReply chan error
 	reply     chan error       // of the one who asked for something
 	newcomer  *askTakeOver     // who wants a place in this call
+	engaged   []string         // users who are in this call by themselves
 	waiting   []func(code int) // those who want one when the other end has answered
 }
 
@@ -174,21 +175,41 @@ func (a *actor) receive(e Event) {
 	a.local = append(a.local, e)
 	for len(a.local) > 0 {
 		e, a.local = a.local[0], a.local[1:]
-		next, effects := Step(a.state, e, time.Now())
-		a.state = next
-		a.customer.Store(int64(next.Customer))
+		effects := a.advance(e)
+		a.customer.Store(int64(a.state.Customer))
 		a.publish() // before a flow begins that reads it
 		for _, eff := range effects {
 			a.perform(eff)
 		}
 	}
 	a.tellWaiting()
+	if own := a.state.ownUsers(); !slices.Equal(own, a.engaged) {
+		were := a.engaged
+		a.engaged = own
+		a.m.engage(were, own)
+	}
 	if !slices.Equal(a.snapshot.Load().lines, a.lines) {
 		a.publish()
 	}
 	if applied != nil {
 		close(applied)
 	}
+}
+
+// advance is Step, for a state that is too large to be handed around by value: neither the stack of whoever works for the
+// call has to hold it several times while effects are performed, nor the heap for each event.
+func (a *actor) advance(e Event) []Effect {
+	st, ok := a.m.steps.Get().(*step)
+	if !ok {
+		st = &step{}
+	}
+	st.State = a.state
+	st.decide(e, time.Now())
+	a.state = st.State
+	effects := st.effects
+	*st = step{}
+	a.m.steps.Put(st)
+	return effects
 }
 
 // tellWaiting tells those who want a place in this call that it has been answered, or has come to nothing.
@@ -247,9 +268,10 @@ func (a *actor) line(party int) *line {
 	return nil
 }
 
+// publish shares what the state points to: the next step changes copies of it.
 func (a *actor) publish() {
 	a.snapshot.Store(&Snapshot{
-		Phase: a.state.Phase, Record: copyRecord(a.state.Record), Target: a.state.Target, Voice: a.state.Voice,
+		Phase: a.state.Phase, Record: a.state.Record, Target: a.state.Target, Voice: a.state.Voice,
 		Callback: a.state.Callback, Logging: a.state.Logging,
 		Offer: a.state.Offer, Parties: a.state.Parties, Headers: a.headers, Secret: a.state.Secret != 0, lines: slices.Clone(a.lines),
 	})

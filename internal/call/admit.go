@@ -47,18 +47,7 @@ func (m *Manager) Admit(ctx context.Context, in Inbound, leg Leg) (func(LegEvent
 		return nil, err
 	}
 	id := m.o.NewID()
-	caller := Party{ID: firstParty, Role: RoleCustomer, Stage: partyComing, Media: true, Address: in.From}
-	if in.DeviceUser != "" {
-		caller.Person, _ = m.o.People.User(in.DeviceUser)
-	}
-	a := m.newActor(State{
-		Phase: PhaseNew, Alias: inst.Alias, Customer: firstParty, Parties: []Party{caller}, Came: cameBy(in, n.Name), Record: contact.Record{
-			ID: id, InstanceID: inst.ID, InitialContactID: id, Node: m.o.Node, CallID: in.CallID, TrunkID: in.TrunkID,
-			Channel: contact.Voice, InitiationMethod: contact.Inbound, FlowID: n.FlowID, CustomerEndpoint: in.From,
-			SystemEndpoint:      contact.Endpoint{Type: contact.TelephoneNumber, Address: n.Name},
-			InitiationTimestamp: in.Received, LastUpdateTimestamp: in.Received, Attestation: in.Attested,
-		},
-	}, in.Headers)
+	a := m.incoming(id, in, n, inst)
 	l, err := m.openLine(id, "customer", in, leg)
 	if err != nil {
 		return nil, err
@@ -68,6 +57,22 @@ func (m *Manager) Admit(ctx context.Context, in Inbound, leg Leg) (func(LegEvent
 	}
 	m.stats.Admitted.Add(1)
 	return l.event, nil
+}
+
+// incoming is the call of somebody who calls a number of ours.
+func (m *Manager) incoming(id string, in Inbound, n Number, inst Instance) *actor {
+	caller := Party{ID: firstParty, Role: RoleCustomer, Stage: partyComing, Media: true, Address: in.From}
+	if in.DeviceUser != "" {
+		caller.Person, _ = m.o.People.User(in.DeviceUser)
+	}
+	return m.newActor(State{
+		Phase: PhaseNew, Alias: inst.Alias, Customer: firstParty, Parties: []Party{caller}, Came: cameBy(in, n.Name), Record: contact.Record{
+			ID: id, InstanceID: inst.ID, InitialContactID: id, Node: m.o.Node, CallID: in.CallID, TrunkID: in.TrunkID,
+			Channel: contact.Voice, InitiationMethod: contact.Inbound, FlowID: n.FlowID, CustomerEndpoint: in.From,
+			SystemEndpoint:      contact.Endpoint{Type: contact.TelephoneNumber, Address: n.Name},
+			InitiationTimestamp: in.Received, LastUpdateTimestamp: in.Received, Attestation: in.Attested,
+		},
+	}, in.Headers)
 }
 
 // cameBy is what a forwarding of a call will tell of it.
@@ -139,7 +144,7 @@ func (m *Manager) begin(ctx context.Context, a *actor, l *line, what string) err
 	m.mu.Unlock()
 	a.publish()
 	a.tell("INITIATED", what)
-	a.begin() //nolint:contextcheck // the call outlives its INVITE
+	a.begin()
 	return nil
 }
 

@@ -4,6 +4,7 @@ import (
 	"context"
 	"strings"
 
+	"ullim/internal/contact"
 	"ullim/internal/errs"
 )
 
@@ -19,7 +20,8 @@ type Participant struct {
 	Held     bool // they have put us on hold
 	OnHold   bool // we have put them on hold
 	Muted    bool
-	Customer bool // the contact is about this one
+	Customer bool             // the contact is about this one
+	Quality  *contact.Quality // of the leg so far; nil: it has no media yet
 }
 
 // Participants are those in a live contact. errs.NotFound: the contact is not live, or another instance's.
@@ -30,6 +32,16 @@ func (m *Manager) Participants(instanceID, contactID string) ([]Participant, err
 	}
 	s := a.snapshot.Load()
 	out := make([]Participant, 0, len(s.Parties))
+	sound := make(map[int]*contact.Quality, len(s.lines))
+	for _, l := range s.lines {
+		l.mu.Lock()
+		owner, party := l.owner, l.party
+		l.mu.Unlock()
+		if owner == a && l.media != nil {
+			q := l.media.Stats()
+			sound[party] = &q
+		}
+	}
 	for i := range s.Parties {
 		p := &s.Parties[i]
 		if p.Stage == partyGone {
@@ -37,7 +49,7 @@ func (m *Manager) Participants(instanceID, contactID string) ([]Participant, err
 		}
 		out = append(out, Participant{
 			ID: p.ID, Role: p.Role, Hears: p.Hears, State: p.Stage.String(), UserID: p.Person.ID, Address: p.Address.Address,
-			Held: p.Held, OnHold: p.OnHold, Muted: p.Muted, Customer: p.Role == RoleCustomer,
+			Held: p.Held, OnHold: p.OnHold, Muted: p.Muted, Customer: p.Role == RoleCustomer, Quality: sound[p.ID],
 		})
 	}
 	return out, nil

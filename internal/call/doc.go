@@ -11,13 +11,16 @@
 //     fsm_tape.go: recording; fsm_asked.go: what the API wants; fsm_outward.go: a third party outside, or another queue,
 //     because a flow asks; fsm_data.go: what flows note.
 //   - wiring.go: who hears what, computed from the state after every event; bridge.go brings that about.
-//   - actor.go: the loop that receives an event, steps, and performs the effects (perform.go). It never blocks: what may
-//     block is started in a goroutine and comes back as an event.
+//   - actor.go: receives an event, steps, and performs the effects (perform.go). It never blocks: what may block is
+//     started in a goroutine and comes back as an event.
+//   - mailbox.go: what waits for the call, and who works for it: it has no goroutine of its own, who brings an event and
+//     finds nobody at work takes the step there.
 //   - line.go: a leg with its media, which may move from one call to another.
 //   - secret.go: keys that nobody else may learn, and what flows of a call share.
 //   - control.go: the hand of a flow's goroutine on its call. asks.go: the hand of the API.
 //   - manager.go, admit.go: all calls of this process: Admit (an INVITE), Originate, Offer (the ACD), Drain.
-//   - saver.go: writes the record behind the call, in order, the last one with its jobs in one transaction.
+//   - saver.go: writes the record behind the call, in order, the last one with its jobs in one transaction, which it may
+//     share with others.
 //
 // # Parties
 //

@@ -13,20 +13,26 @@ import (
 // Step decides what an event means for a call: the new state and what is to be done, in order. It is pure: same
 // arguments, same results, nothing touched.
 func Step(s State, e Event, now time.Time) (State, []Effect) {
-	st := &step{State: s, now: now}
-	st.Record = copyRecord(s.Record)
-	st.Hooks = maps.Clone(s.Hooks)
-	st.Parties = slices.Clone(s.Parties)
-	st.Writing = slices.Clone(s.Writing)
-	st.Settling = slices.Clone(s.Settling)
-	for i, r := range st.Settling {
-		st.Settling[i] = copyRecord(r)
-	}
-	st.take(e)
-	st.wire()
-	st.tape()
-	st.complete()
+	st := &step{State: s}
+	st.decide(e, now)
 	return st.State, st.effects
+}
+
+// decide is Step on a copy of the state that st has already. What the state points to is copied before it is changed.
+func (s *step) decide(e Event, now time.Time) {
+	s.now = now
+	s.Record = copyRecord(s.Record)
+	s.Hooks = maps.Clone(s.Hooks)
+	s.Parties = slices.Clone(s.Parties)
+	s.Writing = slices.Clone(s.Writing)
+	s.Settling = slices.Clone(s.Settling)
+	for i, r := range s.Settling {
+		s.Settling[i] = copyRecord(r)
+	}
+	s.take(e)
+	s.wire()
+	s.tape()
+	s.complete()
 }
 
 // take sorts the events.

@@ -21,7 +21,7 @@ type Instance struct {
 	Outbound bool // numbers outside are called
 }
 
-// Options are a Manager's collaborators. All are needed except Opened, Closed, Sounds, People and Events.
+// Options are a Manager's collaborators. All are needed except Opened, Closed, Engaged, Sounds, People and Events.
 type Options struct {
 	Node      string
 	Media     MediaPlane
@@ -41,6 +41,7 @@ type Options struct {
 	Spill      func(*contact.Record) error    // keeps a final record that the store does not take
 	Opened     func(contactID, callID string) // told of every segment when it is stored
 	Closed     func(*contact.Record)          // told after a final record was committed, or spilled
+	Engaged    func(userID string)            // told when OnCall has changed for a user; must not block
 	Events     *events.Recorder
 	Log        *slog.Logger
 	NewID      func() string
@@ -64,6 +65,9 @@ type Manager struct {
 	ctx    context.Context //nolint:containedctx // the life of the manager: flows of all calls end with it
 	cancel context.CancelFunc
 	stats  Stats
+	steps  sync.Pool // of *step
+
+	engaged engagements
 
 	mu       sync.Mutex
 	calls    map[string]*actor // by contact id
@@ -77,6 +81,9 @@ func NewManager(o Options) *Manager {
 	if o.Opened == nil {
 		o.Opened = func(string, string) {}
 	}
+	if o.Engaged == nil {
+		o.Engaged = func(string) {}
+	}
 	if o.Closed == nil {
 		o.Closed = func(*contact.Record) {}
 	}
@@ -87,7 +94,10 @@ func NewManager(o Options) *Manager {
 		o.People = nobody{}
 	}
 	ctx, cancel := context.WithCancel(context.Background())
-	return &Manager{o: o, ctx: ctx, cancel: cancel, calls: make(map[string]*actor), empty: make(chan struct{})}
+	return &Manager{
+		o: o, ctx: ctx, cancel: cancel, calls: make(map[string]*actor), empty: make(chan struct{}),
+		engaged: engagements{by: make(map[string]int)},
+	}
 }
 
 // Stats are the live counters.

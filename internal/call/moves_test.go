@@ -592,3 +592,56 @@ func TestHoldsIsReadFromSDP(t *testing.T) {
 		}
 	}
 }
+
+func TestWhoIsInACallOfTheirOwnIsKnownAndTold(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		e := newExchange(t, true)
+		var mu sync.Mutex
+		var told []string
+		e.o.Engaged = func(userID string) {
+			mu.Lock()
+			defer mu.Unlock()
+			told = append(told, userID)
+		}
+		want := func(what string, news []string, on ...string) {
+			t.Helper()
+			synctest.Wait()
+			mu.Lock()
+			defer mu.Unlock()
+			slices.Sort(told)
+			if !slices.Equal(told, news) {
+				t.Errorf("%s: told of %v, want %v", what, told, news)
+			}
+			told = nil
+			for _, id := range []string{"u-kim", "u-lee", "u-park"} {
+				if e.OnCall(id) != slices.Contains(on, id) {
+					t.Errorf("%s: %s is on a call: %v", what, id, e.OnCall(id))
+				}
+			}
+		}
+		first, err := e.phone("a", "u-kim", "u-lee")
+		if err != nil {
+			t.Fatal(err)
+		}
+		want("kim calls lee", []string{"u-kim", "u-lee"}, "u-kim", "u-lee")
+		second, _ := e.connect("b", "u-kim", "+8210")
+		want("kim calls somebody else beside it", nil, "u-kim", "u-lee")
+		hangUp(first)
+		want("the first is over", []string{"u-lee"}, "u-kim")
+		hangUp(second)
+		want("the second is over", []string{"u-kim"})
+		e.over(2)
+	})
+}
+
+func TestWhatAQueueHasGivenIsNoCallOfTheAgentsOwn(t *testing.T) {
+	for phase, want := range map[string][]string{"Queued": nil, "Ringing": nil, "Talking": nil, "Calling": {"u-kim"}} {
+		s := states(t)[phase]
+		if phase == "Calling" {
+			s.party(s.Caller).Person = Person{ID: "u-kim"}
+		}
+		if got := s.ownUsers(); !slices.Equal(got, want) {
+			t.Errorf("%s: %v, want %v", phase, got, want)
+		}
+	}
+}

@@ -155,6 +155,7 @@ func (s *saver) drain() {
 	}
 }
 
+//nolint:contextcheck // the record outlives whoever brought the event that made it
 func (s *saver) write(op saveOp) {
 	r := op.record
 	r.LastUpdateTimestamp = time.Now()

@@ -2,8 +2,8 @@ package call
 
 import "sync"
 
-// Secret input: while a flow asks for keys that nobody else may learn (card numbers), what is recorded is silent. The keys
-// themselves go to that flow alone; they are in no event, log or trace anyway.
+// Secret input: while a flow asks for keys that nobody else may learn (card numbers), what is recorded, and what programs
+// hear of the customer, is silent. The keys themselves go to that flow alone; they are in no event, log or trace anyway.
 
 // secretSet: a flow begins or ends to ask for such keys. Gen is the flow's: another that has taken its place is not
 // affected by its last words.
@@ -37,6 +37,22 @@ func (c *Control) SetSecret(on bool) error {
 		return ErrLeft
 	}
 	return nil
+}
+
+// hushed hands frames on, and silence of the same length for those of the customer while the keys are secret. Like the
+// function it wraps it is called by one loop at a time.
+func (a *actor) hushed(frame func(to bool, ulaw []byte)) func(to bool, ulaw []byte) {
+	var silence []byte
+	return func(to bool, ulaw []byte) {
+		if to || !a.snapshot.Load().Secret {
+			frame(to, ulaw)
+			return
+		}
+		for len(silence) < len(ulaw) {
+			silence = append(silence, 0xff) // zero in G.711 mu-law
+		}
+		frame(to, silence[:len(ulaw)])
+	}
 }
 
 // DropDigits forgets the keys that nobody has asked for.

@@ -1,8 +1,11 @@
 package call
 
 import (
+	"context"
+	"fmt"
 	"slices"
 	"testing"
+	"testing/synctest"
 	"time"
 )
 
@@ -52,5 +55,60 @@ func TestARecordingThatBeginsDuringSecretKeysBeginsSilent(t *testing.T) {
 	s.startTape()
 	if got := names(s.effects); got != "startRecording pauseRecording" {
 		t.Error(got)
+	}
+}
+
+func TestFlowsOfACallShareWhatTheyKeepAndMayForgetKeys(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b := newBench(t)
+		made, left := 0, -1
+		var shared []any
+		b.flow = func(ctx context.Context, r FlowRun) FlowOutcome {
+			for range 2 {
+				shared = append(shared, r.Control.Keep(func() any { made++; return new(int) }))
+			}
+			r.Control.DropDigits() // also when there are none
+			if err := r.Control.SetSecret(true); err != nil || !r.Control.Snapshot().Secret {
+				t.Error("not secret", err)
+			}
+			for _, d := range []byte("123") {
+				r.Control.actor.press(d)
+			}
+			r.Control.DropDigits()
+			left = len(r.Control.Digits())
+			if err := r.Control.SetSecret(false); err != nil {
+				t.Error(err)
+			}
+			synctest.Wait()
+			if r.Control.Snapshot().Secret {
+				t.Error("secret for ever")
+			}
+			<-ctx.Done()
+			if err := r.Control.SetSecret(true); err == nil {
+				t.Error("a flow that is over asks for secret keys")
+			}
+			return FlowLeft
+		}
+		b.call(t)
+		b.post(LegEvent{Kind: LegEnded, Cause: CauseBye})
+		synctest.Wait()
+		if made != 1 || len(shared) != 2 || shared[0] != shared[1] || left != 0 {
+			t.Errorf("made %d, shared %v, keys left %d", made, shared, left)
+		}
+	})
+}
+
+func TestProgramsHearSilenceOfACustomerWhoPressesSecretKeys(t *testing.T) {
+	var a actor
+	var got []string
+	frame := a.hushed(func(to bool, ulaw []byte) { got = append(got, fmt.Sprintf("%t %x", to, ulaw)) })
+	for _, secret := range []bool{false, true, false} {
+		a.snapshot.Store(&Snapshot{Secret: secret})
+		frame(false, []byte{1, 2})
+		frame(true, []byte{3})
+	}
+	want := []string{"false 0102", "true 03", "false ffff", "true 03", "false 0102", "true 03"}
+	if !slices.Equal(got, want) {
+		t.Errorf("%v", got)
 	}
 }

@@ -38,6 +38,7 @@ type Config struct {
 	Recordings Recordings `yaml:"recordings" doc:"Where recordings go when a call has ended."`
 	Speech     Speech     `yaml:"speech" doc:"How flows turn text into speech."`
 	Chat       Chat       `yaml:"chat" doc:"Chats and tasks."`
+	Egress     Egress     `yaml:"egress" doc:"Calls to addresses that tenants choose: web services that flows call, programs that get live audio. Without anything here they reach only public addresses over TLS, never this machine or its networks."`
 	Trace      Trace      `yaml:"trace" doc:"What is kept of calls on the wire, to see why one failed. Credentials, keys of SRTP, pressed keys and texts are never kept."`
 	Log        Log        `yaml:"log" doc:"What is logged to standard error."`
 	Limits     Limits     `yaml:"limits" doc:"How long things may take."`
@@ -142,6 +143,14 @@ type Chat struct {
 	Origins  []string `yaml:"origins" form:"origin" doc:"Hosts of web pages that may chat, beside those that this node serves itself, as www.example.com or https://www.example.com:8443. A page that is not named here cannot read what the participant service answers."`
 	MaxChats int      `yaml:"max_chats" default:"100" min:"1" max:"100000" doc:"Chats of one instance at once. Further ones are refused."`
 	MaxTasks int      `yaml:"max_tasks" default:"2500" min:"1" max:"1000000" doc:"Tasks of one instance at once, those that wait for their time included."`
+}
+
+// Egress is the section egress.
+type Egress struct {
+	Allow       []string `yaml:"allow" form:"egress" doc:"Networks (10.1.0.0/16), addresses and host names, each with or without a port (hooks.internal:8080), that may be called besides, with http and ws too, on any port unless one is named. The resolver is trusted to say where a name that stands here is."`
+	Ports       []string `yaml:"ports" default:"443" form:"port" doc:"Ports that may be called elsewhere."`
+	PerInstance int      `yaml:"max_per_instance" default:"128" min:"1" max:"100000" doc:"Calls of one instance under way at once. More wait for as long as they may."`
+	PerHost     int      `yaml:"max_per_host" default:"64" min:"1" max:"100000" doc:"Calls of one instance to one host under way at once."`
 }
 
 // Trace is the section trace.

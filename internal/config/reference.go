@@ -81,6 +81,10 @@ func values(f reflect.StructField) string {
 		kind = "IP address"
 	case "host":
 		kind = "IP address or host name"
+	case "egress":
+		kind = "list of network, host[:port]"
+	case "port":
+		kind = "list of port"
 	case "hostport":
 		kind = "host[:port]"
 	}

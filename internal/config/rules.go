@@ -172,6 +172,10 @@ func forms() map[string]form {
 			},
 			"must be a host with an optional port, or http(s):// and these, without a path",
 		},
+		"egress": {isEgress, "must be a network, an IP address or a host name, the last two with an optional port"},
+		"port": {
+			func(s string) bool { n, err := strconv.ParseUint(s, 10, 16); return err == nil && n > 0 }, "must be a port from 1 to 65535",
+		},
 		"ip":       {func(s string) bool { _, err := netip.ParseAddr(s); return err == nil }, "must be an IP address"},
 		"host":     {orEmpty(isHost), "must be an IP address or host name without a port"},
 		"hostport": {orEmpty(isHostPort), "must be a host with an optional port, without https:// and without a path"},
@@ -205,6 +209,14 @@ func isHost(s string) bool {
 	}
 	// Digits and dots that are no address are a mistyped address.
 	return len(s) <= 253 && strings.Trim(s, "0123456789.") != ""
+}
+
+// isEgress reports whether a text can stand in egress.allow.
+func isEgress(s string) bool {
+	if p, err := netip.ParsePrefix(s); err == nil {
+		return p == p.Masked()
+	}
+	return isHostPort(s)
 }
 
 func isHostPort(s string) bool {
@@ -345,6 +357,11 @@ func (c *Config) Warnings() []string {
 	}
 	if c.Recordings.Store == "s3" && !c.Recordings.S3.TLS {
 		out = append(out, "recordings.s3.tls: recordings travel unencrypted")
+	}
+	for _, text := range c.Egress.Allow {
+		if p, err := netip.ParsePrefix(text); err == nil && p.Bits() == 0 {
+			out = append(out, "egress.allow: "+text+" lets tenants call everything that this machine reaches")
+		}
 	}
 	if c.Limits.Drain < time.Second {
 		out = append(out, "limits.drain: calls are cut off at SIGTERM")

@@ -23,9 +23,11 @@ type Instance struct {
 	IdentityMode         IdentityMode `json:"identityMode"`
 	InboundCallsEnabled  bool         `json:"inboundCallsEnabled"`
 	OutboundCallsEnabled bool         `json:"outboundCallsEnabled"`
-	Region               string       `json:"region,omitempty"`   // ISO 3166, for numbers without country code
-	Language             string       `json:"language,omitempty"` // BCP 47: of the default flows' spoken text
-	RecordingsKept       bool         `json:"recordingsKept"`     // storage of call recordings is configured
+	Region               string       `json:"region,omitempty"`      // ISO 3166, for numbers without country code
+	Language             string       `json:"language,omitempty"`    // BCP 47: of the default flows' spoken text
+	RecordingsKept       bool         `json:"recordingsKept"`        // storage of call recordings is configured
+	FlowLogs             bool         `json:"flowLogs,omitempty"`    // every action of every flow is in the run log (CONTACTFLOW_LOGS)
+	FlowLogDays          int          `json:"flowLogDays,omitempty"` // how long the run log is kept; 0: 30 days
 }
 
 // PhoneConfig is how a user takes calls.

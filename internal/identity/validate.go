@@ -51,6 +51,9 @@ func (i *Instance) Validate() error {
 	if i.Language != "" && !matches(`^[A-Za-z]{2,3}(-[A-Za-z0-9]{2,8})*$`, i.Language) {
 		return errs.Field("Language", "must be a language tag (BCP 47), like ko-KR; got %q", i.Language)
 	}
+	if i.FlowLogDays < 0 || i.FlowLogDays > 3650 {
+		return errs.Field("FlowLogDays", "must be 1 to 3650, or 0 for the default; is %d", i.FlowLogDays)
+	}
 	return checkLength("DisplayName", i.DisplayName, 0, 127)
 }
 

@@ -17,7 +17,7 @@ import (
 // Kind names a sort of resource, as in its ARN ("queue", "operating-hours", "routing-profile", "agent").
 type Kind string
 
-// The kinds, by their name in Amazon Connect ARNs; trunk, device and outbound-policy are ours.
+// The kinds, by their name in Amazon Connect ARNs; trunk and those after it are ours.
 const (
 	KindInstance        Kind = "instance"
 	KindQueue           Kind = "queue"
@@ -34,6 +34,9 @@ const (
 	KindDevice          Kind = "device"
 	KindAccessKey       Kind = "access-key"
 	KindOutboundPolicy  Kind = "outbound-policy"
+
+	KindFunction         Kind = "function"          // a web service in the place of AWS Lambda
+	KindAudioDestination Kind = "audio-destination" // where live audio goes
 )
 
 // Meta is the head of every resource. ID is a UUID. Version starts at 1 and grows by one with each update.

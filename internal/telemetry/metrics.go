@@ -29,12 +29,15 @@ type Metrics struct {
 	invitesRefused *prometheus.CounterVec
 	closed         *prometheus.CounterVec
 	flowActions    *prometheus.CounterVec
+	flowSteps      *prometheus.CounterVec
+	flowRuns       *prometheus.CounterVec
 	commits        prometheus.Histogram
 	quality        quality
 	speech         speech
 
 	actionTypes bounded
 	outcomes    bounded
+	flows       bounded
 }
 
 // New makes the metrics with those of the Go runtime and the process.
@@ -51,7 +54,7 @@ func New() *Metrics {
 }
 
 func newMetrics() *Metrics {
-	m := &Metrics{registry: prometheus.NewRegistry(), actionTypes: newBounded(64), outcomes: newBounded(16)}
+	m := &Metrics{registry: prometheus.NewRegistry(), actionTypes: newBounded(64), outcomes: newBounded(16), flows: newBounded(maxFlowLabels)}
 	vec := func(name, help string, labels ...string) *prometheus.CounterVec {
 		v := prometheus.NewCounterVec(prometheus.CounterOpts{Name: name, Help: help}, labels)
 		m.registry.MustRegister(v)
@@ -60,6 +63,8 @@ func newMetrics() *Metrics {
 	m.sipRequests = vec("ullim_sip_requests_total", "SIP requests received, by method and class of the final response.", "method", "class")
 	m.invitesRefused = vec("ullim_sip_invites_refused_total", "Calls refused before they were admitted, by the first rule that failed.", "reason")
 	m.closed = vec("ullim_contacts_closed_total", "Contacts closed, by disconnect reason.", "reason")
+	m.flowSteps = vec("ullim_flow_steps_total", "Flow actions run, by flow and how they ended.", "flow", "outcome")
+	m.flowRuns = vec("ullim_flow_log_runs_total", "Runs of actions written to the run log, and dropped.", "result")
 	m.flowActions = vec("ullim_flow_actions_total", "Flow actions run, by type and outcome.", "type", "outcome")
 	m.commits = prometheus.NewHistogram(prometheus.HistogramOpts{
 		Name: "ullim_db_commit_seconds", Help: "Time of database commits, with the wait for the writer.",
@@ -108,6 +113,24 @@ func (m *Metrics) InviteRefused(reason Refusal) {
 func (m *Metrics) FlowAction(actionType, outcome string) {
 	if m != nil {
 		m.flowActions.WithLabelValues(m.actionTypes.value(actionType), m.outcomes.value(outcome)).Inc()
+	}
+}
+
+// maxFlowLabels is how many flows are counted by name.
+const maxFlowLabels = 200
+
+// FlowStep counts an action by its flow: "ok", how the flow ended, or an error type.
+func (m *Metrics) FlowStep(flow, outcome string) {
+	if m != nil {
+		m.flowSteps.WithLabelValues(m.flows.value(flow), m.outcomes.value(outcome)).Inc()
+	}
+}
+
+// FlowRuns counts what the run log has written and dropped.
+func (m *Metrics) FlowRuns(written, dropped int) {
+	if m != nil {
+		m.flowRuns.WithLabelValues("written").Add(float64(written))
+		m.flowRuns.WithLabelValues("dropped").Add(float64(dropped))
 	}
 }
 

@@ -50,8 +50,9 @@ func read(raw []byte) (n named, ok bool) {
 	start, _, _ := bytes.Cut(raw, []byte("\n"))
 	start = bytes.TrimRight(start, "\r")
 	var branch, cseq, kind, toTag string
+	var low lowered
 	body := lines(raw, func(name, value []byte) bool {
-		switch strings.ToLower(string(name)) {
+		switch string(low.of(name)) {
 		case "call-id", "i":
 			n.callID = cut(string(value), 256)
 		case "cseq":
@@ -93,9 +94,27 @@ func read(raw []byte) (n named, ok bool) {
 	return n, true
 }
 
+// lowered is room for the name of a header in lower case: every header of every message is looked at, and none of that
+// should be left for the garbage collector.
+type lowered [32]byte
+
+// of gives a name in lower case until the next call; nil if it is longer than any that we know.
+func (l *lowered) of(name []byte) []byte {
+	if len(name) > len(l) {
+		return nil
+	}
+	for i, c := range name {
+		if 'A' <= c && c <= 'Z' {
+			c += 'a' - 'A'
+		}
+		l[i] = c
+	}
+	return l[:len(name)]
+}
+
 // param is a parameter of a header value, without regard to quoting: good enough to tell messages apart.
 func param(value, name string) string {
-	i := strings.Index(strings.ToLower(value), ";"+name+"=")
+	i := indexParam(value, name)
 	if i < 0 {
 		return ""
 	}
@@ -104,6 +123,22 @@ func param(value, name string) string {
 		value = value[:end]
 	}
 	return cut(value, 128)
+}
+
+// indexParam finds ";name=".
+func indexParam(value, name string) int {
+	for at := 0; ; {
+		i := strings.IndexByte(value[at:], ';')
+		if i < 0 {
+			return -1
+		}
+		at += i
+		end := at + 1 + len(name)
+		if end < len(value) && value[end] == '=' && strings.EqualFold(value[at+1:end], name) {
+			return at
+		}
+		at++
+	}
 }
 
 // clean makes text from the wire fit for one line.

@@ -3,6 +3,7 @@ package trace
 import (
 	"cmp"
 	"container/list"
+	"hash/maphash"
 	"net/netip"
 	"slices"
 	"sync"
@@ -24,6 +25,7 @@ type Options struct {
 type Recorder struct {
 	o       Options
 	dropped atomic.Uint64
+	seed    maphash.Seed
 
 	mu       sync.Mutex
 	dialogs  map[string]*dialog    // by Call-ID
@@ -47,8 +49,8 @@ type dialog struct {
 	bytes    int
 	at       *list.Element
 	in       *lru
-	seen     map[string]struct{}
-	incoming bool // their INVITE
+	seen     []uint64 // hashes of the messages' keys
+	incoming bool     // their INVITE
 }
 
 type contactOf struct {
@@ -97,7 +99,7 @@ func New(o Options) *Recorder {
 	o.Messages = max(cmp.Or(o.Messages, 64), 8)
 	o.Size = cmp.Or(o.Size, 4096)
 	o.Facts = cmp.Or(o.Facts, 64)
-	return &Recorder{o: o, dialogs: make(map[string]*dialog), contacts: make(map[string]*contactOf)}
+	return &Recorder{o: o, seed: maphash.MakeSeed(), dialogs: make(map[string]*dialog), contacts: make(map[string]*contactOf)}
 }
 
 // Add files a message. Only dialogs that begin with an INVITE are kept: registrations and pings are many and say little.
@@ -116,14 +118,15 @@ func (r *Recorder) Add(m Message) {
 		if !n.first {
 			return
 		}
-		d = &dialog{callID: n.callID, incoming: !m.Sent, in: &r.strange, seen: make(map[string]struct{})}
+		d = &dialog{callID: n.callID, incoming: !m.Sent, in: &r.strange}
 		d.at = d.in.order.PushBack(d)
 		r.dialogs[n.callID] = d
 	}
 	if n.contact != "" && d.contact == "" && m.Sent {
 		r.bind(d, n.contact)
 	}
-	_, repeated := d.seen[n.key]
+	key := maphash.String(r.seed, n.key)
+	repeated := slices.Contains(d.seen, key)
 	e := Entry{
 		At: m.At, CallID: d.callID, Sent: m.Sent, Network: m.Network, Local: m.Local, Remote: m.Remote, Summary: n.summary,
 		Repeated: repeated,
@@ -131,12 +134,12 @@ func (r *Recorder) Add(m Message) {
 	if !repeated { // the first copy has said it all
 		e.Text = string(Redact(m.Raw, r.o.Size))
 	}
-	r.put(d, e, n.key)
+	r.put(d, e, key)
 	r.trim()
 }
 
 // put adds an entry to a ring: its beginning stays, of the rest the newest.
-func (r *Recorder) put(d *dialog, e Entry, key string) {
+func (r *Recorder) put(d *dialog, e Entry, key uint64) {
 	size := len(e.Text) + 200
 	if len(d.entries) >= r.o.Messages {
 		at := r.o.Messages / 4
@@ -147,8 +150,8 @@ func (r *Recorder) put(d *dialog, e Entry, key string) {
 		d.in.bytes -= gone
 	}
 	d.entries = append(d.entries, e)
-	if len(d.seen) < 4*r.o.Messages {
-		d.seen[key] = struct{}{}
+	if !e.Repeated && len(d.seen) < 4*r.o.Messages {
+		d.seen = append(d.seen, key)
 	}
 	d.bytes += size
 	d.in.bytes += size

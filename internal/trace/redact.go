@@ -16,15 +16,16 @@ func Redact(raw []byte, most int) []byte {
 	var out bytes.Buffer
 	out.Grow(min(len(raw), most) + 64)
 	kind := ""
+	var low lowered
 	for line := range bytes.SplitSeq(head, []byte("\n")) {
 		line = bytes.TrimRight(line, "\r")
 		name, value, isHeader := bytes.Cut(line, []byte(":"))
-		low := strings.ToLower(string(bytes.TrimSpace(name)))
+		known := low.of(bytes.TrimSpace(name))
 		switch {
-		case isHeader && secretHeader(low):
+		case isHeader && secretHeader(known):
 			fmt.Fprintf(&out, "%s: %s\r\n", name, credentials(value))
 			continue
-		case isHeader && (low == "content-type" || low == "c"):
+		case isHeader && (string(known) == "content-type" || string(known) == "c"):
 			kind = strings.ToLower(strings.TrimSpace(string(value)))
 		case len(line) > 0 && (line[0] == ' ' || line[0] == '\t') && bytes.Contains(line, []byte("=")):
 			line = []byte(" " + hidden) // a folded header: rare, and it may be credentials
@@ -53,8 +54,8 @@ func cutBody(raw []byte) (head, body []byte, found bool) {
 	return bytes.TrimRight(raw, "\r\n"), nil, false
 }
 
-func secretHeader(name string) bool {
-	switch name {
+func secretHeader(name []byte) bool {
+	switch string(name) {
 	case "authorization", "proxy-authorization", "authentication-info", "proxy-authentication-info", "cookie", "set-cookie":
 		return true
 	}
@@ -94,6 +95,9 @@ func hide(out *bytes.Buffer, kind string, body []byte) {
 
 // sdpLine is a line of SDP without keys (RFC 4568, RFC 8839, and k= of RFC 4566).
 func sdpLine(line []byte) []byte {
+	if !suspicious(line) { // nearly every line
+		return line
+	}
 	text := strings.TrimRight(string(line), "\r\n")
 	low := strings.ToLower(strings.TrimSpace(text))
 	switch {
@@ -106,4 +110,24 @@ func sdpLine(line []byte) []byte {
 		return []byte(text[:min(2, len(text))] + hidden + "\r\n")
 	}
 	return line
+}
+
+// suspicious reports a line of SDP that may hold a key and has to be looked at closely: one that is not plain ASCII, that
+// does not begin with a letter, or has the first letters of a word that leads to a key.
+func suspicious(line []byte) bool {
+	if len(line) < 2 || line[1] != '=' || line[0]|0x20 == 'k' {
+		return true
+	}
+	attribute := line[0]|0x20 == 'a'
+	for i, c := range line {
+		switch {
+		case c >= 0x80:
+			return true
+		case c|0x20 == 'i' && len(line) > i+1 && line[i+1]|0x20 == 'n': // inline:
+			return true
+		case i == 2 && attribute && (c|0x20 == 'c' || c|0x20 == 'i' || c|0x20 == 'k'): // crypto, ice-pwd, key-mgmt
+			return true
+		}
+	}
+	return false
 }

@@ -107,7 +107,7 @@ func TestTheNextIsAskedWhenOneFails(t *testing.T) {
 		time.Sleep(firstRest - 1)
 		_, _ = ask()
 		same(t, []string{"a open", "b spoken"}, y.take(), "just before")
-		time.Sleep(1)
+		time.Sleep(time.Nanosecond)
 		a.become(hangs)
 		var wg sync.WaitGroup
 		wg.Go(func() { _, _ = ask() })
@@ -121,7 +121,7 @@ func TestTheNextIsAskedWhenOneFails(t *testing.T) {
 		time.Sleep(2*firstRest - 1)
 		_, _ = ask()
 		same(t, []string{"a open", "b spoken"}, y.take(), "the second rest")
-		time.Sleep(1)
+		time.Sleep(time.Nanosecond)
 		a.become(nil)
 		if first, err := ask(); err != nil || !first {
 			t.Error(first, err)
@@ -197,7 +197,7 @@ func TestASpeakerForgetsWhatASubstituteSaid(t *testing.T) {
 		speak()
 		same(t, 1, b.calls, "asked of b")
 		same(t, 1, a.calls, "asked of a within the minute")
-		time.Sleep(1)
+		time.Sleep(time.Nanosecond)
 		speak()
 		same(t, 2, a.calls, "asked of a after it")
 		time.Sleep(time.Hour)

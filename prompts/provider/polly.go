@@ -146,8 +146,7 @@ func pollyError(ctx context.Context, err error) error {
 	if ctx.Err() != nil && !errors.Is(context.Cause(ctx), errTimeout) {
 		return context.Cause(ctx)
 	}
-	var known *errs.Error
-	if errors.As(err, &known) {
+	if _, known := errors.AsType[*errs.Error](err); known {
 		return err
 	}
 	var badText *types.InvalidSsmlException

@@ -141,9 +141,7 @@ func TestPollySpeaksThroughTheSDK(t *testing.T) {
 		if err != nil || rate != 16_000 || len(pcm) != 2 || pcm[0] != 7 {
 			t.Error(pcm, rate, err)
 		}
-		for k, v := range map[string]any{"OutputFormat": "pcm", "SampleRate": "16000"} {
-			want[k] = v
-		}
+		want["OutputFormat"], want["SampleRate"] = "pcm", "16000"
 		same(t, want, srv.asked[len(srv.asked)-1], s.Text)
 	}
 	say(prompts.Speech{Text: "hello", Language: "en-US", Voice: "Matthew"}, map[string]any{"Text": "hello", "TextType": "text", "VoiceId": "Matthew", "Engine": "neural"})
@@ -200,9 +198,9 @@ func TestAProgramSpeaks(t *testing.T) {
 	same(t, []int16{1, 2, 3}, pcm, "samples")
 	same(t, 16_000, rate, "rate")
 	for file, want := range map[string]string{"text": "$(id); 안녕\n", "args": "-v kss -l ko-KR -r 90 ko\n"} {
-		got, err := os.ReadFile(filepath.Join(folder, file))
-		if err != nil || string(got) != want {
-			t.Errorf("%s: %q, %v", file, got, err)
+		got, rerr := os.ReadFile(filepath.Join(folder, file))
+		if rerr != nil || string(got) != want {
+			t.Errorf("%s: %q, %v", file, got, rerr)
 		}
 	}
 	if _, _, err = p.Synthesize(t.Context(), prompts.Speech{Text: "x", Voice: "--version"}); !errs.Is(err, errs.Invalid) {

@@ -112,10 +112,11 @@ func symbol(l Language, r rune) string {
 
 // cutExtension splits off what stands behind "x", "ext" or "ext.".
 func cutExtension(text string) (main, extension string) {
-	lower := strings.ToLower(text)
 	for _, mark := range []string{"extension", "ext.", "ext", "x", "내선"} {
-		if i := strings.Index(lower, mark); i > 0 {
-			return strings.TrimSpace(text[:i]), strings.TrimSpace(text[i+len(mark):])
+		for i := 1; i+len(mark) <= len(text); i++ {
+			if strings.EqualFold(text[i:i+len(mark)], mark) {
+				return strings.TrimSpace(text[:i]), strings.TrimSpace(text[i+len(mark):])
+			}
 		}
 	}
 	return text, ""

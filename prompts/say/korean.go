@@ -1,6 +1,9 @@
 package say
 
-import "strings"
+import (
+	"strings"
+	"unicode/utf8"
+)
 
 // koreanDigit is a Sino-Korean digit; zero is 영.
 func koreanDigit(n uint64) string {
@@ -75,6 +78,15 @@ func koreanOrdinal(n uint64) string {
 	default:
 		return koreanSino(n-rest) + koreanNative(rest)
 	}
+}
+
+// and puts the particle for "and" behind a word: 와 after a vowel, 과 after a consonant.
+func and(word string) string {
+	last, _ := utf8.DecodeLastRuneInString(word)
+	if last >= '가' && last <= '힣' && (last-'가')%28 == 0 { // no final consonant in the syllable
+		return word + "와"
+	}
+	return word + "과"
 }
 
 // koreanMonth is the name of month 1 to 12; two of them lose a sound.

@@ -1,9 +1,6 @@
 package say
 
-import (
-	"strings"
-	"unicode"
-)
+import "strings"
 
 // currency is how one is named.
 type currency struct {
@@ -81,7 +78,7 @@ func MoneyOf(l Language, text string) (string, bool) {
 	if rest, ok := strings.CutPrefix(text, "-"); ok {
 		minus, text = "-", strings.TrimSpace(rest)
 	}
-	isAmount := func(r rune) bool { return unicode.IsDigit(r) || r == '.' || r == ',' || r == '-' }
+	isAmount := func(r rune) bool { return r >= '0' && r <= '9' || r == '.' || r == ',' || r == '-' }
 	first := strings.IndexFunc(text, isAmount)
 	if first < 0 {
 		return "", false

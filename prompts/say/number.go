@@ -74,7 +74,7 @@ func Fraction(l Language, text string) (string, bool) {
 		return "", false
 	}
 	if l == Korean {
-		return w.words(l) + "과 " + words, true
+		return and(w.words(l)) + " " + words, true
 	}
 	return w.words(l) + " and " + words, true
 }

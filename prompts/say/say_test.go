@@ -116,7 +116,7 @@ func TestNumbersAsTheyAreWritten(t *testing.T) {
 		{"1/2", "one half", "이분의 일"},
 		{"3/4", "three quarters", "사분의 삼"},
 		{"2/3", "two thirds", "삼분의 이"},
-		{"2 1/2", "two and one half", "이과 이분의 일"},
+		{"2 1/2", "two and one half", "이와 이분의 일"},
 		{"3+1/3", "three and one third", "삼과 삼분의 일"},
 		{"5/0", "no", "no"},
 		{"5", "no", "no"},

@@ -70,8 +70,7 @@ func (p *parser) children(n *node, depth int) error {
 
 // syntax is what the decoder complains of, without the line that it names too.
 func syntax(err error) string {
-	var s *xml.SyntaxError
-	if errors.As(err, &s) {
+	if s, ok := errors.AsType[*xml.SyntaxError](err); ok {
 		return s.Msg
 	}
 	return err.Error()

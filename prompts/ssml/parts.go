@@ -166,7 +166,9 @@ func (w *walker) say(r Run, s state) {
 }
 
 func (w *walker) pause(d time.Duration, structural bool) {
-	w.parts = append(w.parts, Part{Pause: d, structural: structural})
+	if d > 0 {
+		w.parts = append(w.parts, Part{Pause: d, structural: structural})
+	}
 }
 
 // flat is the text in a node.
@@ -194,7 +196,7 @@ func tidy(parts []Part) []Part {
 			out = append(out, p)
 		case p.Audio != "":
 			out = append(out, p)
-		case p.Pause <= 0, p.structural && len(out) == 0:
+		case p.structural && len(out) == 0:
 		default:
 			out = addPause(out, p)
 		}

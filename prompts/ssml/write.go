@@ -2,6 +2,7 @@ package ssml
 
 import (
 	"encoding/xml"
+	"slices"
 	"strings"
 )
 
@@ -77,8 +78,8 @@ func writeRun(b *strings.Builder, r Run, d Dialect) {
 		open("say-as", "interpret-as", r.As, "format", r.Format)
 	}
 	b.WriteString(escape(r.Text))
-	for i := len(closing) - 1; i >= 0; i-- {
-		b.WriteString(closing[i])
+	for _, tag := range slices.Backward(closing) {
+		b.WriteString(tag)
 	}
 }
 

@@ -25,8 +25,8 @@ func testFlows(t *testing.T, open Open) {
 	t.Run("publishers whose contexts end leave whole publications or none", func(t *testing.T) { cutPublishers(t, open) })
 }
 
-func flowNamed(name string) *ivr.Flow {
-	return &ivr.Flow{Meta: resource.Meta{InstanceID: "i1", Name: name}, Type: ivr.TypeInbound, Content: "{}"}
+func mainFlow() *ivr.Flow {
+	return &ivr.Flow{Meta: resource.Meta{InstanceID: "i1", Name: "main"}, Type: ivr.TypeInbound, Content: "{}"}
 }
 
 // publish sets what a publication sets and gives the version.
@@ -46,7 +46,7 @@ func versions(t *testing.T, open Open) {
 	var seen changes
 	db, ctx := open(t, func(o *storage.Options) { o.OnChange = seen.add }), t.Context()
 	s := storage.Flows(db, resource.KindFlow)
-	f := flowNamed("main")
+	f := mainFlow()
 	odd := "{\r\n\t\"가\" : \"<&>\u2028\\u0000\" }\n"
 	must(t, s.Commit(ctx, f, publish(f, 1, odd)))
 	if f.ID == "" || f.Version != 1 || f.CreatedAt.IsZero() {
@@ -116,12 +116,12 @@ func halfCommits(t *testing.T, open Open) {
 	t.Helper()
 	db, ctx := open(t, nil), t.Context()
 	s := storage.Flows(db, resource.KindFlow)
-	f := flowNamed("main")
+	f := mainFlow()
 	must(t, s.Commit(ctx, f, publish(f, 1, `{"n":1}`)))
 	stale := *f
 	must(t, s.Commit(ctx, f, publish(f, 2, `{"n":2}`)))
 	wantKind(t, s.Commit(ctx, &stale, publish(&stale, 3, `{"n":3}`)), errs.Conflict)
-	other := flowNamed("main")
+	other := mainFlow()
 	wantKind(t, s.Commit(ctx, other, publish(other, 1, "{}")), errs.Duplicate)
 	bad := *f
 	c := publish(&bad, 3, `{"n":3}`)
@@ -172,7 +172,7 @@ func publishers(t *testing.T, open Open) {
 	db, ctx := open(t, nil), t.Context()
 	s := storage.Flows(db, resource.KindFlow)
 	service := ivr.NewService(s)
-	f := flowNamed("main")
+	f := mainFlow()
 	must(t, service.Create(ctx, f, ivr.Saved))
 	const n = 6
 	var done atomic.Int64
@@ -196,7 +196,7 @@ func cutPublishers(t *testing.T, open Open) {
 	db := open(t, nil)
 	s := storage.Flows(db, resource.KindFlow)
 	service := ivr.NewService(s)
-	f := flowNamed("main")
+	f := mainFlow()
 	f.Content = end("a")
 	must(t, service.Create(t.Context(), f, ivr.Published))
 	acknowledged := 0

@@ -28,6 +28,7 @@ func Run(t *testing.T, open Open) {
 		{"references", testReferences},
 		{"instances and access keys", testAcrossInstances},
 		{"flows", testFlows},
+		{"runs of flows", testFlowRuns},
 		{"contacts", testContacts},
 		{"agents", testAgents},
 		{"jobs", testJobs},

@@ -12,13 +12,17 @@ import (
 	"io"
 	"time"
 
+	"ullim/acd"
 	"ullim/internal/api/rest"
 	"ullim/internal/call"
 	"ullim/internal/contact"
 	"ullim/internal/errs"
 	"ullim/internal/identity"
 	"ullim/internal/resource"
+	"ullim/internal/stream"
+	"ullim/internal/webhook"
 	"ullim/ivr"
+	"ullim/ivr/flowtest"
 	"ullim/prompts"
 	"ullim/sip"
 )
@@ -59,8 +63,16 @@ type Options struct {
 	Numbers          resource.Store[*call.Number]
 	Prompts          resource.Store[*prompts.Prompt]
 	OutboundPolicies resource.Store[*sip.OutboundPolicy]
+	Hours            resource.Store[*acd.Hours]
 
-	Flows         ivr.Library
+	Functions         resource.Store[*webhook.Function]
+	AudioDestinations resource.Store[*stream.Destination]
+	CheckURL          func(url string) error // refuses what may never be called
+
+	Flows ivr.Library
+	// Simulation answers what tests of flows do not give: the instance as it is. Its parts may be nil.
+	FlowRuns      ivr.RunReader
+	Simulation    flowtest.Backing
 	Sealer        *identity.Sealer
 	Realm         string // of SIP digest
 	Registrations Registrations
@@ -84,7 +96,9 @@ func (o *Options) complete() bool {
 	return o.Instances != nil && o.Users != nil && o.SecurityProfiles != nil && o.AccessKeys != nil && o.Trunks != nil &&
 		o.Devices != nil && o.Numbers != nil && o.Prompts != nil && o.Sealer != nil && o.Realm != "" &&
 		o.Registrations != nil && o.Contacts != nil && o.Calls != nil && o.Recordings != nil && o.PromptFiles != nil && o.System != nil &&
-		o.OutboundPolicies != nil && o.Guard != nil && o.Waiting != nil && o.Flows.Flows != nil && o.Flows.Modules != nil && o.AgentContacts != nil
+		o.OutboundPolicies != nil && o.Guard != nil && o.Waiting != nil && o.Flows.Flows != nil && o.Flows.Modules != nil &&
+		o.Functions != nil && o.AudioDestinations != nil && o.CheckURL != nil &&
+		o.Hours != nil && o.FlowRuns != nil && o.AgentContacts != nil
 }
 
 type service struct{ Options }
@@ -106,10 +120,15 @@ func Table(o Options) (*rest.Table, error) {
 	s.traces(t)
 	s.participants(t)
 	s.agentContacts(t)
+	s.quality(t)
 	s.settings(t)
 	s.audio(t)
 	s.guard(t)
+	s.functions(t)
+	s.audioDestinations(t)
+	s.hours(t)
 	s.flows(t)
+	s.flowRuns(t)
 	return t, nil
 }
 

@@ -54,8 +54,7 @@ func (s *service) putPromptAudio(c *rest.Call, w http.ResponseWriter, r *http.Re
 	_ = http.NewResponseController(w).SetReadDeadline(time.Now().Add(transferTime))
 	data, err := io.ReadAll(io.LimitReader(r.Body, prompts.MaxUpload+1))
 	if err != nil {
-		var large *http.MaxBytesError
-		if errors.As(err, &large) {
+		if _, large := errors.AsType[*http.MaxBytesError](err); large {
 			return errs.Wrap(identity.ErrTooLarge, errs.Invalid, "the audio must have at most %d bytes", prompts.MaxUpload)
 		}
 		return errs.Wrap(err, errs.InvalidRequest, "the body cannot be read")

@@ -23,6 +23,7 @@ func (s *service) flows(t *rest.Table) {
 		module = "/flow-modules/{ContactFlowModuleId}"
 	)
 	rest.Op(t, "CheckFlow", "POST", "/flows/check", identity.FlowsView, s.checkFlow, rest.ReadOnly, rest.Body(maxFlowBody))
+	rest.Op(t, "SimulateFlow", "POST", "/flows/simulate", identity.FlowsView, s.simulateFlow, rest.ReadOnly, rest.Body(maxFlowBody))
 	rest.Op(t, "DiffFlowVersions", "GET", flow+"/diff", identity.FlowsView, s.diffFlow)
 	rest.Op(t, "RollBackFlow", "POST", flow+"/roll-back", identity.FlowsPublish, s.rollBackFlow)
 	rest.Op(t, "DiffFlowModuleVersions", "GET", module+"/diff", identity.ModulesView, s.diffModule)

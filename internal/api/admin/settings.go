@@ -1,12 +1,14 @@
 package admin
 
 import (
+	"cmp"
 	"context"
 
 	"ullim/internal/api/rest"
 	"ullim/internal/call"
 	"ullim/internal/identity"
 	"ullim/internal/resource"
+	"ullim/ivr"
 )
 
 func (s *service) settings(t *rest.Table) {
@@ -28,6 +30,8 @@ type instanceSettings struct {
 	Region               string                `json:"Region,omitempty"`
 	Language             string                `json:"Language,omitempty"`
 	RecordingsKept       bool                  `json:"RecordingsKept"`
+	FlowLogs             bool                  `json:"FlowLogs"`    // every action of every flow is in the run log
+	FlowLogDays          int                   `json:"FlowLogDays"` // for how many days
 	CreatedTime          rest.Time             `json:"CreatedTime,omitzero"`
 	LastModifiedTime     rest.Time             `json:"LastModifiedTime,omitzero"`
 }
@@ -41,6 +45,7 @@ func (s *service) getInstance(ctx context.Context, c *rest.Call, _ *rest.Empty) 
 		InstanceID: v.ID, InstanceARN: resource.ARN(v.ID, resource.KindInstance, v.ID), Alias: v.Name,
 		DisplayName: v.DisplayName, IdentityMode: v.IdentityMode, InboundCallsEnabled: v.InboundCallsEnabled,
 		OutboundCallsEnabled: v.OutboundCallsEnabled, Region: v.Region, Language: v.Language,
+		FlowLogs: v.FlowLogs, FlowLogDays: cmp.Or(v.FlowLogDays, ivr.DefaultRunDays),
 		RecordingsKept: v.RecordingsKept, CreatedTime: rest.At(v.CreatedAt), LastModifiedTime: rest.At(v.ModifiedAt),
 	}, nil
 }
@@ -53,6 +58,8 @@ type updateInstanceInput struct {
 	OutboundCallsEnabled *bool   `json:"OutboundCallsEnabled,omitempty"`
 	Region               *string `json:"Region,omitempty"`
 	Language             *string `json:"Language,omitempty"`
+	FlowLogs             *bool   `json:"FlowLogs,omitempty"`
+	FlowLogDays          *int    `json:"FlowLogDays,omitempty"`
 }
 
 func (s *service) updateInstance(ctx context.Context, c *rest.Call, in *updateInstanceInput) (*rest.Empty, error) {
@@ -62,6 +69,8 @@ func (s *service) updateInstance(ctx context.Context, c *rest.Call, in *updateIn
 		set(&v.OutboundCallsEnabled, in.OutboundCallsEnabled)
 		set(&v.Region, in.Region)
 		set(&v.Language, in.Language)
+		set(&v.FlowLogs, in.FlowLogs)
+		set(&v.FlowLogDays, in.FlowLogDays)
 		return nil
 	})
 	return done(err)

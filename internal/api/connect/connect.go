@@ -20,6 +20,7 @@ import (
 	"ullim/internal/contact"
 	"ullim/internal/identity"
 	"ullim/internal/resource"
+	"ullim/internal/webhook"
 	"ullim/ivr"
 	"ullim/prompts"
 	"ullim/sip"
@@ -83,6 +84,7 @@ type Options struct {
 	AgentStatuses    resource.Store[*acd.AgentStatus]
 	Prompts          resource.Store[*prompts.Prompt]
 	Numbers          resource.Store[*call.Number]
+	Functions        resource.Store[*webhook.Function]
 
 	Flows       Flows
 	Modules     Modules
@@ -97,7 +99,7 @@ type Options struct {
 
 func (o *Options) complete() bool {
 	return o.Instances != nil && o.Users != nil && o.SecurityProfiles != nil && o.AccessKeys != nil && o.Devices != nil &&
-		o.Queues != nil && o.Hours != nil && o.RoutingProfiles != nil && o.AgentStatuses != nil && o.Prompts != nil && o.Numbers != nil && o.Flows != nil && o.Agents != nil && o.PromptFiles != nil &&
+		o.Queues != nil && o.Hours != nil && o.RoutingProfiles != nil && o.AgentStatuses != nil && o.Prompts != nil && o.Numbers != nil && o.Functions != nil && o.Flows != nil && o.Agents != nil && o.PromptFiles != nil &&
 		o.Contacts != nil && o.Calls != nil && o.Modules != nil && o.Chats != nil
 }
 
@@ -112,6 +114,7 @@ func Table(o Options) (*rest.Table, error) {
 	s := &service{o}
 	t := &rest.Table{}
 	s.instances(t)
+	s.instanceAttributes(t)
 	s.queues(t)
 	s.hours(t)
 	s.routingProfiles(t)
@@ -129,5 +132,6 @@ func Table(o Options) (*rest.Table, error) {
 	s.contacts(t)
 	s.tapes(t)
 	s.chats(t)
+	s.lambdas(t)
 	return t, nil
 }

@@ -50,9 +50,10 @@ func draftRef(field, ref string) (id string, draft bool, err error) {
 }
 
 // flowFault names the problems of a flow that cannot be published, as the service does.
-func flowFault(err error) error { return contentFault(err, "InvalidContactFlowException") }
+func flowFault(err error) error { return contentFault(err, "InvalidContactFlowException", "problems") }
 
-func contentFault(err error, code string) error {
+// contentFault has the problems under the member by which the service model calls them.
+func contentFault(err error, code, member string) error {
 	problems := ivr.ProblemsOf(err)
 	if len(problems) == 0 {
 		return err
@@ -63,7 +64,7 @@ func contentFault(err error, code string) error {
 	}
 	return &rest.Fault{
 		Status: http.StatusBadRequest, Code: code, Message: err.Error(),
-		Members: map[string]any{"problems": list}, Err: err,
+		Members: map[string]any{member: list}, Err: err,
 	}
 }
 

@@ -20,6 +20,8 @@ func (s *service) hours(t *rest.Table) {
 	rest.Op(t, "ListHoursOfOperations", "GET", "/hours-of-operations-summary/{InstanceId}", identity.HoursView, s.listHours)
 	rest.Op(t, "UpdateHoursOfOperation", "POST", one, identity.HoursEdit, s.updateHours)
 	rest.Op(t, "DeleteHoursOfOperation", "DELETE", one, identity.HoursDelete, s.deleteHours)
+	s.hoursOverrides(t, one)
+	s.hoursParents(t, one)
 }
 
 type timeSlice struct {
@@ -52,7 +54,7 @@ type createHoursInput struct {
 	TimeZone    string            `json:"TimeZone"`
 	Config      []hoursConfig     `json:"Config,omitempty"`
 	Tags        map[string]string `json:"Tags,omitempty"`
-	Parents     rest.Unsupported  `json:"ParentHoursOfOperationConfigs,omitzero"`
+	Parents     []parentHours     `json:"ParentHoursOfOperationConfigs,omitempty"`
 }
 
 type createHoursOutput struct {
@@ -67,6 +69,9 @@ func (s *service) createHours(ctx context.Context, c *rest.Call, in *createHours
 	}
 	h := &acd.Hours{
 		Meta: meta, Description: in.Description, Hours: calendar.Hours{Zone: in.TimeZone, Slots: slotsOf(in.Config)},
+	}
+	for _, p := range in.Parents {
+		h.Parents = append(h.Parents, p.ID)
 	}
 	if err = s.Hours.Create(ctx, h); err != nil {
 		return nil, err
@@ -90,6 +95,7 @@ type hoursOfOperation struct {
 	Tags                map[string]string `json:"Tags,omitempty"`
 	LastModifiedTime    rest.Time         `json:"LastModifiedTime,omitzero"`
 	LastModifiedRegion  string            `json:"LastModifiedRegion"`
+	Parents             []hoursIdentifier `json:"ParentHoursOfOperations,omitempty"`
 }
 
 type describeHoursOutput struct {
@@ -110,6 +116,13 @@ func (s *service) describeHours(ctx context.Context, c *rest.Call, in *hoursInpu
 		out.Config = append(out.Config, hoursConfig{
 			Day: slot.Day, StartTime: sliceOf(slot.Start), EndTime: sliceOf(slot.End),
 		})
+	}
+	for _, id := range h.Parents {
+		parent, err := s.Hours.Get(ctx, c.Instance(), id)
+		if err != nil {
+			return nil, err
+		}
+		out.Parents = append(out.Parents, identifierOf(parent))
 	}
 	return &describeHoursOutput{HoursOfOperation: out}, nil
 }

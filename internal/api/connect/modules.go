@@ -33,7 +33,9 @@ func (s *service) modules(t *rest.Table) {
 func isNotPublished(err error) bool { return errors.Is(err, ivr.ErrNotPublished) }
 
 // moduleFault names the problems of a module that cannot be published.
-func moduleFault(err error) error { return contentFault(err, "InvalidContactFlowModuleException") }
+func moduleFault(err error) error {
+	return contentFault(err, "InvalidContactFlowModuleException", "Problems")
+}
 
 type externalInvocation struct {
 	Enabled bool `json:"Enabled"`
