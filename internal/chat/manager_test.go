@@ -366,3 +366,49 @@ func TestTheDisconnectFlowWaitsForTheCustomerToComeBack(t *testing.T) {
 		}
 	})
 }
+
+func TestAFullQueueIsTheFlowsToDealWith(t *testing.T) {
+	inWorld(t, func(ctx context.Context, w *world) {
+		w.queues.err = errs.New(errs.Limit, "full")
+		w.flows.by[chat.FlowInbound] = func(ctx context.Context, c *chat.Control) chat.FlowOutcome {
+			if err := c.Queue(ctx, chat.Queue{ID: "q"}); !errs.Is(err, errs.Limit) {
+				t.Errorf("the flow is told %v", err)
+			}
+			if err := c.Say(ctx, "try again tomorrow", chat.Plain); err != nil {
+				t.Error(err)
+			}
+			time.Sleep(time.Second)
+			return chat.FlowDisconnected
+		}
+		s := w.begin(ctx)
+		customer, _ := w.connect(ctx, s.Token)
+		time.Sleep(2 * time.Second)
+		synctest.Wait()
+		if got := w.texts(ctx, customer); !slices.Equal(got, []string{"try again tomorrow"}) {
+			t.Errorf("the chat reads %q", got)
+		}
+		if r := w.record(s.ContactID); r.Queue != nil || r.DisconnectReason != contact.ContactFlowDisconnect {
+			t.Errorf("the record is %+v", r)
+		}
+	})
+}
+
+func TestAContactThatLostItsPlaceInARestartGetsItBackWhenItCan(t *testing.T) {
+	inWorld(t, func(ctx context.Context, w *world) {
+		s := w.begin(ctx)
+		w.connect(ctx, s.Token)
+		w.queues.mu.Lock()
+		w.queues.err = errs.New(errs.Unavailable, "routing is not up yet")
+		w.queues.mu.Unlock()
+		w.again()
+		time.Sleep(12 * time.Second)
+		w.queues.mu.Lock()
+		w.queues.err = nil
+		w.queues.mu.Unlock()
+		time.Sleep(5 * time.Second)
+		synctest.Wait()
+		if e, ok := w.queues.waits(s.ContactID); !ok || !e.Owed {
+			t.Errorf("not in line: %+v", e)
+		}
+	})
+}

@@ -7,7 +7,6 @@ import (
 	"strconv"
 
 	"ullim/internal/chat"
-	"ullim/internal/errs"
 	"ullim/internal/identity"
 )
 
@@ -22,12 +21,8 @@ func (s *service) receive(w http.ResponseWriter, r *http.Request, token string) 
 		methodNotAllowed(w, http.MethodPut)
 		return
 	}
-	if !s.mayTry(w, r) {
-		return
-	}
 	if err := s.o.Chats.Receive(r.Context(), token, http.MaxBytesReader(w, r.Body, chat.MaxAttachment+1)); err != nil {
-		s.wrong(identity.Source(r), err)
-		refuse(w, err)
+		refuse(w, s.wrong(identity.Source(r), err))
 		return
 	}
 	w.WriteHeader(http.StatusOK)
@@ -39,13 +34,9 @@ func (s *service) file(w http.ResponseWriter, r *http.Request, token string) {
 		methodNotAllowed(w, http.MethodGet)
 		return
 	}
-	if !s.mayTry(w, r) {
-		return
-	}
 	body, a, err := s.o.Chats.File(r.Context(), token)
 	if err != nil {
-		s.wrong(identity.Source(r), err)
-		refuse(w, err)
+		refuse(w, s.wrong(identity.Source(r), err))
 		return
 	}
 	defer body.Close()
@@ -59,13 +50,4 @@ func (s *service) file(w http.ResponseWriter, r *http.Request, token string) {
 	if r.Method == http.MethodGet {
 		_, _ = io.Copy(w, body) // who is not there any more misses nothing
 	}
-}
-
-// mayTry refuses an address that has shown too many wrong tokens.
-func (s *service) mayTry(w http.ResponseWriter, r *http.Request) bool {
-	if s.wrongs.has(identity.Source(r)) {
-		return true
-	}
-	refuse(w, errs.New(errs.Throttled, "too many requests with a wrong token: wait a moment"))
-	return false
 }

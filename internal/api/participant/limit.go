@@ -39,19 +39,6 @@ func (l *limiter) take(key string) bool {
 	return true
 }
 
-// has reports whether there is a token, and takes none.
-func (l *limiter) has(key string) bool {
-	l.mu.Lock()
-	defer l.mu.Unlock()
-	now := time.Now()
-	b := l.buckets[key]
-	if b == nil {
-		return true
-	}
-	l.fill(b, now)
-	return b.left >= 1
-}
-
 func (l *limiter) fill(b *bucket, now time.Time) {
 	b.left, b.at = min(l.burst, b.left+now.Sub(b.at).Seconds()*l.rate), now
 }

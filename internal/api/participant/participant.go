@@ -79,9 +79,6 @@ type caller struct {
 // authenticate tells who calls, by X-Amz-Bearer.
 func (s *service) authenticate(o *rest.Operation, r *http.Request) (*identity.Principal, any, error) {
 	source := identity.Source(r)
-	if !s.wrongs.has(source) {
-		return nil, nil, errs.New(errs.Throttled, "too many requests with a wrong token: wait a moment")
-	}
 	token := r.Header.Get("X-Amz-Bearer")
 	if token == "" {
 		return nil, nil, errs.New(errs.Denied, "the header X-Amz-Bearer is missing")
@@ -96,8 +93,7 @@ func (s *service) authenticate(o *rest.Operation, r *http.Request) (*identity.Pr
 	}
 	var err error
 	if c.who, err = s.o.Chats.Who(r.Context(), token); err != nil {
-		s.wrong(source, err)
-		return nil, nil, err
+		return nil, nil, s.wrong(source, err)
 	}
 	if !s.asks.take(c.who.ParticipantID) {
 		return nil, nil, errs.New(errs.Throttled, "too many requests: wait a moment")
@@ -105,11 +101,13 @@ func (s *service) authenticate(o *rest.Operation, r *http.Request) (*identity.Pr
 	return &identity.Principal{Username: "participant", UserID: c.who.ParticipantID}, c, nil
 }
 
-// wrong counts a wrong token against the address that it came from.
-func (s *service) wrong(source string, err error) {
-	if errs.Is(err, errs.Denied) {
-		s.wrongs.take(source)
+// wrong counts a wrong token against the address that it came from, and gives what is answered. A right one is never made
+// to wait: it cannot be guessed, and others behind the same address must not lock it out.
+func (s *service) wrong(source string, err error) error {
+	if errs.Is(err, errs.Denied) && !s.wrongs.take(source) {
+		return errs.New(errs.Throttled, "too many requests with a wrong token: wait a moment")
 	}
+	return err
 }
 
 func callerOf(c *rest.Call) (*caller, error) {
@@ -160,8 +158,7 @@ func (s *service) connect(ctx context.Context, c *rest.Call, in *connectInput) (
 	}
 	conn, err := s.o.Chats.Connect(ctx, me.token)
 	if err != nil {
-		s.wrong(c.Source, err)
-		return nil, err
+		return nil, s.wrong(c.Source, err)
 	}
 	out := &connectOutput{}
 	if socket {

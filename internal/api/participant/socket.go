@@ -84,9 +84,6 @@ func itemFrame(it *chat.Item) ([]byte, error) {
 
 // socket serves one WebSocket.
 func (s *service) socket(w http.ResponseWriter, r *http.Request, token string) {
-	if !s.mayTry(w, r) {
-		return
-	}
 	if origin := r.Header.Get("Origin"); origin != "" && !s.allowed(origin, r) {
 		http.Error(w, "this page is not in chat.origins", http.StatusForbidden)
 		return
@@ -97,8 +94,7 @@ func (s *service) socket(w http.ResponseWriter, r *http.Request, token string) {
 	}
 	sub, err := s.o.Chats.Open(r.Context(), token)
 	if err != nil {
-		s.wrong(identity.Source(r), err)
-		refuse(w, err)
+		refuse(w, s.wrong(identity.Source(r), err))
 		return
 	}
 	defer sub.Close()                                                                       //nolint:contextcheck // it is closed also when the request has ended
