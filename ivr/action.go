@@ -65,9 +65,12 @@ func failed(t string) step       { return step{errorType: t} }
 func failedBy(err error) step    { return step{errorType: errNoMatch, why: err} }
 func secretResult(v string) step { return step{judged: true, result: v, secret: true} }
 
-// kinds are the actions that this version knows, by type.
-func kinds() map[string]func() action {
-	return map[string]func() action{
+// catalogue makes empty actions, by type.
+type catalogue map[string]func() action
+
+// kinds are the actions that this version knows.
+func kinds() catalogue {
+	return catalogue{
 		// with the participant
 		"MessageParticipant":                    made[messageParticipant],
 		"MessageParticipantIteratively":         made[messageIteratively],
@@ -129,14 +132,17 @@ func kinds() map[string]func() action {
 	}
 }
 
-// newAction gives an empty action of a type. Types that this version does not know are imported, and take their
+// make gives an empty action of a type. Types that this version does not know are imported, and take their
 // NoMatchingError branch when they run.
-func newAction(name string) action {
-	if create, known := kinds()[name]; known {
+func (c catalogue) make(name string) action {
+	if create, known := c[name]; known {
 		return create()
 	}
 	return unsupported{}
 }
+
+// newAction is for a single one; whoever needs many keeps the catalogue.
+func newAction(name string) action { return kinds().make(name) }
 
 // made makes an empty action.
 func made[T any, P interface {

@@ -1,7 +1,8 @@
 package ivr
 
 import (
-	"embed"
+	"bytes"
+	_ "embed"
 	"encoding/json"
 	"fmt"
 	"slices"
@@ -9,7 +10,7 @@ import (
 )
 
 //go:embed advice.json
-var adviceFile embed.FS
+var adviceText string // a list with an entry on each line
 
 // advice is what there is to say about a sort of problem beside its English message: the name of the rule, what to do
 // next, and both in Korean. It is found by the format of the message.
@@ -21,34 +22,36 @@ type advice struct {
 	KoFix  string `json:"koFix"`
 }
 
-// advices reads the file; a test holds it complete.
-func advices() map[string]advice {
-	data, err := adviceFile.ReadFile("advice.json")
-	if err != nil {
-		return nil
+// adviceOn finds the entry for a format: only its line is read.
+func adviceOn(format string) (a advice, ok bool) {
+	var quoted bytes.Buffer
+	enc := json.NewEncoder(&quoted)
+	enc.SetEscapeHTML(false)
+	if err := enc.Encode(format); err != nil {
+		return a, false
 	}
-	var list []advice
-	if err := json.Unmarshal(data, &list); err != nil {
-		return nil
+	start := `{"format": ` + strings.TrimSpace(quoted.String()) + ","
+	at := strings.Index(adviceText, start)
+	if at < 0 {
+		return a, false
 	}
-	out := make(map[string]advice, len(list))
-	for _, a := range list {
-		out[a.Format] = a
-	}
-	return out
+	line, _, _ := strings.Cut(adviceText[at:], "\n")
+	err := json.Unmarshal([]byte(strings.TrimSuffix(strings.TrimSpace(line), ",")), &a)
+	return a, err == nil
 }
 
 // ruleUnnamed is the rule of a problem that the file does not know.
 const ruleUnnamed = "parameter"
 
 // Say gives the report's messages in a language: "ko" and its variants are Korean, everything else English.
-func (r *Report) Say(language string) { r.say(language, advices()) }
-
-func (r *Report) say(language string, texts map[string]advice) {
+func (r *Report) Say(language string) {
 	base, _, _ := strings.Cut(strings.ToLower(language), "-")
 	for i := range r.Findings {
 		f := &r.Findings[i]
-		a, ok := texts[f.problem.format]
+		if f.problem.format == "" {
+			continue // read from JSON: the words that it came with
+		}
+		a, ok := adviceOn(f.problem.format)
 		f.Rule, f.Message, f.Fix = a.Rule, f.problem.Message, a.Fix
 		if !ok {
 			f.Rule = ruleUnnamed

@@ -1,6 +1,7 @@
 package ivr
 
 import (
+	"encoding/json"
 	"fmt"
 	"go/ast"
 	"go/parser"
@@ -99,7 +100,17 @@ func samples(format string) []any {
 }
 
 func TestEveryProblemHasARuleAndWhatToDoInEnglishAndKorean(t *testing.T) {
-	known := advices()
+	var list []advice
+	if err := json.Unmarshal([]byte(adviceText), &list); err != nil {
+		t.Fatal(err)
+	}
+	known := make(map[string]advice)
+	for _, a := range list {
+		if got, ok := adviceOn(a.Format); !ok || got != a {
+			t.Errorf("%q is not found, or twice there: %+v", a.Format, got)
+		}
+		known[a.Format] = a
+	}
 	formats := problemFormats(t)
 	if len(formats) < 50 || len(known) < 50 {
 		t.Fatalf("%d formats in the source, %d in advice.json", len(formats), len(known))

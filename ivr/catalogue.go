@@ -2,6 +2,7 @@ package ivr
 
 import (
 	"encoding/json"
+	"maps"
 	"slices"
 )
 
@@ -16,19 +17,10 @@ type ActionInfo struct {
 
 // ActionTypes lists the actions that this version runs, by type; of names for the same action, the one that is written.
 func ActionTypes() []string {
-	return []string{
-		"CheckHoursOfOperation", "CheckMetricData", "CheckOutboundCallStatus", "Compare", "CompleteOutboundCall",
-		"CreateCallbackContact", "CreatePersistentContactAssociation", "CreateTask", "DequeueContactAndTransferToQueue",
-		"DisconnectParticipant", "DistributeByPercentage", "EndFlowExecution", "EndFlowModuleExecution", "GetMetricData",
-		"GetParticipantInput", "InvokeFlowModule", "InvokeLambdaFunction", "Loop", "MessageParticipant",
-		"MessageParticipantIteratively", "ResumeContact", "ShowView", "StartOutboundChatContact", "TagContact",
-		"TransferContactToAgent", "TransferContactToQueue", "TransferParticipantToThirdParty", "TransferToFlow",
-		"UnTagContact", "Ullim.ConnectParticipantWithBot", "UpdateContactAttributes", "UpdateContactCallbackNumber",
-		"UpdateContactData", "UpdateContactEventHooks", "UpdateContactMediaProcessing", "UpdateContactMediaStreamingBehavior",
-		"UpdateContactRecordingAndAnalyticsBehavior", "UpdateContactRecordingBehavior", "UpdateContactRoutingBehavior",
-		"UpdateContactTargetQueue", "UpdateContactTextToSpeechVoice", "UpdateFlowAttributes", "UpdateFlowLoggingBehavior",
-		"UpdatePreviousContactParticipantState", "UpdateRoutingCriteria", "Wait",
-	}
+	names := slices.Sorted(maps.Keys(kinds()))
+	return slices.DeleteFunc(names, func(name string) bool {
+		return name == "StoreUserInput" || name == "UntagContact" || name == "UpdateContactRoutingCriteria" // other names
+	})
 }
 
 // Describe says what an action type is; false if this version does not know it.

@@ -79,7 +79,7 @@ type Target struct {
 // Inspect reads a flow's content and finds everything that stops it from being published as type t, or is probably not
 // meant. It is a pure function of the three: known may be nil, then references are not looked up.
 func Inspect(content string, t FlowType, known Known) *Report {
-	in := &inspection{report: &Report{}, t: t, known: known, texts: advices()}
+	in := &inspection{report: &Report{}, t: t, known: known}
 	d, err := Parse(content)
 	if err != nil {
 		in.add(Error, shapeProblem(err))
@@ -122,7 +122,6 @@ type inspection struct {
 	doc    *Document
 	t      FlowType
 	known  Known
-	texts  map[string]advice
 	n      *Node // at present
 }
 
@@ -155,7 +154,7 @@ func (in *inspection) done() *Report {
 			f.Action = in.doc.byID[f.ActionID].Type
 		}
 	}
-	in.report.say("en", in.texts)
+	in.report.Say("en")
 	return in.report
 }
 

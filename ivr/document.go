@@ -31,6 +31,7 @@ type Document struct {
 	byID     map[string]*Node
 	problems []Problem
 	names    map[nameKey]string // what Metadata calls the things that actions refer to by ARN or id
+	kinds    catalogue          // while it is read
 }
 
 // Node is one action of a document with its transitions.
@@ -73,7 +74,7 @@ func Parse(content string) (*Document, error) {
 	if v, _ := scalar(top["Version"]); v != DocumentVersion {
 		return nil, errs.Field("Version", "must be %q", DocumentVersion)
 	}
-	d := &Document{byID: make(map[string]*Node), names: displayNames(top)}
+	d := &Document{byID: make(map[string]*Node), names: displayNames(top), kinds: kinds()}
 	if d.Start, ok = top["StartAction"].(string); !ok {
 		return nil, errs.Field("StartAction", "must be the identifier of an action")
 	}
@@ -86,6 +87,7 @@ func Parse(content string) (*Document, error) {
 			return nil, err
 		}
 	}
+	d.kinds = nil
 	return d, nil
 }
 
@@ -122,7 +124,7 @@ func (d *Document) add(at string, v any) error {
 		d.byID[n.ID] = n
 	}
 	d.Actions = append(d.Actions, n)
-	n.act, n.parameters = newAction(n.Type), parameters
+	n.act, n.parameters = d.kinds.make(n.Type), parameters
 	n.act.read(&params{doc: d, id: n.ID, at: "Parameters", m: parameters})
 	return nil
 }

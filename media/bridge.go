@@ -5,6 +5,7 @@ import (
 
 	"ullim/internal/errs"
 	"ullim/media/g711"
+	"ullim/media/sdp"
 )
 
 // link joins two sessions.
@@ -82,7 +83,7 @@ func (s *Session) feed(from *Session) {
 	s.tx.mu.Lock()
 	s.tx.peer = from
 	s.tx.hears, s.tx.spare = nil, nil
-	s.tx.forwarding = forwarding{}
+	s.tx.forwarding, s.tx.pausing = forwarding{}, false
 	stopped := s.tx.stop()
 	s.tx.mu.Unlock()
 	stopped.finish(false)
@@ -158,7 +159,8 @@ func (s *Session) forward(from *Session, packet []byte, p *taken, now time.Time)
 	}
 	a := t.agreement
 	t.clocked = false
-	if p.kind != kindEvent && !a.fits(len(payload)) {
+	t.pausing = p.kind == kindNoise
+	if p.kind.audio() && !a.fits(len(payload)) {
 		t.recut(s, payload, stamp, now)
 		return
 	}
@@ -174,7 +176,7 @@ func (s *Session) forward(from *Session, packet []byte, p *taken, now time.Time)
 	if int16(sequence-t.sequence) >= 0 {
 		t.sequence = sequence + 1
 	}
-	if p.kind != kindEvent {
+	if p.kind.audio() {
 		ticks := a.law.ticks(payload)
 		if end := stamp + uint32(ticks); int32(end-t.stamp) > 0 {
 			t.stamp, t.due = end, now.Add(a.lasts(ticks))
@@ -190,10 +192,12 @@ func (t *sender) suits(from *Session, p *taken, payload []byte, now time.Time, t
 	switch {
 	case p.kind == kindEvent:
 		return uint8(a.EventSend), t.hears == nil && a.passes(p, tones)
+	case p.kind == kindNoise && t.hears == nil && a.NoiseSend != sdp.None && a.clock == p.clock:
+		return uint8(a.NoiseSend), true
 	case p.kind == a.law:
 	case p.kind.g711() && a.law.g711():
 		transcode(a.law, payload)
-	default: // comfort noise was not offered to the other side, so it is heard only where sound is decoded
+	default: // comfort noise that was not agreed with the other side is heard only where sound is decoded
 		if !t.translate(p, payload, now) {
 			from.late.Add(1)
 		}

@@ -161,6 +161,20 @@ func (x *bare) receive() {
 	x.loop.handlers[0].HandlePacket(x.work, x.from, x.now)
 }
 
+// listened lets somebody hear both directions of the receiving side.
+func listened(step func(*bare)) func(*testing.T, *bare) func(*bare) {
+	return func(t *testing.T, x *bare) func(*bare) {
+		t.Helper()
+		if _, err := x.b.Listen(media.ListenOptions{From: true, To: true, Frame: func(media.Track, []byte) {}}); err != nil {
+			t.Fatal(err)
+		}
+		return func(x *bare) {
+			step(x)
+			x.b.Tick(x.now, 1, 0)
+		}
+	}
+}
+
 func TestThePacketPathAllocatesNothing(t *testing.T) {
 	tick := func(s *media.Session) func(*bare) {
 		return func(x *bare) {
@@ -183,12 +197,18 @@ func TestThePacketPathAllocatesNothing(t *testing.T) {
 			x.b.Play([]media.Source{&growing{fixed{sound{0x22, 3}.Frames("PCMU")}}}, true, nil)
 			return tick(x.b)
 		}},
-		"play at 30 ms":      {"0", "0", "a=ptime:30\n", func(_ *testing.T, x *bare) func(*bare) { return playing(x, tick(x.b)) }},
-		"forward and record": {"0", "0", "", recorded(receive)},
-		"transcode to G.722": {"0", "9", "", func(_ *testing.T, x *bare) func(*bare) { return (*bare).translate }},
-		"transcode to G.711": {"9", "0", "", func(_ *testing.T, x *bare) func(*bare) { x.packet[1] = 9; return (*bare).translate }},
-		"conference":         {"0", "9", "", conferring},
-		"keys were agreed":   {"0 101", "0 101", "", func(*testing.T, *bare) func(*bare) { return receive }},
+		"play at 30 ms":        {"0", "0", "a=ptime:30\n", func(_ *testing.T, x *bare) func(*bare) { return playing(x, tick(x.b)) }},
+		"forward and record":   {"0", "0", "", recorded(receive)},
+		"transcode to G.722":   {"0", "9", "", func(_ *testing.T, x *bare) func(*bare) { return (*bare).translate }},
+		"transcode to G.711":   {"9", "0", "", func(_ *testing.T, x *bare) func(*bare) { x.packet[1] = 9; return (*bare).translate }},
+		"conference":           {"0", "9", "", conferring},
+		"keys were agreed":     {"0 101", "0 101", "", func(*testing.T, *bare) func(*bare) { return receive }},
+		"forward and be heard": {"0", "0", "", listened(receive)},
+		"be heard in G.722":    {"0", "9", "", listened((*bare).translate)},
+		"play live": {"0", "8", "", func(_ *testing.T, x *bare) func(*bare) {
+			x.b.PlayLive(func(frame []byte) int { return len(frame) }, nil)
+			return tick(x.b)
+		}},
 		"a report": {"0", "0", "", func(*testing.T, *bare) func(*bare) {
 			return func(x *bare) {
 				x.now = x.now.Add(10 * time.Second)

@@ -137,6 +137,7 @@ type SessionOptions struct {
 	HearTones        bool             // keys are looked for in the sound although RFC 4733 was agreed
 	Tones            bool             // keys are sent as tones although RFC 4733 was agreed
 	Encryption       string           // a policy of sdp: empty, optional, sdes, dtls or webrtc
+	Noise            bool             // pauses may come as comfort noise (RFC 3389), and go so to another leg that takes it
 	SignallingSource netip.Addr       // where their SIP comes from, if known: who may be learned behind NAT
 	Near             *Session         // served by the same loop as this one; nil: by the least busy
 }
@@ -183,7 +184,7 @@ func (p *Plane) Open(o SessionOptions) (*Session, error) {
 	s.rx.source.host = o.SignallingSource.Unmap()
 	s.tx.ssrc, s.tx.sequence, s.tx.stamp, s.tx.marker = s.id.ssrc, s.id.sequence, s.id.stamp, true
 	s.local = sdp.Local{
-		ID: s.id.session, Addr: p.o.Advertise, Port: addrPort(conn.LocalAddr()).Port(), Codecs: o.Codecs,
+		ID: s.id.session, Addr: p.o.Advertise, Port: addrPort(conn.LocalAddr()).Port(), Codecs: o.Codecs, Noise: o.Noise,
 	}
 	if port != 0 {
 		s.local.Port = port

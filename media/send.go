@@ -26,6 +26,7 @@ type sender struct {
 	stamp     uint32    // of the next sample
 	due       time.Time // when the next sample is due
 	sentAt    time.Time
+	pausing   bool // what was forwarded last says that a pause begins, or goes on
 	marker    bool // the next packet begins a talkspurt
 	clocked   bool // the clock feeds
 	sent      uint64
@@ -71,9 +72,17 @@ func (t *sender) elapsed(now time.Time) uint32 {
 // longer than the usual hiccup of a network.
 const patience = 200 * time.Millisecond
 
+// pause is the same for one that has sent comfort noise: it says nothing on purpose, and the far end makes the noise. It is
+// shorter than what keeps a NAT open, and than what others take for a dead line.
+const pause = 10 * time.Second
+
 // waits reports whether the clock has nothing to send now: the packets of another session are forwarded as they come.
 func (t *sender) waits(now time.Time) bool {
-	return t.play == nil && !t.keys.active() && t.hears == nil && t.peer != nil && now.Sub(t.sentAt) < patience
+	limit := patience
+	if t.pausing {
+		limit = pause
+	}
+	return t.play == nil && !t.keys.active() && t.hears == nil && t.peer != nil && now.Sub(t.sentAt) < limit
 }
 
 // sendDue sends the frames that the clock owes.

@@ -26,6 +26,7 @@ type DeviceProfile struct {
 	Codecs     []string        `json:"codecs,omitempty"` // in order of preference; empty: all of ours
 	Encryption call.Encryption `json:"encryption,omitempty"`
 	Digits     call.DigitMode  `json:"digits,omitempty"`
+	Noise      bool            `json:"comfortNoise,omitempty"`
 }
 
 // Registration is where a device can be reached: one Contact of a REGISTER.

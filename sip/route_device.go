@@ -151,7 +151,7 @@ func (ep *Endpoint) profileOf(reg *Registration) call.Profile {
 func mediaOf(d *Device, transport string) call.Profile {
 	var p call.Profile
 	if d != nil {
-		p = call.Profile{Codecs: d.Profile.Codecs, Encryption: d.Profile.Encryption, Digits: d.Profile.Digits}
+		p = call.Profile{Codecs: d.Profile.Codecs, Encryption: d.Profile.Encryption, Digits: d.Profile.Digits, Noise: d.Profile.Noise}
 	}
 	if p.Encryption == call.EncryptionNone && (strings.EqualFold(transport, "WS") || strings.EqualFold(transport, "WSS")) {
 		p.Encryption = call.EncryptionWebRTC // RFC 8834: browsers know nothing else

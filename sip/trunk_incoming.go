@@ -37,7 +37,7 @@ func calledParty(req *sipgo.Request) string {
 
 // profile is what is known about the media of the carrier.
 func (t *Trunk) profile() call.Profile {
-	return call.Profile{Codecs: t.Codecs, Encryption: t.Encryption, Digits: t.Digits}
+	return call.Profile{Codecs: t.Codecs, Encryption: t.Encryption, Digits: t.Digits, Noise: t.Noise}
 }
 
 // hidesNumber reports that the caller asked not to be shown. RFC 3323 §4.2, RFC 3325 §9.3.

@@ -27,6 +27,7 @@ type Trunk struct {
 	TLSInsecure   bool            `json:"tlsInsecure,omitempty"` // the certificate is not checked (threat 8)
 	Encryption    call.Encryption `json:"encryption,omitempty"`
 	Digits        call.DigitMode  `json:"digits,omitempty"`
+	Noise         bool            `json:"comfortNoise,omitempty"`
 	// AllowRefer lets the carrier transfer calls by REFER. RedirectHosts are the hosts to which a 3xx of it may send a call,
 	// and with FollowRedirects its own gateways; neither: a 3xx is a refusal.
 	AllowRefer      bool            `json:"allowRefer,omitempty"`

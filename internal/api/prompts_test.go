@@ -7,7 +7,9 @@ import (
 	"encoding/binary"
 	"encoding/json"
 	"net/http"
+	"os"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -129,6 +131,23 @@ func TestPromptsThroughTheSDK(t *testing.T) {
 		_, err = c.DeletePrompt(ctx, &awsconnect.DeletePromptInput{InstanceId: aws.String(ours), PromptId: id})
 		must(t, err)
 		files(1-i, "after a prompt was deleted")
+	}
+}
+
+func TestPromptsOfEveryFormatThroughTheSDK(t *testing.T) {
+	w := newWorld(t)
+	c, ctx := w.client("admin"), t.Context()
+	for file, media := range map[string]string{"mono44.mp3": "audio/mpeg", "tone.ogg": "audio/ogg", "tone.flac": "audio/flac"} {
+		data, err := os.ReadFile("../../prompts/sound/testdata/" + file)
+		must(t, err)
+		uri := "data:" + media + ";base64," + base64.StdEncoding.EncodeToString(data)
+		made, err := c.CreatePrompt(ctx, &awsconnect.CreatePromptInput{InstanceId: aws.String(ours), Name: aws.String(file), S3Uri: &uri})
+		must(t, err)
+		got, err := c.GetPromptFile(ctx, &awsconnect.GetPromptFileInput{InstanceId: aws.String(ours), PromptId: made.PromptId})
+		must(t, err)
+		if *got.PromptPresignedUrl != uri {
+			t.Errorf("%s comes back as %.60s", file, *got.PromptPresignedUrl)
+		}
 	}
 }
 
@@ -275,7 +294,11 @@ func TestManyPromptsAreUploadedAtOnce(t *testing.T) {
 		again["ko/Welcome.wav"] != "REPLACED Welcome ko" {
 		t.Errorf("%v", again)
 	}
-	for _, body := range []string{"", "no zip"} {
+	crowd := map[string]string{}
+	for i := range 2001 {
+		crowd[strconv.Itoa(i)+"/.x"] = ""
+	}
+	for _, body := range []string{"", "no zip", zipped(crowd)} {
 		if status, _, _ := w.do("admin", "POST", "/admin/v1/prompts-bulk", body); status != http.StatusBadRequest {
 			t.Errorf("%q: %d", body, status)
 		}

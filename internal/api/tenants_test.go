@@ -2,6 +2,7 @@ package api_test
 
 import (
 	"net/http"
+	"net/url"
 	"slices"
 	"strings"
 	"testing"
@@ -46,6 +47,7 @@ func bodies() map[string]string {
 		"UpdateContactFlowContent":                   `{"Content":"{}"}`,
 		"UpdateContactFlowName":                      `{"Name":"n"}`,
 		"UpdateContactFlowMetadata":                  `{"Name":"n"}`,
+		"TagResource":                                `{"tags":{"a":"b"}}`,
 		"CreateContactFlowVersion":                   `{}`,
 		"SearchContactFlows":                         `{"InstanceId":"INSTANCE"}`,
 		"SearchContactFlowModules":                   `{"InstanceId":"INSTANCE"}`,
@@ -158,6 +160,7 @@ func (w *world) foreign() map[string]string {
 	first("SecurityProfileId", p, err)
 	fs, _, err := c.Flows.List(ctx, theirs, resource.Page{})
 	first("ContactFlowId", fs[0], err)
+	ids["resourceArn"] = url.PathEscape(resource.ARN(theirs, resource.KindFlow, fs[0].ID))
 	module := &ivr.Flow{Meta: resource.Meta{InstanceID: theirs, Name: "M"}, Type: ivr.TypeModule, Content: goodFlow}
 	first("ContactFlowModuleId", module, c.Modules.Create(ctx, module, ivr.Published))
 	alias := &ivr.Alias{Name: "live", Version: 1}

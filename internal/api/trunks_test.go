@@ -13,7 +13,7 @@ func TestATrunkKeepsItsOutgoingSideAndNeverShowsItsSecret(t *testing.T) {
 	w := newWorld(t)
 	const outgoing = `"Gateways":[{"Host":"sip.carrier.example","Transport":"TLS","Priority":1},{"Host":"192.0.2.7","Port":5070}],` +
 		`"OutboundProxy":{"Host":"proxy.example"},"Register":{"Enabled":true,"User":"acme","Expires":600},"TlsInsecure":true,` +
-		`"Encryption":"sdes","Digits":"info","AllowRefer":true,"FollowRedirects":true,"ProbeSeconds":30,"MaxChannels":30,"MaxCps":5,` +
+		`"Encryption":"sdes","Digits":"info","ComfortNoise":true,"AllowRefer":true,"FollowRedirects":true,"ProbeSeconds":30,"MaxChannels":30,"MaxCps":5,` +
 		`"CampaignShare":80,"Identity":{"Assert":"P-Asserted-Identity","Numbers":"digits","Diverted":"History-Info","PassStir":true},` +
 		`"Routes":[{"Prefix":"+822","Priority":1},{"Country":"KR"}]`
 	var created struct{ TrunkId string }
@@ -24,7 +24,7 @@ func TestATrunkKeepsItsOutgoingSideAndNeverShowsItsSecret(t *testing.T) {
 		t.Errorf("the secret opens as %q, %v", secret, openErr)
 	}
 	_, _, answer := w.do("admin", "GET", "/admin/v1/trunks/"+created.TrunkId, "")
-	for _, part := range []string{`"Host":"sip.carrier.example"`, `"TlsInsecure":true`, `"Username":"acme"`, `"Country":"KR"`, `"PassStir":true`, `"CampaignShare":80`} {
+	for _, part := range []string{`"Host":"sip.carrier.example"`, `"TlsInsecure":true`, `"Username":"acme"`, `"Country":"KR"`, `"PassStir":true`, `"ComfortNoise":true`, `"CampaignShare":80`} {
 		if !bytes.Contains(answer, []byte(part)) {
 			t.Errorf("%s is not shown: %s", part, answer)
 		}

@@ -56,7 +56,8 @@ func (o *outside) Invoke(ctx context.Context, f ivr.Function) (json.RawMessage, 
 	case errs.Is(err, errs.NotFound):
 		return nil, err
 	}
-	return nil, errs.Wrap(err, errs.Unavailable, "the function failed")
+	// Without its cause, which may tell what is inside: it is in the log, and the run of a flow is the tenant's to read.
+	return nil, errs.New(errs.Unavailable, "the function failed: %s", webhook.OutcomeOf(err))
 }
 
 func (o *outside) invoke(ctx context.Context, f ivr.Function, delivery string) (json.RawMessage, error) {

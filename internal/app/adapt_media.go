@@ -55,6 +55,7 @@ func (p plane) Open(o call.MediaOptions) (call.Media, error) {
 	s, err := p.Plane.Open(media.SessionOptions{
 		ContactID: o.ContactID, Peer: o.Peer, Codecs: preferred(o), OnDigit: o.OnDigit, OnDead: o.OnDead,
 		Encryption:       string(o.Profile.Encryption),
+		Noise:            o.Profile.Noise,
 		SignallingSource: o.Host, Near: near,
 	})
 	if err != nil {

@@ -51,7 +51,7 @@ type liveStream struct {
 	s         *stream.Stream
 	arn       string
 	stop      func() // stops to listen
-	forgotten func() // stops to wait for the end of the line
+	forgotten func() // stops to wait for the end of the line; nil: that has not begun
 	until     time.Time
 }
 
@@ -87,14 +87,16 @@ func (v voice) StartStream(ctx context.Context, s ivr.Stream) error {
 		st.Stop()
 		return left(err)
 	}
-	l.forgotten, err = v.c.ListenToCustomer(call.Hearing{Frame: func(bool, []byte) {}, Ended: func() { v.out.forget(line, l) }})
+	v.out.mu.Lock()
+	v.out.live[line] = l
+	v.out.mu.Unlock()
+	forgotten, err := v.c.ListenToCustomer(call.Hearing{Frame: func(bool, []byte) {}, Ended: func() { v.out.forget(line, l) }})
 	if err != nil {
-		l.stop()
-		st.Stop()
+		v.out.endStream(line)
 		return left(err)
 	}
 	v.out.mu.Lock()
-	v.out.live[line] = l
+	l.forgotten = forgotten
 	v.out.mu.Unlock()
 	go func() { // also when the program is given up
 		<-st.Done()
@@ -131,12 +133,19 @@ func (o *outside) endStream(line any) {
 	o.mu.Lock()
 	l := o.live[line]
 	delete(o.live, line)
-	o.mu.Unlock()
+	var forgotten func()
 	if l != nil {
-		l.stop()
-		l.forgotten()
-		l.s.Stop()
+		forgotten = l.forgotten
 	}
+	o.mu.Unlock()
+	if l == nil {
+		return
+	}
+	l.stop()
+	if forgotten != nil {
+		forgotten()
+	}
+	l.s.Stop()
 }
 
 // forget drops what is known of a line that has ended.
@@ -153,8 +162,10 @@ func (o *outside) stopStreams() {
 	o.mu.Lock()
 	all := maps.Clone(o.live)
 	o.mu.Unlock()
-	for line, l := range all {
+	for line := range all {
 		o.endStream(line)
+	}
+	for _, l := range all {
 		<-l.s.Done()
 	}
 }
@@ -248,7 +259,7 @@ func (v voice) Converse(ctx context.Context, b ivr.Bot) (ivr.BotResult, error) {
 	case errors.Is(err, stream.ErrGone):
 		return ivr.BotResult{}, ivr.ErrLeft
 	case err != nil:
-		return ivr.BotResult{}, errs.Wrap(err, errs.Unavailable, "the program could not finish")
+		return ivr.BotResult{}, errs.New(errs.Unavailable, "the program could not finish") // the log says why
 	}
 	return v.result(r.InstanceID, end)
 }

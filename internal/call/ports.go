@@ -157,6 +157,7 @@ type Profile struct {
 	Codecs     []string // that may be used, in order of preference; empty: all of ours
 	Encryption Encryption
 	Digits     DigitMode
+	Noise      bool // pauses may be comfort noise instead of sound (RFC 3389)
 }
 
 // Media is the audio of one leg (media.Session implements it, through the adapter in internal/app). Methods return at

@@ -14,7 +14,7 @@ import (
 // of them, a minute. They are no subtests, for of those only as many run at once as there are processors.
 func TestSIPpRowsThatTakeTheirTime(t *testing.T) {
 	t.Parallel()
-	c := newCenter(t, "ULLIM_INSTANCE_REGION=KR")
+	c := newCenter(t, "ULLIM_INSTANCE_REGION=KR", "ULLIM_RTP_NEVER_STARTED=0s") // SIPp sends no audio
 	c.number(talks, messageFlow(strings.Repeat("This message is longer than the caller's patience. ", 40)))
 	slow := []string{"-m", "1", "-timeout", "110s"}
 	stays := func(*testing.T, *siptest.Call, siptest.Source) {} // the called side hangs up

@@ -58,7 +58,10 @@ func (c *Client) Check(text string) error {
 	host := strings.ToLower(strings.TrimSuffix(u.Hostname(), "."))
 	addr, err := netip.ParseAddr(host)
 	if err == nil {
-		return c.guard.check(host, addr, portOf(u), u.Scheme == plain)
+		if c.guard.check(host, addr, portOf(u), u.Scheme == plain) != nil {
+			return errs.Field("Url", "may not be called from here; the operator can allow it (egress.allow)")
+		}
+		return nil
 	}
 	if u.Scheme == plain && !c.guard.mayBePlain(host, portOf(u)) {
 		return errs.Field("Url", "must begin with %s://", secure)

@@ -69,9 +69,9 @@ type Options struct {
 	AudioDestinations resource.Store[*stream.Destination]
 	CheckURL          func(url string) error // refuses what may never be called
 
-	Flows ivr.Library
+	Flows    ivr.Library
+	FlowRuns ivr.RunReader
 	// Simulation answers what tests of flows do not give: the instance as it is. Its parts may be nil.
-	FlowRuns      ivr.RunReader
 	Simulation    flowtest.Backing
 	Sealer        *identity.Sealer
 	Realm         string // of SIP digest

@@ -2,6 +2,7 @@ package admin
 
 import (
 	"archive/zip"
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -85,13 +86,16 @@ func spool(body io.Reader) (*zip.Reader, func(), error) {
 		_ = f.Close()
 		_ = os.Remove(f.Name())
 	}
-	size, err := io.Copy(f, io.LimitReader(body, maxBulk+1))
+	var entries entryCounter
+	size, err := io.Copy(io.MultiWriter(f, &entries), io.LimitReader(body, maxBulk+1))
 	var large *http.MaxBytesError
 	switch {
 	case errors.As(err, &large), size > maxBulk:
 		err = errs.Wrap(identity.ErrTooLarge, errs.Invalid, "the zip must have at most %d bytes", maxBulk)
 	case err != nil:
 		err = errs.Wrap(err, errs.InvalidRequest, "the body cannot be read")
+	case entries.n > 4*maxBulkFiles: // folders and hidden files beside them
+		err = errs.Field("Body", "has more than %d entries", 4*maxBulkFiles)
 	default:
 		var z *zip.Reader
 		if z, err = zip.NewReader(f, size); err == nil {
@@ -101,6 +105,25 @@ func spool(body io.Reader) (*zip.Reader, func(), error) {
 	}
 	done()
 	return nil, nil, err
+}
+
+// entryCounter counts the entries of a zip's directory by their signature, before package zip makes something of each: millions
+// of empty ones fit into the largest body. What compressed data holds of them by chance does not matter.
+type entryCounter struct {
+	n    int
+	tail []byte
+}
+
+// Write counts in p, and where it meets what came before.
+func (e *entryCounter) Write(p []byte) (int, error) {
+	signature := []byte("PK\x01\x02")
+	seam := append(e.tail, p[:min(3, len(p))]...)
+	e.n += bytes.Count(seam, signature) + bytes.Count(p, signature)
+	if len(p) >= 3 {
+		seam = p
+	}
+	e.tail = append([]byte(nil), seam[max(0, len(seam)-3):]...)
+	return len(p), nil
 }
 
 // skipped are folders, and what systems hide in archives.

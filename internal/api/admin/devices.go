@@ -32,20 +32,21 @@ type deviceMedia struct {
 	Codecs     []string `json:"Codecs,omitempty"`     // PCMU, PCMA, G722, opus, in order of preference
 	Encryption string   `json:"Encryption,omitempty"` // optional, sdes, dtls, webrtc
 	Digits     string   `json:"Digits,omitempty"`     // info, inband
+	Noise      bool     `json:"ComfortNoise,omitempty"`
 }
 
 func (m *deviceMedia) profile() sip.DeviceProfile {
 	if m == nil {
 		return sip.DeviceProfile{}
 	}
-	return sip.DeviceProfile{Codecs: m.Codecs, Encryption: call.Encryption(m.Encryption), Digits: call.DigitMode(m.Digits)}
+	return sip.DeviceProfile{Codecs: m.Codecs, Encryption: call.Encryption(m.Encryption), Digits: call.DigitMode(m.Digits), Noise: m.Noise}
 }
 
 func mediaOf(p sip.DeviceProfile) *deviceMedia {
-	if len(p.Codecs) == 0 && p.Encryption == "" && p.Digits == "" {
+	if len(p.Codecs) == 0 && p.Encryption == "" && p.Digits == "" && !p.Noise {
 		return nil
 	}
-	return &deviceMedia{Codecs: p.Codecs, Encryption: string(p.Encryption), Digits: string(p.Digits)}
+	return &deviceMedia{Codecs: p.Codecs, Encryption: string(p.Encryption), Digits: string(p.Digits), Noise: p.Noise}
 }
 
 // deviceSecret is shown once: what the phone is set up with.

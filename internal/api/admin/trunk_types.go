@@ -26,6 +26,7 @@ type trunkConfig struct {
 	TLSInsecure     bool           `json:"TlsInsecure,omitempty"`
 	Encryption      string         `json:"Encryption,omitempty"`
 	Digits          string         `json:"Digits,omitempty"`
+	Noise           bool           `json:"ComfortNoise,omitempty"`
 	AllowRefer      bool           `json:"AllowRefer,omitempty"`
 	FollowRedirects bool           `json:"FollowRedirects,omitempty"`
 	RedirectHosts   []string       `json:"RedirectHosts,omitempty"`
@@ -55,6 +56,7 @@ type updateTrunkInput struct {
 	TLSInsecure     bool           `json:"TlsInsecure,omitempty"`
 	Encryption      string         `json:"Encryption,omitempty"`
 	Digits          string         `json:"Digits,omitempty"`
+	Noise           bool           `json:"ComfortNoise,omitempty"`
 	AllowRefer      bool           `json:"AllowRefer,omitempty"`
 	FollowRedirects bool           `json:"FollowRedirects,omitempty"`
 	RedirectHosts   []string       `json:"RedirectHosts,omitempty"`
@@ -83,6 +85,7 @@ func (in *updateTrunkInput) config() *trunkConfig {
 		TLSInsecure:     in.TLSInsecure,
 		Encryption:      in.Encryption,
 		Digits:          in.Digits,
+		Noise:           in.Noise,
 		AllowRefer:      in.AllowRefer,
 		FollowRedirects: in.FollowRedirects,
 		RedirectHosts:   in.RedirectHosts,
@@ -157,6 +160,7 @@ func (in *trunkConfig) applyOutgoing(t *sip.Trunk) {
 		t.Register = sip.Register(*in.Register)
 	}
 	t.TLSInsecure, t.Encryption, t.Digits = in.TLSInsecure, call.Encryption(in.Encryption), call.DigitMode(in.Digits)
+	t.Noise = in.Noise
 	t.AllowRefer, t.FollowRedirects, t.RedirectHosts = in.AllowRefer, in.FollowRedirects, in.RedirectHosts
 	t.ProbeSeconds, t.CampaignShare = in.ProbeSeconds, in.CampaignShare
 	t.Identity = sip.IdentityProfile{}
@@ -211,6 +215,7 @@ type trunk struct {
 	TLSInsecure      bool              `json:"TlsInsecure"`
 	Encryption       string            `json:"Encryption,omitempty"`
 	Digits           string            `json:"Digits,omitempty"`
+	Noise            bool              `json:"ComfortNoise,omitempty"`
 	AllowRefer       bool              `json:"AllowRefer,omitempty"`
 	FollowRedirects  bool              `json:"FollowRedirects,omitempty"`
 	RedirectHosts    []string          `json:"RedirectHosts,omitempty"`
@@ -228,7 +233,7 @@ func trunkOf(t *sip.Trunk) trunk {
 		Username: t.Username, Codecs: append([]string{}, t.Codecs...), Region: t.Region, MaxChannels: t.MaxChannels,
 		MaxCPS: t.MaxCPS, Disabled: t.Disabled, Tags: t.Tags, LastModifiedTime: rest.At(t.ModifiedAt),
 		Gateways: make([]gateway, 0, len(t.Gateways)), Register: trunkRegister(t.Register), TLSInsecure: t.TLSInsecure,
-		Encryption: string(t.Encryption), Digits: string(t.Digits), AllowRefer: t.AllowRefer, FollowRedirects: t.FollowRedirects,
+		Encryption: string(t.Encryption), Digits: string(t.Digits), Noise: t.Noise, AllowRefer: t.AllowRefer, FollowRedirects: t.FollowRedirects,
 		RedirectHosts: t.RedirectHosts, ProbeSeconds: t.ProbeSeconds, CampaignShare: t.CampaignShare, Routes: make([]trunkRoute, 0, len(t.Routes)),
 	}
 	for _, g := range t.Gateways {

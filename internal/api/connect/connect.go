@@ -125,6 +125,7 @@ func Table(o Options) (*rest.Table, error) {
 	s.agents(t)
 	s.securityProfiles(t)
 	s.flows(t)
+	s.tags(t)
 	s.modules(t)
 	s.moduleAliases(t)
 	s.prompts(t)
