@@ -146,7 +146,7 @@ func TestReadersOfAGrowingAudioSeeWholeStates(t *testing.T) {
 // fetched answers for an address.
 type fetched map[string][]byte
 
-func (f fetched) Fetch(_ context.Context, address string, atMost int64) ([]byte, error) {
+func (f fetched) Fetch(_ context.Context, _, address string, atMost int64) ([]byte, error) {
 	if b, ok := f[address]; ok && int64(len(b)) <= atMost {
 		return b, nil
 	}

@@ -35,7 +35,7 @@ type Sounds interface {
 // Fetcher gets files from https addresses that tenants wrote. It guards against addresses that are none of their business, and
 // gives at most so many bytes.
 type Fetcher interface {
-	Fetch(ctx context.Context, address string, atMost int64) ([]byte, error)
+	Fetch(ctx context.Context, instanceID, address string, atMost int64) ([]byte, error)
 }
 
 // Speaker speaks text and remembers what it has spoken. Make one with NewSpeaker; it is safe for concurrent use.
@@ -43,6 +43,7 @@ type Speaker struct {
 	synth Synthesizer
 	enc   map[string]Encoder
 	cache *cache
+	whole wholes
 	hush  map[string][]byte // a frame of silence per codec
 	o     SpeakerOptions
 }
@@ -79,6 +80,9 @@ func NewSpeaker(synth Synthesizer, enc map[string]Encoder, o SpeakerOptions) *Sp
 // synthesis. Of a long text only the beginning is there when Speak returns; the audio grows until ctx ends or it is
 // abandoned. What fails later than its beginning ends the audio and is logged.
 func (s *Speaker) Speak(ctx context.Context, sp Speech) (*Audio, error) {
+	if a := s.whole.get(sp, time.Now()); a != nil {
+		return a, nil
+	}
 	list, err := units(sp)
 	if err != nil {
 		return nil, err
@@ -88,8 +92,9 @@ func (s *Speaker) Speak(ctx context.Context, sp Speech) (*Audio, error) {
 	}
 	name := "speech/" + digest(sp.Language, sp.Voice, sp.Text)[:12]
 	var have []*Audio
-	spoken := false
+	spoken, named := false, false
 	for i, u := range list {
+		named = named || u.audio != "" // what it names may change at any time
 		if spoken && u.pause == 0 && (u.audio != "" || !s.cache.has(u.key(s.synth.Name()))) {
 			return s.rest(ctx, join(name, have), list[i:]), nil
 		}
@@ -99,7 +104,11 @@ func (s *Speaker) Speak(ctx context.Context, sp Speech) (*Audio, error) {
 		}
 		have, spoken = append(have, a), spoken || u.pause == 0
 	}
-	return join(name, have), nil
+	a := join(name, have)
+	if !named {
+		s.whole.put(sp, a, time.Now())
+	}
+	return a, nil
 }
 
 // rest makes what is left while the beginning is played.
@@ -188,7 +197,7 @@ func (s *Speaker) sound(ctx context.Context, u unit) (*Audio, error) {
 	return s.cache.get(ctx, key, func(ctx context.Context) (*Audio, time.Duration, error) {
 		limited, cancel := context.WithTimeout(ctx, 10*time.Second)
 		defer cancel()
-		data, err := s.o.Fetcher.Fetch(limited, u.audio, maxFetch)
+		data, err := s.o.Fetcher.Fetch(limited, u.speech.InstanceID, u.audio, maxFetch)
 		if err != nil {
 			return nil, 0, err
 		}

@@ -270,3 +270,30 @@ func TestTheTestVoiceIsDeterministicDistinctAndAsLongAsItsText(t *testing.T) {
 	check(t, Rate/5, len(say("x")))
 	check(t, 30*Rate, len(say(strings.Repeat("x", 5000))))
 }
+
+func TestAWholeTextOfManySentencesIsPutTogetherOnceAMinute(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := NewSpeaker(ToneSynthesizer{}, encoders(), SpeakerOptions{})
+		speech := Speech{Text: strings.Repeat("This is one sentence of the many that a long text has. ", 12), Language: "en-US"}
+		speak := func() *Audio {
+			t.Helper()
+			a, err := s.Speak(t.Context(), speech)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if _, err = a.Wait(t.Context()); err != nil {
+				t.Fatal(err)
+			}
+			return a
+		}
+		speak() // it grows: the sentences are kept
+		first := speak()
+		if first != speak() {
+			t.Error("a text that is there is put together again")
+		}
+		time.Sleep(time.Minute)
+		if again := speak(); again == first || again.Length != first.Length {
+			t.Error("a text is kept longer than what it is made of may be")
+		}
+	})
+}

@@ -29,6 +29,7 @@ type group struct {
 	db      *DB
 	conn    *sql.Conn
 	ops     chan *op
+	working atomic.Bool   // a batch is being committed
 	closing chan struct{} // closed by close
 	stopped chan struct{} // closed when the goroutine has ended
 	once    sync.Once
@@ -205,7 +206,9 @@ func (g *group) commit(batch []*op) {
 	if len(batch) == 0 {
 		return
 	}
+	g.working.Store(true)
 	results, err := g.transact(batch)
+	g.working.Store(false)
 	if err != nil && len(batch) > 1 {
 		for _, o := range batch {
 			g.commit([]*op{o})

@@ -168,6 +168,9 @@ func TestAnotherProcessWithTheWriteLockDelaysAWriterButNoReader(t *testing.T) {
 	}
 	written := make(chan error, 1)
 	go func() { written <- db.CreateContact(context.Background(), segment("c2")) }()
+	for !db.Writing() { // until it stands at the lock
+		runtime.Gosched()
+	}
 	for range 20 {
 		if _, err = db.Contact(t.Context(), "i1", "c1"); err != nil {
 			t.Fatal(err)

@@ -9,6 +9,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"ullim/internal/errs"
 	"ullim/ivr"
 	"ullim/media/g711"
 	"ullim/prompts"
@@ -38,6 +39,10 @@ func TestAnUploadIsPlayedAndALongTextIsHeardWhileItIsSpoken(t *testing.T) {
 		f := newFloor(t, siptest.NetworkOptions{Seed: 1})
 		defer f.end()
 		ctx := t.Context()
+		inside := prompts.Speech{Text: `<audio src="https://169.254.169.254/latest.wav"/>`, SSML: true, InstanceID: f.stage.id}
+		if _, err := f.app.speaker.Speak(ctx, inside); !errs.Is(err, errs.Denied) {
+			t.Errorf("a sound from an address of this network: %v", err)
+		}
 		voice := &dictator{takes: 2 * time.Second}
 		f.app.engine.Speaker = prompts.NewSpeaker(voice, encoders(), prompts.SpeakerOptions{})
 

@@ -1,10 +1,14 @@
 package app
 
 import (
+	"context"
 	"log/slog"
+	"net/http"
 	"strings"
 
 	"ullim/internal/config"
+	"ullim/internal/egress"
+	"ullim/internal/errs"
 	"ullim/prompts"
 	"ullim/prompts/provider"
 )
@@ -60,6 +64,26 @@ func (a *App) openVoices() {
 		chain.Observe, places = a.metrics.Speech, 1024
 	}
 	a.prompts = prompts.NewCatalogue(a.stores.prompts, blobReader{a.blobs}, enc, 0)
-	a.speaker = prompts.NewSpeaker(synth, enc, prompts.SpeakerOptions{Concurrent: places, Sounds: a.prompts, Log: a.log})
+	a.speaker = prompts.NewSpeaker(synth, enc, prompts.SpeakerOptions{Concurrent: places, Sounds: a.prompts, Fetcher: fetcher{a}, Log: a.log})
 	a.prompts.SpeakWith(a.speaker)
+}
+
+// fetcher gets the sounds of audio tags from https addresses, by the one guarded way to the outside.
+type fetcher struct{ a *App }
+
+var _ prompts.Fetcher = fetcher{}
+
+// Fetch gets a file.
+func (f fetcher) Fetch(ctx context.Context, instanceID, address string, atMost int64) ([]byte, error) {
+	if f.a.outside == nil {
+		return nil, errs.New(errs.Unavailable, "sounds are not fetched yet")
+	}
+	res, err := f.a.outside.client.Do(ctx, egress.Request{InstanceID: instanceID, Method: http.MethodGet, URL: address, MaxBody: atMost, Redirects: 3})
+	if err != nil {
+		return nil, err
+	}
+	if res.Status != http.StatusOK {
+		return nil, errs.New(errs.Unavailable, "the address of a sound answered %d", res.Status)
+	}
+	return res.Body, nil
 }

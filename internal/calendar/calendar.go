@@ -67,8 +67,7 @@ type Schedule struct {
 	slots    [7][]stretchOf // of the week, by the day on which they begin
 	plain    [7][]Stretch   // days without anything special
 	rules    []*rule        // overrides: own ones, then those of the parents in order
-	holidays map[Date]Holiday
-	inherits map[Date]*Parent // holidays that a parent has and the hours have not
+	holidays []*book        // national calendars, likewise
 }
 
 // Validate says whether the hours can be used; errs.Invalid names the field as the Connect API does.
@@ -93,7 +92,7 @@ func Compile(h Hours, parents ...Parent) (*Schedule, error) {
 	if s.rules, err = compileOverrides(h.Overrides, nil); err != nil {
 		return nil, err
 	}
-	if s.holidays, err = holidayTable(h.Holidays); err != nil {
+	if err = s.addHolidays(h.Holidays, nil); err != nil {
 		return nil, err
 	}
 	for i := range parents {
@@ -138,23 +137,25 @@ func (s *Schedule) inherit(p *Parent) error {
 		return err
 	}
 	s.rules = append(s.rules, rules...)
-	table, err := holidayTable(p.Holidays)
-	if err != nil {
-		return err
+	return s.addHolidays(p.Holidays, p)
+}
+
+func (s *Schedule) addHolidays(codes []string, parent *Parent) error {
+	b, err := openBook(codes, parent)
+	if b != nil {
+		s.holidays = append(s.holidays, b)
 	}
-	for d, h := range table {
-		if _, have := s.holidays[d]; have {
-			continue
+	return err
+}
+
+// holiday is the holiday of a date, and the parent that it is inherited from.
+func (s *Schedule) holiday(d Date) (h Holiday, from *Parent, ok bool) {
+	for _, b := range s.holidays {
+		if h, ok = b.on(d); ok {
+			return h, b.parent, true
 		}
-		if s.holidays == nil {
-			s.holidays = make(map[Date]Holiday, len(table))
-		}
-		if s.inherits == nil {
-			s.inherits = make(map[Date]*Parent, len(table))
-		}
-		s.holidays[d], s.inherits[d] = h, p
 	}
-	return nil
+	return Holiday{}, nil, false
 }
 
 // piece is a span, and the slot it comes from.

@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 	"time"
 
 	"ullim/internal/errs"
@@ -68,7 +69,7 @@ func HolidayCalendars() ([]HolidayCalendar, error) {
 
 // Holidays are a calendar's holidays of a year, in order. errs.NotFound.
 func Holidays(code string, year int) ([]Holiday, error) {
-	all, err := readNations(holidayData)
+	all, err := readNations(holidayData, code)
 	if err != nil {
 		return nil, err
 	}
@@ -82,30 +83,54 @@ func Holidays(code string, year int) ([]Holiday, error) {
 	return n.year(year), nil
 }
 
-// holidayTable is the holidays of several calendars by date; the first named wins.
-func holidayTable(codes []string) (map[Date]Holiday, error) {
+// book is some calendars, the years of which are worked out when somebody asks for one. It may be shared.
+type book struct {
+	nations []*nation // the first that has a day names it
+	parent  *Parent   // whose calendars they are; nil: of the hours themselves
+	years   sync.Map  // year -> map[Date]Holiday
+}
+
+// openBook finds calendars; nil if there are none.
+func openBook(codes []string, parent *Parent) (*book, error) {
 	if len(codes) == 0 {
-		return nil, nil
+		return nil, nil //nolint:nilnil // no calendars is no mistake
 	}
-	all, err := readNations(holidayData)
+	all, err := readNations(holidayData, codes...)
 	if err != nil {
 		return nil, err
 	}
-	table := make(map[Date]Holiday)
+	b := &book{parent: parent}
 	for i, code := range codes {
 		n := all[code]
 		if n == nil {
 			return nil, errs.Field(fmt.Sprintf("Holidays[%d]", i), "no holiday calendar %q", code)
 		}
-		for y := firstHolidayYear; y <= lastHolidayYear; y++ {
-			for _, h := range n.year(y) {
-				if _, taken := table[h.Date]; !taken {
-					table[h.Date] = h
-				}
+		b.nations = append(b.nations, n)
+	}
+	return b, nil
+}
+
+// on finds the holiday of a date.
+func (b *book) on(d Date) (Holiday, bool) {
+	year, _, _ := d.Civil()
+	if year < firstHolidayYear || year > lastHolidayYear {
+		return Holiday{}, false
+	}
+	if v, ok := b.years.Load(year); ok {
+		h, is := v.(map[Date]Holiday)[d]
+		return h, is
+	}
+	table := make(map[Date]Holiday)
+	for _, n := range b.nations {
+		for _, h := range n.year(year) {
+			if _, taken := table[h.Date]; !taken {
+				table[h.Date] = h
 			}
 		}
 	}
-	return table, nil
+	b.years.Store(year, table)
+	h, is := table[d]
+	return h, is
 }
 
 // year gives the holidays of a year. A day may be moved over the end of a year, so the next is looked at, too.
@@ -220,12 +245,22 @@ func substituteWord(code string) string {
 	return " (substitute)"
 }
 
-// readNations reads holidays.txt.
-func readNations(text string) (map[string]*nation, error) {
+// readNations reads holidays.txt: some calendars, with those of their countries, or all if none are named.
+func readNations(text string, codes ...string) (map[string]*nation, error) {
+	wanted := func(code string) bool {
+		return len(codes) == 0 || slices.ContainsFunc(codes, func(c string) bool { return c == code || strings.HasPrefix(c, code+"-") })
+	}
 	all := make(map[string]*nation)
 	var n *nation
+	skip := false
 	for i, line := range strings.Split(text, "\n") {
 		if line = strings.TrimSpace(line); line == "" || line[0] == '#' {
+			continue
+		}
+		if code, _, head := strings.Cut(line, "] "); head && line[0] == '[' {
+			skip = !wanted(code[1:])
+		}
+		if skip {
 			continue
 		}
 		bad := func(what string) error { return fmt.Errorf("calendar: holidays.txt line %d: %s: %q", i+1, what, line) }

@@ -247,3 +247,13 @@ func TestDatesCountLikeTheStandardLibrary(t *testing.T) {
 		}
 	}
 }
+
+func BenchmarkCompileWithHolidays(b *testing.B) {
+	h := Hours{Zone: "Asia/Seoul", Holidays: []string{"KR"}}
+	b.ReportAllocs()
+	for b.Loop() {
+		if _, err := Compile(h); err != nil {
+			b.Fatal(err)
+		}
+	}
+}

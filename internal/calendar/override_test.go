@@ -399,30 +399,49 @@ func TestTwentyYearsOfOverridesAgreeWithTheSlowReference(t *testing.T) {
 				t.Fatal(err)
 			}
 			ref := newSlow(t, h, parents)
-			was, changes := ref.open(from.In(loc)), 0
-			change, next, ok := s.NextChange(from)
-			for at := from.Add(30 * time.Minute); at.Before(until); at = at.Add(30 * time.Minute) {
+			days := int(until.Sub(from) / (24 * time.Hour))
+			for i := range samples {
+				// A moment of every part of the twenty years; every second one beside a clock change or an override.
+				at := from.Add(time.Duration(i*days/samples)*24*time.Hour + time.Duration(r.IntN(24*60))*time.Minute)
+				if i%2 == 0 {
+					at = at.Add(time.Duration(r.IntN(days/samples+1)*24*60) * time.Minute)
+				} else if o := ref.all[r.IntN(len(ref.all))]; r.IntN(2) == 0 {
+					at = near(t, r, o.From)
+				} else if _, end := at.In(loc).ZoneBounds(); !end.IsZero() && end.Before(until) {
+					at = end.Add(time.Duration(r.IntN(12*60)-6*60) * time.Minute)
+				}
 				want := ref.open(at.In(loc))
-				if at.Unix()%(86400*3) < 1800*8 { // NextChange sees to the rest
-					if got := s.Open(at); got != want {
-						t.Fatalf("Open(%v) = %v, want %v", at.In(loc), got, want)
+				if got := s.Open(at); got != want {
+					t.Fatalf("Open(%v) = %v, want %v", at.In(loc), got, want)
+				}
+				change, open, ok := s.NextChange(at)
+				if !ok {
+					t.Fatalf("no change after %v", at.In(loc))
+				}
+				if open == want || ref.open(change.In(loc)) != open || ref.open(change.Add(-time.Second).In(loc)) == open {
+					t.Fatalf("after %v: %v %v is no change", at.In(loc), change.In(loc), open)
+				}
+				for range 8 { // and none before
+					if between := at.Add(time.Duration(r.Int64N(int64(change.Sub(at))))); ref.open(between.In(loc)) != want {
+						t.Fatalf("after %v: %v is called the next change, %v is before it", at.In(loc), change.In(loc), between.In(loc))
 					}
 				}
-				if want == was {
-					continue
-				}
-				was = want
-				changes++
-				if !ok || !change.Equal(at) || next != want {
-					t.Fatalf("NextChange = %v %v %v, want %v %v", change.In(loc), next, ok, at.In(loc), want)
-				}
-				change, next, ok = s.NextChange(at)
-			}
-			if changes < 1000 {
-				t.Errorf("only %d changes in 20 years", changes)
 			}
 		})
 	}
+}
+
+// samples are the moments that are looked at in each zone.
+const samples = 2500
+
+// near is a moment within two days of a date.
+func near(tb testing.TB, r *rand.Rand, date string) time.Time {
+	tb.Helper()
+	d, err := time.Parse(time.DateOnly, date)
+	if err != nil {
+		tb.Fatal(err)
+	}
+	return d.Add(time.Duration(r.IntN(4*24*60)-2*24*60) * time.Minute)
 }
 
 func TestSpecialDaysSurviveClockChanges(t *testing.T) {
@@ -450,5 +469,27 @@ func BenchmarkOpenWithOverrides(b *testing.B) {
 	b.ReportAllocs()
 	for b.Loop() {
 		s.Open(now)
+	}
+}
+
+func TestANightThatDoesNotBeginDoesNotRunOn(t *testing.T) {
+	h := hours(t, "UTC", "MONDAY 20:00-04:00")
+	h.Overrides = []Override{
+		override(t, "night sale", Opens, "2026-03-02", "2026-03-02", nil, "MONDAY 22:00-06:00"),
+		override(t, "stocktaking", Standard, "2026-03-02", "2026-03-02", nil, "MONDAY 23:00-01:00"),
+	}
+	s, err := Compile(h)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for wall, want := range map[string]string{
+		"2026-03-02 22:30:00": "false OVERRIDE stocktaking", "2026-03-02 23:30:00": "true OVERRIDE stocktaking",
+		"2026-03-03 00:30:00": "true OVERRIDE stocktaking", "2026-03-03 01:00:00": "false NONE", "2026-03-03 03:00:00": "false NONE",
+		"2026-03-10 03:00:00": "true SLOT MONDAY",
+	} {
+		m := s.Explain(at(t, "UTC", wall))
+		if got := fmt.Sprintf("%v %s", m.Open, tell(m.Why)); got != want {
+			t.Errorf("%s: %s, want %s", wall, got, want)
+		}
 	}
 }

@@ -96,8 +96,8 @@ func (s *Schedule) Day(d Date) []Stretch {
 	if standard != nil {
 		return s.governed(standard, d)
 	}
-	holiday, isHoliday := s.holidays[d]
-	_, holidayBefore := s.holidays[d-1]
+	holiday, from, isHoliday := s.holiday(d)
+	_, _, holidayBefore := s.holiday(d - 1)
 	special := isHoliday || holidayBefore || standardBefore != nil
 	for _, r := range s.rules {
 		special = special || r.Type != Standard && (r.about(d) || r.about(d-1))
@@ -110,7 +110,7 @@ func (s *Schedule) Day(d Date) []Stretch {
 		standardBefore.paint(c, d-1, minutesOfDay, true)
 	}
 	if isHoliday {
-		c.paint(0, minutesOfDay, false, Why{Kind: ByHoliday, Holiday: &holiday, Parent: s.inherits[d]})
+		c.paint(0, minutesOfDay, false, Why{Kind: ByHoliday, Holiday: &holiday, Parent: from})
 	}
 	s.paintRules(c, d, Opens)
 	s.paintRules(c, d, Closes)
