@@ -62,6 +62,7 @@ type actor struct {
 	mail             *mailbox
 	counts           *Counts
 	readConfig       func(ctx context.Context) (Config, error)
+	keep             func(Reservation) bool
 	center           *Center
 
 	setup   *setup
@@ -87,7 +88,7 @@ func newActor(c *Center) *actor {
 	return &actor{
 		instanceID: c.o.InstanceID, node: c.o.Node, store: c.o.Store, ringer: c.o.Ringer, devices: c.o.Devices,
 		events: c.o.Events, log: c.o.Log.With("instance_id", c.o.InstanceID), mail: c.mail, counts: &c.counts,
-		readConfig: c.o.Config, center: c,
+		readConfig: c.o.Config, keep: c.o.Keep, center: c,
 		agents: make(map[string]*agent), states: make(map[string]AgentState), offers: make(map[string]*agent),
 		waiters: make(map[string]*waiter), ops: ops{tail: make(map[string]*op)},
 	}
@@ -138,13 +139,16 @@ func (a *actor) contain(f func()) {
 // load reads what is needed to begin. It repeats until it succeeds; false if the Center was stopped before.
 func (a *actor) load(ctx context.Context) bool {
 	for tries := 0; ; tries++ {
-		cfg, states, err := a.read(ctx)
+		cfg, states, kept, err := a.read(ctx)
 		if err == nil {
 			now := time.Now()
 			for _, s := range states {
 				a.states[s.UserID] = s
 			}
 			a.configure(cfg, now)
+			for _, r := range kept {
+				a.restore(r)
+			}
 			a.poll(now)
 			a.changed = true
 			a.act(ctx)
@@ -163,26 +167,51 @@ func (a *actor) load(ctx context.Context) bool {
 
 // read gives configuration and agent states after it has ended what this node left behind. Only reservations of this
 // instance are ended: other instances of the process may be at work already.
-func (a *actor) read(ctx context.Context) (Config, []AgentState, error) {
-	cfg, err := a.readConfig(ctx)
-	if err != nil {
-		return Config{}, nil, err
+func (a *actor) read(ctx context.Context) (cfg Config, states []AgentState, kept []Reservation, err error) {
+	if cfg, err = a.readConfig(ctx); err != nil {
+		return cfg, nil, nil, err
 	}
 	rs, err := a.store.Reservations(ctx, a.instanceID)
 	if err != nil {
-		return Config{}, nil, err
+		return cfg, nil, nil, err
 	}
 	for _, r := range rs {
 		if r.Node != a.node {
 			a.log.Warn("acd found a reservation of another node", "node", r.Node, "user_id", r.UserID, "contact_id", r.ContactID)
 			continue
 		}
+		if r.Channel != contact.Voice && a.keep != nil && a.keep(r) {
+			kept = append(kept, r)
+			continue
+		}
 		if err = a.store.EndReservation(ctx, r.OfferID); err != nil {
-			return Config{}, nil, err
+			return cfg, nil, nil, err
 		}
 	}
-	states, err := a.store.AgentStates(ctx, a.instanceID)
-	return cfg, states, err
+	states, err = a.store.AgentStates(ctx, a.instanceID)
+	return cfg, states, kept, err
+}
+
+// restore gives an agent a contact back that a process before has left: the two are together still.
+func (a *actor) restore(r Reservation) {
+	g := a.agents[r.UserID]
+	if g == nil {
+		a.until("end reservation of a user who is gone", []string{contactKey(r.ContactID)}, func(ctx context.Context) error {
+			return a.store.EndReservation(ctx, r.OfferID)
+		})
+		return
+	}
+	s := Slot{
+		OfferID: r.OfferID, ContactID: r.ContactID, QueueID: r.QueueID, Channel: r.Channel, State: SlotConnected, Since: r.Since,
+		Started: r.Since, Answered: true, Rung: true, Inbound: true, ACWTimeout: g.ACWTimeout,
+	}
+	g.view.Slots = append(slices.Clone(g.view.Slots), s)
+	a.offers[r.OfferID] = g
+	if r.State != SlotConnected {
+		a.until("move reservation", []string{agentKey(g.UserID), contactKey(r.ContactID)}, func(ctx context.Context) error {
+			return a.store.MoveReservation(ctx, r.OfferID, SlotConnected, r.Since)
+		})
+	}
 }
 
 // poll looks again at what is otherwise told by hints.

@@ -7,6 +7,7 @@ import (
 	"sync/atomic"
 	"time"
 
+	"ullim/internal/contact"
 	"ullim/internal/errs"
 	"ullim/internal/events"
 )
@@ -18,6 +19,7 @@ type Offer struct {
 	ContactID          string
 	QueueID            string
 	QueueName          string
+	Channel            contact.Channel
 	Agent              Agent
 	RoutingProfileName string
 	RingTime           time.Duration
@@ -60,8 +62,11 @@ type Options struct {
 	Config     func(ctx context.Context) (Config, error) // reads the configuration anew
 	Ringer     Ringer
 	Devices    Devices
-	Events     *events.Recorder
-	Log        *slog.Logger
+	// Keep is asked for each reservation of this node that a process before has left on a channel without audio: such a
+	// contact outlives the process. True: agent and contact are together still. Nil: none is kept.
+	Keep   func(r Reservation) bool
+	Events *events.Recorder
+	Log    *slog.Logger
 }
 
 // Counts grow with what happened since the start.

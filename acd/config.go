@@ -55,6 +55,11 @@ func (p *Profile) Serves(queueID string) bool {
 	return slices.ContainsFunc(p.lines, func(q ProfileQueue) bool { return q.QueueID == queueID })
 }
 
+// silent reports whether the profile has channels that need no device: chats and tasks are offered to a panel.
+func (p *Profile) silent() bool {
+	return slices.ContainsFunc(p.lines, func(q ProfileQueue) bool { return q.Channel != contact.Voice })
+}
+
 // setup is Config made ready for the actor.
 type setup struct {
 	Config

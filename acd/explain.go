@@ -129,7 +129,7 @@ func (a *Candidate) busy(now time.Time) Reason {
 		}
 	}
 	switch {
-	case !a.Reachable:
+	case !a.Reachable && !a.Profile.silent():
 		return WhyUnreachable
 	case a.Settling:
 		return WhyAgentSettling
@@ -142,6 +142,9 @@ func (a *Candidate) busy(now time.Time) Reason {
 // full is why a has no room for one more contact of a channel. Who talks by a call of their own has one mouth only. A new contact is allowed only if every contact in hand
 // allows it and the slot of its channel is free (A2.3, cross-channel).
 func (a *Candidate) full(c contact.Channel) Reason {
+	if c == contact.Voice && !a.Reachable {
+		return WhyUnreachable
+	}
 	if a.OnCall && c == contact.Voice {
 		return WhyOnCall
 	}

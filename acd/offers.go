@@ -22,7 +22,7 @@ func (a *actor) pick(now time.Time) {
 		for _, m := range Pick(waiting, agents, now) {
 			g := a.agents[m.UserID]
 			// The hint that a phone is gone, or that the agent has called somebody, may be late.
-			if a.lookAtDevice(g, now); !g.reachable || g.onCall && a.waiters[m.ContactID].Channel == contact.Voice {
+			if a.lookAtDevice(g, now); (!g.reachable || g.onCall) && a.waiters[m.ContactID].Channel == contact.Voice {
 				again = true
 				continue
 			}
@@ -312,7 +312,7 @@ func (a *actor) ring(g *agent, s Slot, now time.Time) {
 	g.view.Slots = append([]Slot(nil), g.view.Slots...) // snapshots share the old one
 	g.view.Slots[i].Rung = true
 	o := Offer{
-		ID: s.OfferID, ContactID: s.ContactID, QueueID: s.QueueID, Agent: g.Agent, RingTime: a.setup.ringTime(s.QueueID),
+		ID: s.OfferID, ContactID: s.ContactID, QueueID: s.QueueID, Channel: s.Channel, Agent: g.Agent, RingTime: a.setup.ringTime(s.QueueID),
 		ACWTimeout: s.ACWTimeout, AutoAccept: g.AutoAccept,
 	}
 	if q := a.queueOf(s.QueueID); q != nil {

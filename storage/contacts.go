@@ -223,6 +223,14 @@ func uploadJobs(r *contact.Record) ([]jobs.Job, error) {
 		if rec.Status != contact.RecordingSpooled {
 			continue
 		}
+		if rec.Media == contact.MediaChat {
+			job, err := transcriptJob(r, i)
+			if err != nil {
+				return nil, err
+			}
+			list = append(list, job)
+			continue
+		}
 		payload, err := json.Marshal(UploadJob{
 			ContactID: r.ID, InstanceID: r.InstanceID, Index: i, Spool: rec.Spool, Key: rec.Location,
 		})

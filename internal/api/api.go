@@ -1,6 +1,7 @@
 // Package api is the HTTP face of ullim.
 //
 //	/connect/...     Amazon Connect's REST API; also at the root, where an AWS SDK with this address as endpoint calls
+//	/participant/... Amazon Connect's participant service, for the browsers of chats; also at /participant/participant
 //	/admin/v1/...    what Connect has no operation for
 //	/openapi.json    the OpenAPI 3.1 document of both; public, it holds no data
 //	/healthz         200 while the process runs
@@ -11,7 +12,7 @@
 // what a proxy on this machine passes on (it is told by X-Forwarded-For, Forwarded or X-Real-IP), they need a bearer
 // token or a signature, and metrics, which tell about all instances, also the permission System.View.
 //
-// Package rest has what the faces share, connect and admin the operations. Limits of connections, headers and time
+// Package rest has what the faces share, connect, participant and admin the operations. Limits of connections, headers and time
 // belong to the http.Server that serves this handler; the size of bodies, their depth, panics, request ids, audit and
 // access log are in rest. A proxy in front must pass the Host header and the path as they are, or signatures break.
 package api
@@ -25,6 +26,7 @@ import (
 
 	"ullim/internal/api/admin"
 	"ullim/internal/api/connect"
+	"ullim/internal/api/participant"
 	"ullim/internal/api/rest"
 	"ullim/internal/errs"
 	"ullim/internal/identity"
@@ -36,6 +38,8 @@ type Options struct {
 	Auth    rest.Auth
 	Connect connect.Options
 	Admin   admin.Options
+	// Participant is the service of chats' participants; without Chats there is none.
+	Participant participant.Options
 
 	// Ready says why no calls are taken now; nil means always ready.
 	Ready func() error
@@ -49,8 +53,9 @@ type Options struct {
 
 // API is the handler of everything.
 type API struct {
-	o    Options
-	rest *rest.Server
+	o            Options
+	rest         *rest.Server
+	participants http.Handler // nil: none
 }
 
 // New builds the handler.
@@ -69,16 +74,25 @@ func New(o Options) (*API, error) {
 	if err != nil {
 		return nil, err
 	}
-	server, err := rest.NewServer(
-		rest.Options{Log: o.Log, Auth: o.Auth, MaxBody: o.MaxBody, Observe: o.Observe},
-		rest.Mount{Prefix: "/connect", Table: connectTable},
-		rest.Mount{Prefix: "", Table: connectTable},
-		rest.Mount{Prefix: "/admin/v1", Table: adminTable},
-	)
+	mounts := []rest.Mount{
+		{Prefix: "/connect", Table: connectTable}, {Prefix: "", Table: connectTable}, {Prefix: "/admin/v1", Table: adminTable},
+	}
+	var face *participant.Face
+	if o.Participant.Chats != nil {
+		if face, err = participant.New(o.Participant); err != nil {
+			return nil, err
+		}
+		mounts = append(mounts, rest.Mount{Prefix: "", Table: face.Table}, rest.Mount{Prefix: "/participant", Table: face.Table})
+	}
+	server, err := rest.NewServer(rest.Options{Log: o.Log, Auth: o.Auth, MaxBody: o.MaxBody, Observe: o.Observe}, mounts...)
 	if err != nil {
 		return nil, err
 	}
-	return &API{o: o, rest: server}, nil
+	a := &API{o: o, rest: server}
+	if face != nil {
+		a.participants = face.Handler(server)
+	}
+	return a, nil
 }
 
 // OpenAPI is the OpenAPI document, as JSON.
@@ -86,7 +100,12 @@ func (a *API) OpenAPI() []byte { return a.rest.OpenAPI() }
 
 // ServeHTTP serves the fixed pages, and everything else as an operation.
 func (a *API) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	switch identity.RawPath(r) {
+	path := identity.RawPath(r)
+	if a.participants != nil && participant.Serves(path) {
+		a.participants.ServeHTTP(w, r)
+		return
+	}
+	switch path {
 	case "/openapi.json":
 		a.page(w, r, func() { write(w, http.StatusOK, "application/json", string(a.rest.OpenAPI())) })
 	case "/healthz":

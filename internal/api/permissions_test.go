@@ -73,7 +73,8 @@ func TestEveryOperationAsksForItsPermission(t *testing.T) {
 	slices.Sort(open)
 	// These decide in the handler: who it is about matters.
 	want := []string{
-		"CreateAccessKey", "DeleteAccessKey", "DismissUserContact", "ListAccessKeys", "ListInstances", "PutUserStatus",
+		"AcceptContact", "CompleteContact", "CreateAccessKey", "DeleteAccessKey", "DismissUserContact", "ListAccessKeys", "ListAgentContacts",
+		"ListInstances", "PutUserStatus", "RejectContact",
 	}
 	if d := cmp.Diff(want, slices.Compact(open)); d != "" {
 		t.Errorf("operations without a permission: %s", d)

@@ -23,6 +23,7 @@ import (
 	"ullim/internal/api/admin"
 	"ullim/internal/api/apitest"
 	"ullim/internal/api/connect"
+	"ullim/internal/api/participant"
 	"ullim/internal/calendar"
 	"ullim/internal/call"
 	"ullim/internal/contact"
@@ -130,6 +131,8 @@ func newWorld(t *testing.T) *world {
 			_, _ = io.WriteString(rw, "ullim_up 1\n")
 		}),
 	}
+	chats := newChats(t, w.o.Log)
+	w.o.Connect.Chats, w.o.Admin.AgentContacts, w.o.Participant = chats, chats, participant.Options{Chats: chats, Origins: []string{"www.example.com"}, Rate: 20, Burst: 60}
 	w.o.Auth, err = identity.NewAuthenticator(identity.AuthOptions{
 		Keys: keyFinder{keys}, Users: c.Users, Profiles: c.SecurityProfiles, Sealer: sealer, Log: w.o.Log,
 	})

@@ -7,6 +7,7 @@ import (
 
 	"ullim/acd"
 	"ullim/internal/call"
+	"ullim/internal/chat"
 	"ullim/internal/contact"
 	"ullim/internal/errs"
 	"ullim/internal/events"
@@ -20,7 +21,8 @@ type centers struct {
 	mu   sync.RWMutex
 	byID map[string]*acd.Center
 
-	offers sync.Map // offer id -> *acd.Center, while the offer lives
+	chats  *chat.Manager // contacts without audio; set before the centers start
+	offers sync.Map      // offer id -> *acd.Center, while the offer lives
 }
 
 type centersOptions struct {
@@ -48,11 +50,12 @@ func (c *centers) sync(instanceIDs []string) {
 			center.ConfigChanged()
 			continue
 		}
-		r := &ringer{c: c}
+		r := &ringer{c: c, instanceID: id}
 		r.center = acd.New(acd.Options{
 			// A center ends the reservations of its own node when it starts: another instance's are not its own.
 			InstanceID: id, Node: c.o.Node + "/" + id, Store: c.o.Store,
 			Config: func(ctx context.Context) (acd.Config, error) { return c.o.Dir.Config(ctx, id) },
+			Keep:   c.keeps,
 			Ringer: r, Devices: phones{c}, Events: c.o.Events, Log: c.o.Log,
 		})
 		c.byID[id] = r.center
@@ -170,12 +173,17 @@ func (c *centers) offer(id string, last bool, f func(*acd.Center)) {
 
 // ringer rings an agent of an instance through the call that waits.
 type ringer struct {
-	c      *centers
-	center *acd.Center
+	c          *centers
+	instanceID string
+	center     *acd.Center
 }
 
 // Ring hands the offer to the call; the call reports how it came out.
 func (r *ringer) Ring(o acd.Offer) {
+	if o.Channel != contact.Voice {
+		r.c.offerChat(r.instanceID, o)
+		return
+	}
 	r.c.offers.Store(o.ID, r.center)
 	r.c.o.Calls().Offer(call.Offer{
 		ID: o.ID, ContactID: o.ContactID, QueueID: o.QueueID, RingTime: o.RingTime, AutoAccept: o.AutoAccept,

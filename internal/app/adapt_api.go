@@ -17,6 +17,7 @@ import (
 	"ullim/internal/api"
 	"ullim/internal/api/admin"
 	"ullim/internal/api/connect"
+	"ullim/internal/api/participant"
 	"ullim/internal/api/rest"
 	"ullim/internal/call"
 	"ullim/internal/contact"
@@ -45,7 +46,9 @@ func (a *App) handler() (http.Handler, error) {
 			AccessKeys: a.stores.keys, Devices: a.stores.devices, Queues: a.stores.queues, Hours: a.stores.hours,
 			RoutingProfiles: a.stores.routing, AgentStatuses: a.stores.statuses, Prompts: a.stores.prompts, Numbers: numbers, Functions: a.stores.functions,
 			Flows: a.flows, Modules: a.modules, Agents: liveAgents{a.centers}, PromptFiles: shelf, Contacts: a.db, Calls: a.calls,
+			Chats: a.chats, StopCall: a.calls.Stop,
 		},
+		Participant: participant.Options{Chats: a.chats, Origins: a.o.Chat.Origins},
 		Admin: admin.Options{
 			Instances: a.stores.instances, Users: a.stores.users, SecurityProfiles: a.stores.profiles,
 			AccessKeys: a.stores.keys, Trunks: trunks, Devices: a.stores.devices, Numbers: numbers, Prompts: a.stores.prompts,
@@ -54,9 +57,10 @@ func (a *App) handler() (http.Handler, error) {
 			OutboundPolicies: a.stores.outbound, Guard: a.sip, Waiting: a.sip,
 			TrunkState: a.trunkState,
 			Functions:  a.stores.functions, AudioDestinations: a.stores.audio, CheckURL: a.outside.client.Check,
-			Hours:      a.stores.hours,
-			FlowRuns:   a.db,
-			Simulation: flowtest.Backing{Flows: a.flows, Modules: a.modules, Queues: a.dir, Prompts: a.prompts, Open: a.dir.OpenAt},
+			Hours:         a.stores.hours,
+			FlowRuns:      a.db,
+			Simulation:    flowtest.Backing{Flows: a.flows, Modules: a.modules, Queues: a.dir, Prompts: a.prompts, Open: a.dir.OpenAt},
+			AgentContacts: a.chats,
 		},
 	})
 }

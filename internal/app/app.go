@@ -16,6 +16,7 @@ import (
 	"github.com/google/uuid"
 
 	"ullim/internal/call"
+	"ullim/internal/chat"
 	"ullim/internal/contact"
 	"ullim/internal/egress"
 	"ullim/internal/events"
@@ -61,6 +62,7 @@ type Options struct {
 	RTPLast      uint16
 	Dead         media.DeadPolicy
 
+	Chat        ChatOptions
 	Egress      egress.Options // of calls to addresses that tenants choose
 	Trace       TraceOptions
 	Synthesizer prompts.Synthesizer // default: espeak-ng
@@ -80,6 +82,7 @@ type App struct {
 	events   *events.Recorder
 	centers  *centers
 	calls    *call.Manager
+	chats    *chat.Manager
 	plane    *media.Plane
 	sip      *sip.Endpoint
 	limits   *sip.Limits
@@ -140,6 +143,7 @@ func (a *App) wire(ctx context.Context) error {
 		{"recovery", a.recover},
 		{"traces", a.openTrace},
 		{"calls", a.openCalls},
+		{"chats", a.openChats},
 		{"signalling", a.openSIP},
 		{"jobs", a.openJobs},
 	} {
@@ -341,11 +345,11 @@ func (a *App) openJobs(context.Context) error {
 	a.engine.Callbacks = back
 	a.jobs = jobs.New(jobs.Options{
 		Store: a.db, Log: a.log, Workers: 4, Handlers: map[string]jobs.Handler{
-			storage.JobUpload: a.uploads.handle, jobCallback: back.handle,
+			storage.JobUpload: a.uploads.handle, storage.JobTranscript: a.writeTranscript, jobCallback: back.handle,
 		},
 	})
 	a.life.onStopDo("jobs", a.jobs.Stop)
-	return errors.Join(a.observe(), a.observeGuard(), a.observeOutside(), a.metrics.ObserveTrunks(a.trunkReadings))
+	return errors.Join(a.observe(), a.observeGuard(), a.observeOutside(), a.observeChats(), a.metrics.ObserveTrunks(a.trunkReadings))
 }
 
 // Start begins to serve.
@@ -359,6 +363,7 @@ func (a *App) Start() {
 		a.sip.SyncTrunks()
 	}
 	a.centers.sync(a.dir.instances())
+	a.chats.Resume()
 	a.watchCertificates()
 	a.jobs.Start()
 	a.outside.runner.Start()

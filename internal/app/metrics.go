@@ -65,7 +65,7 @@ func (a *App) observe() error {
 			a.centers.each(func(_ string, c *acd.Center) { acds += float64(c.Counts().Panics.Load()) })
 			return map[string]float64{
 				"sip": float64(a.sip.Stats().Panics), "call": float64(a.calls.Stats().Panics.Load()), "acd": acds,
-				"job": float64(a.jobs.Stats().Panics + a.outside.runner.Stats().Panics),
+				"job": float64(a.jobs.Stats().Panics + a.outside.runner.Stats().Panics), "chat": float64(a.chats.Counts().Panics.Load()),
 			}
 		},
 	}
@@ -189,7 +189,7 @@ func (a *App) jobCounts() (alive, buried map[string]float64) {
 	ctx, cancel := context.WithTimeout(context.Background(), 2*time.Second)
 	defer cancel()
 	alive, buried = map[string]float64{}, map[string]float64{}
-	for _, kind := range []string{storage.JobUpload, jobFunction} {
+	for _, kind := range []string{storage.JobUpload, storage.JobTranscript, jobFunction} {
 		n, dead, err := a.db.Count(ctx, kind)
 		if err != nil {
 			return nil, nil

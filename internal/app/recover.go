@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 
@@ -30,6 +31,7 @@ func (a *App) recover(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	open = slices.DeleteFunc(open, func(r *contact.Record) bool { return r.Channel != contact.Voice }) // they outlive the process
 	for _, r := range open {
 		closeRecovered(r, byKey, time.Now())
 		if err = a.db.CloseContact(ctx, r); err != nil {

@@ -115,7 +115,11 @@ type Recording struct {
 	Bytes    int64           `json:"bytes,omitempty"`
 	SHA256   string          `json:"sha256,omitempty"` // of the finished file, hexadecimal
 	Reason   string          `json:"reason,omitempty"` // of a deletion or a failure
+	Media    string          `json:"media,omitempty"`  // MediaChat: it is a transcript; empty: audio
 }
+
+// MediaChat says of a Recording that it is the transcript of a chat.
+const MediaChat = "CHAT"
 
 // Quality is what one leg's media looked like; counts are RTP packets. What only the far end can know (RemoteLost,
 // RemoteJitter, RoundTrip) comes from its RTCP and is zero if it sent none.

@@ -20,6 +20,7 @@
 //	kamailio_test.go   kamailio as record-routing proxy with Path, and as a HOMER that hears our HEP
 //	browser_test.go    JsSIP in Chromium over WSS: calls both ways, keys, hold; _rig_ drives it, _lost_ takes its network away
 //	chromium_test.go   a Chromium with a page of its own is answered and rung
+//	chat_test.go       ChatJS and the AWS SDK in Node: a customer and an agent, a lost network, kill -9, tasks
 //	crash_test.go      kill -9 in the middle of recorded calls, and the start after it
 //	drain_test.go      SIGTERM with calls up
 //	s3_test.go         recordings in a bucket, also when the server comes late

@@ -33,6 +33,7 @@ func Run(t *testing.T, open Open) {
 		{"agents", testAgents},
 		{"jobs", testJobs},
 		{"registrations and settings", testSmall},
+		{"chats", testChats},
 		{"the whole", testWhole},
 	}
 	for _, p := range parts {

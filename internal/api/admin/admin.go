@@ -78,6 +78,7 @@ type Options struct {
 	Registrations Registrations
 	Contacts      Contacts
 	Calls         Calls
+	AgentContacts AgentContacts
 	Recordings    Recordings
 	PromptFiles   *prompts.Shelf
 	Guard         Guard
@@ -97,7 +98,7 @@ func (o *Options) complete() bool {
 		o.Registrations != nil && o.Contacts != nil && o.Calls != nil && o.Recordings != nil && o.PromptFiles != nil && o.System != nil &&
 		o.OutboundPolicies != nil && o.Guard != nil && o.Waiting != nil && o.Flows.Flows != nil && o.Flows.Modules != nil &&
 		o.Functions != nil && o.AudioDestinations != nil && o.CheckURL != nil &&
-		o.Hours != nil && o.FlowRuns != nil
+		o.Hours != nil && o.FlowRuns != nil && o.AgentContacts != nil
 }
 
 type service struct{ Options }
@@ -118,6 +119,7 @@ func Table(o Options) (*rest.Table, error) {
 	s.recordings(t)
 	s.traces(t)
 	s.participants(t)
+	s.agentContacts(t)
 	s.quality(t)
 	s.settings(t)
 	s.audio(t)

@@ -83,9 +83,13 @@ func (s *service) downloadRecording(c *rest.Call, w http.ResponseWriter, r *http
 	// A recording may take longer than the server allows an answer; where the writer cannot, it keeps its limit.
 	_ = http.NewResponseController(w).SetWriteDeadline(time.Now().Add(transferTime))
 	h := w.Header()
-	h.Set("Content-Type", "audio/wav")
+	media, extension := "audio/wav", "wav"
+	if rec.Media == contact.MediaChat {
+		media, extension = "application/json", "json"
+	}
+	h.Set("Content-Type", media)
 	h.Set("Content-Length", strconv.FormatInt(size, 10))
-	h.Set("Content-Disposition", fmt.Sprintf(`attachment; filename="%s-%d.wav"`, record.ID, n))
+	h.Set("Content-Disposition", fmt.Sprintf(`attachment; filename="%s-%d.%s"`, record.ID, n, extension))
 	w.WriteHeader(http.StatusOK)
 	if _, err = io.CopyN(w, audio, size); err != nil {
 		return fmt.Errorf("admin: recording of %s: %w", record.ID, err)

@@ -92,12 +92,15 @@ type Options struct {
 	PromptFiles *prompts.Shelf
 	Contacts    Contacts
 	Calls       Calls
+	Chats       Chats
+	// StopCall ends a call and tells whether there was one; nil: calls are not ended here.
+	StopCall func(contactID, detail string) bool
 }
 
 func (o *Options) complete() bool {
 	return o.Instances != nil && o.Users != nil && o.SecurityProfiles != nil && o.AccessKeys != nil && o.Devices != nil &&
 		o.Queues != nil && o.Hours != nil && o.RoutingProfiles != nil && o.AgentStatuses != nil && o.Prompts != nil && o.Numbers != nil && o.Functions != nil && o.Flows != nil && o.Agents != nil && o.PromptFiles != nil &&
-		o.Contacts != nil && o.Calls != nil && o.Modules != nil
+		o.Contacts != nil && o.Calls != nil && o.Modules != nil && o.Chats != nil
 }
 
 // service has the handlers.
@@ -129,6 +132,7 @@ func Table(o Options) (*rest.Table, error) {
 	s.numbers(t)
 	s.contacts(t)
 	s.tapes(t)
+	s.chats(t)
 	s.lambdas(t)
 	return t, nil
 }

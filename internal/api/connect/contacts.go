@@ -1,6 +1,7 @@
 package connect
 
 import (
+	"cmp"
 	"context"
 	"time"
 
@@ -77,6 +78,10 @@ type contactRecord struct {
 	DisconnectDetails          *disconnectDetails       `json:"DisconnectDetails,omitempty"`
 	Recordings                 []contactRecording       `json:"Recordings,omitempty"`
 	Attributes                 map[string]string        `json:"Attributes,omitempty"`
+	Name                       string                   `json:"Name,omitempty"`
+	Description                string                   `json:"Description,omitempty"`
+	CustomerID                 string                   `json:"CustomerId,omitempty"`
+	Tags                       map[string]string        `json:"Tags,omitempty"`
 }
 
 type describeContactOutput struct {
@@ -97,7 +102,7 @@ func (s *service) describeContact(
 		ConnectedToSystemTimestamp: rest.At(r.ConnectedToSystemTimestamp),
 		DisconnectTimestamp:        rest.At(r.DisconnectTimestamp), LastUpdateTimestamp: rest.At(r.LastUpdateTimestamp),
 		CustomerEndpoint: endpointOf(r.CustomerEndpoint), SystemEndpoint: endpointOf(r.SystemEndpoint),
-		DisconnectReason: r.DisconnectReason,
+		DisconnectReason: r.DisconnectReason, Name: r.Name, Description: r.Description, CustomerID: r.CustomerID, Tags: r.Tags,
 	}
 	if r.DisconnectDetail != "" {
 		out.DisconnectDetails = &disconnectDetails{PotentialDisconnectIssue: r.DisconnectDetail}
@@ -116,7 +121,7 @@ func (s *service) describeContact(
 		// Here a recording is what lies in the blob store; the one still being uploaded is in /admin/v1.
 		if rec.Status == contact.RecordingAvailable || rec.Status == contact.RecordingDeleted {
 			out.Recordings = append(out.Recordings, contactRecording{
-				StorageType: "S3", Location: rec.Location, MediaStreamType: "AUDIO", ParticipantType: "ALL",
+				StorageType: "S3", Location: rec.Location, MediaStreamType: cmp.Or(rec.Media, "AUDIO"), ParticipantType: "ALL",
 				StartTimestamp: rest.At(rec.Start), StopTimestamp: rest.At(rec.Stop), Status: rec.Status,
 				DeletionReason: deletion(rec),
 			})

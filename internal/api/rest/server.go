@@ -134,7 +134,12 @@ func (s *Server) serve(c *Call, w http.ResponseWriter, r *http.Request) error {
 	if most == 0 {
 		most = s.o.MaxBody
 	}
-	if c.Principal, err = s.o.Auth.Authenticate(r, most); err != nil {
+	if own := op.table.Authenticate; own != nil {
+		c.Principal, c.Who, err = own(op, r)
+	} else {
+		c.Principal, err = s.o.Auth.Authenticate(r, most)
+	}
+	if err != nil {
 		return err
 	}
 	c.Log = c.Log.With("instance_id", c.Principal.InstanceID, "user", c.Principal.Username)
@@ -208,7 +213,7 @@ func (s *Server) fail(c *Call, w *recorder, err error) {
 		c.Log.Error("failed in the middle of an answer", "error", err)
 		return
 	}
-	f := FaultOf(err)
+	f := c.fault(err)
 	if f.Status == http.StatusInternalServerError {
 		c.Log.Error("request failed", "operation", c.name(), "error", err)
 	}

@@ -22,6 +22,7 @@ type Operation struct {
 	// RequestType and ResponseType are the media types of a Raw operation; empty means JSON.
 	RequestType, ResponseType string
 
+	table    *Table
 	strict   bool
 	labels   []string
 	req      reflect.Type
@@ -38,8 +39,13 @@ type RawHandler func(c *Call, w http.ResponseWriter, r *http.Request) error
 // Table collects operations. Strict tables refuse members that they do not know; the AWS services ignore them.
 type Table struct {
 	Strict bool
-	ops    []*Operation
-	err    error
+	// Authenticate, if set, tells who calls in the place of the server's Auth. who is handed to the handler as Call.Who.
+	Authenticate func(o *Operation, r *http.Request) (p *identity.Principal, who any, err error)
+	// Faults, if set, says how errors look on the wire; nil: FaultOf.
+	Faults func(error) *Fault
+
+	ops []*Operation
+	err error
 }
 
 // Option changes an Operation at registration.
@@ -89,7 +95,7 @@ func RawOp(t *Table, name, method, path, permission string, h RawHandler, opts .
 func (t *Table) add(name, method, path, permission string, opts []Option) *Operation {
 	o := &Operation{
 		Name: name, Method: method, Path: path, Permission: permission, ReadOnly: method == http.MethodGet,
-		strict: t.Strict,
+		strict: t.Strict, table: t,
 	}
 	for _, seg := range strings.Split(path, "/")[1:] {
 		if label, ok := labelOf(seg); ok {
@@ -118,6 +124,7 @@ type Call struct {
 	Op        *Operation
 	RequestID string
 	Principal *identity.Principal
+	Who       any // of a table with an Authenticate of its own
 	Source    string
 	Language  string // what Accept-Language asks for first, as sent: "ko-KR"; empty if nothing
 	Log       *slog.Logger
@@ -125,6 +132,14 @@ type Call struct {
 	labels    map[string]string
 	notes     []slog.Attr
 	permitted bool // may do it: from here on a change is audited
+}
+
+// fault is an error as the operation's service shows it.
+func (c *Call) fault(err error) *Fault {
+	if c.Op != nil && c.Op.table.Faults != nil {
+		return c.Op.table.Faults(err)
+	}
+	return FaultOf(err)
 }
 
 // Instance is the caller's instance: the only one that they can see.
