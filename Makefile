@@ -51,13 +51,13 @@ $(VERSITYGW): tools/go.mod tools/go.sum
 	go build -C tools -o $@ github.com/versity/versitygw/cmd/versitygw
 	@touch $@
 
-# JsSIP and the hand in Chromium of the browser tests, as the lock file says
-BROWSER := internal/e2e/browser
+# JsSIP, the hand in Chromium, and the chat clients of Amazon, as the lock files say
+PAGES := internal/e2e/browser internal/e2e/chatjs
 .PHONY: browser
-browser: $(BROWSER)/node_modules/.package-lock.json ## install the packages of the browser tests
+browser: $(PAGES:%=%/node_modules/.package-lock.json) ## install the packages of the browser and chat tests
 
-$(BROWSER)/node_modules/.package-lock.json: $(BROWSER)/package-lock.json
-	npm ci --prefix $(BROWSER) --ignore-scripts --no-audit --no-fund --loglevel=error
+%/node_modules/.package-lock.json: %/package-lock.json
+	npm ci --prefix $* --ignore-scripts --no-audit --no-fund --loglevel=error
 	@touch $@
 
 .PHONY: lint
