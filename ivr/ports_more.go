@@ -120,7 +120,6 @@ type Update struct {
 	Untag          []string
 	CallbackNumber string // E.164
 	Logging        *bool  // inherited by later segments
-	HoldCustomer   *bool
 }
 
 // ContactData is what UpdateContactData sets; nil stays.

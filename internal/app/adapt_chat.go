@@ -271,7 +271,7 @@ func (f chatContact) SetVoice(ctx context.Context, _, language string) error {
 
 // Update changes what else flows can change of a contact, all or nothing.
 func (f chatContact) Update(ctx context.Context, u ivr.Update) error {
-	if u.CallbackNumber != "" || u.HoldCustomer != nil {
+	if u.CallbackNumber != "" {
 		return ivr.ErrNotSupported
 	}
 	var steps []chat.RoutingStep

@@ -12,18 +12,13 @@ import (
 )
 
 // Update changes what else flows can change of a contact.
-func (f flowContact) Update(ctx context.Context, u ivr.Update) error {
+func (f flowContact) Update(_ context.Context, u ivr.Update) error {
 	var r call.Routing
 	for _, s := range u.Criteria {
 		r.Steps = append(r.Steps, call.RoutingStep{Expression: s.Expression, Expiry: s.Expiry})
 	}
 	if _, err := criteriaOf(r.Steps); err != nil {
 		return err
-	}
-	if u.HoldCustomer != nil {
-		if err := left(f.c.Hold(ctx, false, *u.HoldCustomer)); err != nil {
-			return err
-		}
 	}
 	d := call.Data{Tag: u.Tag, Untag: u.Untag, CallbackNumber: u.CallbackNumber, Logging: u.Logging}
 	data := len(d.Tag) > 0 || len(d.Untag) > 0 || d.CallbackNumber != "" || d.Logging != nil
