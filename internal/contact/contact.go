@@ -41,6 +41,7 @@ const (
 	ThirdPartyDisconnect  DisconnectReason = "THIRD_PARTY_DISCONNECT"
 	TelecomProblem        DisconnectReason = "TELECOM_PROBLEM"
 	ContactFlowDisconnect DisconnectReason = "CONTACT_FLOW_DISCONNECT"
+	Barged                DisconnectReason = "BARGED" // a supervisor took the agent's place
 	Expired               DisconnectReason = "EXPIRED"
 	Other                 DisconnectReason = "OTHER"
 	// Of contacts that we place.
@@ -92,6 +93,34 @@ type AgentInfo struct {
 	AfterContactWorkStart        time.Time `json:"afterContactWorkStartTimestamp,omitzero"`
 	AfterContactWorkEnd          time.Time `json:"afterContactWorkEndTimestamp,omitzero"`
 	AgentInteractionEndTimestamp time.Time `json:"agentInteractionEndTimestamp,omitzero"`
+
+	HierarchyGroups []Group      `json:"hierarchyGroups,omitempty"` // of the agent when joined, level 1 first
+	Holds           Holds        `json:"holds,omitzero"`
+	DeviceID        string       `json:"deviceId,omitempty"` // that answered
+	Transitions     []Transition `json:"stateTransitions,omitempty"`
+}
+
+// Group is one level of an agent's hierarchy.
+type Group struct {
+	ID   string `json:"id"`
+	Name string `json:"name"`
+}
+
+// Holds is how often and how long a customer was on hold in a segment, whoever put them there; ByAgent is the part
+// that the agent asked for.
+type Holds struct {
+	Count    int           `json:"count,omitempty"`
+	Duration time.Duration `json:"duration,omitempty"`
+	Longest  time.Duration `json:"longest,omitempty"`
+	ByAgent  time.Duration `json:"byAgent,omitempty"`
+}
+
+// Transition is a time in which somebody listened to the agent, or joined. State is SILENT_MONITOR or BARGE.
+type Transition struct {
+	State  string    `json:"state"`
+	UserID string    `json:"userId"`
+	Start  time.Time `json:"start"`
+	End    time.Time `json:"end,omitzero"`
 }
 
 // RecordingStatus is where a recording is in its life.
@@ -190,6 +219,67 @@ type Record struct {
 	CustomerID  string               `json:"customerId,omitempty"`
 	References  map[string]Reference `json:"references,omitempty"`
 	Tags        map[string]string    `json:"tags,omitempty"` // 6 at most
+
+	RelatedContactID     string    `json:"relatedContactId,omitempty"`
+	ContactAssociationID string    `json:"contactAssociationId,omitempty"` // of all contacts that belong together, whatever their channel
+	Subtype              string    `json:"subtype,omitempty"`              // segment attribute connect:Subtype, as connect:Telephony
+	ScheduledTimestamp   time.Time `json:"scheduledTimestamp,omitzero"`
+	LastPausedTimestamp  time.Time `json:"lastPausedTimestamp,omitzero"`
+	LastResumedTimestamp time.Time `json:"lastResumedTimestamp,omitzero"`
+	RingStartTimestamp   time.Time `json:"ringStartTimestamp,omitzero"` // of the customer, who was called
+
+	QueuePriority       int64         `json:"queuePriority,omitempty"` // 1 is first; 0: was not queued
+	QueueTimeAdjustment time.Duration `json:"queueTimeAdjustment,omitempty"`
+	Criteria            []Step        `json:"routingCriteria,omitempty"`
+	Callback            bool          `json:"callback,omitempty"` // left the queue for a callback: not abandoned
+
+	Offers []Offer `json:"offers,omitempty"` // to agents, in order
+
+	Streams     []MediaStream `json:"mediaStreams,omitempty"`
+	ChatMetrics *ChatMetrics  `json:"chatMetrics,omitempty"`
+
+	CampaignID                string    `json:"campaignId,omitempty"`
+	AnsweringMachineDetection string    `json:"answeringMachineDetectionStatus,omitempty"`
+	GreetingStart             time.Time `json:"greetingStartTimestamp,omitzero"`
+	GreetingEnd               time.Time `json:"greetingEndTimestamp,omitzero"`
+	Disposition               string    `json:"disposition,omitempty"` // code that the agent chose
+	Notes                     string    `json:"notes,omitempty"`       // of the agent, 4096 characters at most
+}
+
+// Step is one step of routing criteria, as it went. Status is ACTIVE, INACTIVE, JOINED or EXPIRED.
+type Step struct {
+	Expression string        `json:"expression"`
+	Expiry     time.Duration `json:"expiry,omitempty"` // 0: never
+	Status     string        `json:"status"`
+}
+
+// Offer is one offer of a contact to an agent. Outcome is ANSWERED, MISSED, REJECTED, ERROR, or ABANDONED when the
+// customer left while it rang.
+type Offer struct {
+	UserID  string    `json:"userId"`
+	Start   time.Time `json:"start"`
+	End     time.Time `json:"end,omitzero"`
+	Outcome string    `json:"outcome,omitempty"`
+}
+
+// MediaStream is live audio of a contact that went somewhere. Type is AUTOMATED_INTERACTION (a bot) or STREAM.
+type MediaStream struct {
+	Type        string    `json:"type"`
+	Destination string    `json:"destination"`
+	Start       time.Time `json:"start"`
+	End         time.Time `json:"end,omitzero"`
+}
+
+// ChatMetrics counts a chat's messages, and says how soon the agent answered.
+type ChatMetrics struct {
+	AgentMessages         int           `json:"agentMessages"`
+	CustomerMessages      int           `json:"customerMessages"`
+	BotMessages           int           `json:"botMessages"`
+	FirstAgentResponse    time.Duration `json:"firstAgentResponse,omitempty"`
+	TotalAgentResponse    time.Duration `json:"totalAgentResponse,omitempty"`
+	AgentResponses        int           `json:"agentResponses,omitempty"`
+	TotalCustomerResponse time.Duration `json:"totalCustomerResponse,omitempty"`
+	CustomerResponses     int           `json:"customerResponses,omitempty"`
 }
 
 // Reference is a link or a fact that travels with a contact. Type is URL, NUMBER, STRING, DATE, EMAIL or ATTACHMENT.
@@ -198,10 +288,10 @@ type Reference struct {
 	Value string `json:"value"`
 }
 
-// Abandoned reports whether the customer left while waiting: queued, never joined to an agent.
+// Abandoned reports whether the customer left while waiting: queued, never joined to an agent, and not called back.
 func (r *Record) Abandoned() bool {
 	return r.Queue != nil && !r.Queue.EnqueueTimestamp.IsZero() && !r.DisconnectTimestamp.IsZero() &&
-		(r.Agent == nil || r.Agent.ConnectedToAgentTimestamp.IsZero()) && r.NextContactID == ""
+		(r.Agent == nil || r.Agent.ConnectedToAgentTimestamp.IsZero()) && r.NextContactID == "" && !r.Callback
 }
 
 // MaxAttributeBytes is the room for all attribute keys and values of a contact together.

@@ -35,6 +35,12 @@ const (
 	KindAccessKey       Kind = "access-key"
 	KindOutboundPolicy  Kind = "outbound-policy"
 
+	KindQuickConnect     Kind = "transfer-destination"
+	KindHierarchyGroup   Kind = "agent-group"
+	KindAttribute        Kind = "predefined-attribute"
+	KindView             Kind = "view"
+	KindDisposition      Kind = "disposition"
+	KindStorageConfig    Kind = "storage-config"    // where recordings and records of an instance go
 	KindFunction         Kind = "function"          // a web service in the place of AWS Lambda
 	KindAudioDestination Kind = "audio-destination" // where live audio goes
 )
