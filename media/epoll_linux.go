@@ -121,18 +121,22 @@ func (l *EpollLoop) release() {
 
 // Open implements Loop. The socket is taken out of the runtime's poller, which would wake up for it too.
 func (l *EpollLoop) Open(conn net.PacketConn, h Handler) (Port, error) {
-	p := &epollPort{loop: l, handler: h, addr: addrPort(conn.LocalAddr())}
+	p := &epollPort{loop: l, handler: h, addr: localOf(conn)}
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if l.closed {
 		return nil, errors.Join(errs.New(errs.Unavailable, "the media loop is closed"), conn.Close())
 	}
-	udp, ok := conn.(*net.UDPConn)
-	if !ok {
-		return nil, errors.Join(errs.New(errs.Internal, "the epoll loop reads UDP sockets only"), conn.Close())
-	}
 	var err error
-	if p.fd, p.six, err = adopt(udp); err != nil {
+	switch c := conn.(type) {
+	case *rawSocket:
+		p.fd, p.six, err = c.take()
+	case *net.UDPConn:
+		p.fd, p.six, err = adopt(c)
+	default:
+		err = errors.Join(errs.New(errs.Internal, "the epoll loop reads UDP sockets only"), conn.Close())
+	}
+	if err != nil {
 		return nil, err
 	}
 	if n := len(l.free); n > 0 {
