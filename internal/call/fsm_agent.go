@@ -193,7 +193,7 @@ func (s *step) customerAlone(detail string, owed bool) {
 		s.tell("agent left", "%s: the customer waits again, at the front", detail)
 		s.Target = TargetQueue{ID: queue.ID, Name: queue.Name}
 		s.nextSegment(segment{Method: contact.QueueTransfer})
-		s.takeQueue(queue.EnqueueTimestamp, true)
+		s.takeQueue(s.Place, true)
 		s.Requeued = true
 	default:
 		s.end(s.Reason, detail)

@@ -88,6 +88,7 @@ type State struct {
 	Requeued bool                     // Enqueueing without a flow that asked
 	Moving   TargetQueue              // Enqueueing from one queue to another: the one before
 	WasSince time.Time                // when it entered that one
+	Place    time.Time                // since when the customer is in line, or was; a new segment after a fault keeps it
 	Reason   contact.DisconnectReason // decided before the end: the agent left first
 	Closing  bool                     // the final record is on its way to the store
 }
