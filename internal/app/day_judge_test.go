@@ -50,9 +50,19 @@ const dayWaiting = `{"Version":"2019-10-30","StartAction":"music","Metadata":{},
 
 // dayTruth is what has happened, by those to whom it happened.
 type dayTruth struct {
-	d     *day
-	mu    sync.Mutex
-	talks int
+	d      *day
+	mu     sync.Mutex
+	talks  int
+	losses map[int64]bool // Unix seconds at which a phone died that was in use
+}
+
+func (t *dayTruth) lost(at time.Time) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if t.losses == nil {
+		t.losses = map[int64]bool{}
+	}
+	t.losses[at.Unix()], t.losses[at.Unix()+1] = true, true
 }
 
 func (t *dayTruth) talk(*dayAgent, *dayCaller) {
@@ -224,8 +234,11 @@ func (d *day) lived(c *dayCaller, list []*contact.Record) {
 	}
 	last := list[len(list)-1]
 	want := contact.AgentDisconnect
-	if c.self {
+	switch {
+	case c.self:
 		want = contact.CustomerDisconnect
+	case d.truth.losses[last.DisconnectTimestamp.Unix()]:
+		want = contact.TelecomProblem
 	}
 	if len(c.talked) > 0 && c.backs == 0 && last.DisconnectReason != want {
 		d.wrong("%s: the record says %s (%s), it was %s", c.number, last.DisconnectReason, last.DisconnectDetail, want)

@@ -37,8 +37,7 @@ type dayCaller struct {
 	self     bool // the customer hung up first
 	killed   bool // the process died under the call
 	moved    bool // was transferred
-	promised time.Time
-	backs    int // times that the customer was called back
+	backs    int  // times that the customer was called back
 	reached  bool
 }
 
@@ -154,7 +153,7 @@ type dayAgent struct {
 	present  bool // the phone is registered
 	working  bool // on shift, and not on a break
 	leg      *dayLeg
-	expects  bool // a colleague is sending a customer
+	expects  bool        // a colleague is sending a customer
 	statuses []dayStatus // chosen, in order
 }
 
@@ -259,8 +258,8 @@ func (a *dayAgent) lose(length time.Duration) {
 	a.present = false
 	l := a.leg
 	a.mu.Unlock()
-	if l != nil {
-		l.end(call.CauseTransport, 0)
+	if l != nil && l.end(call.CauseTransport, 0) {
+		a.d.truth.lost(time.Now())
 	}
 	a.d.deviceChanged(a)
 	a.d.after(length, func() {

@@ -119,7 +119,6 @@ type dayLeg struct {
 	mu       sync.Mutex
 	answered bool
 	over     bool
-	gone     func() // told once, when the leg is over
 }
 
 // dayPerson is told what their phone hears.
