@@ -84,6 +84,7 @@ type Center struct {
 	mail     *mailbox
 	counts   Counts
 	snapshot atomic.Pointer[snapshot]
+	witness  func(a *actor, got []Match, now time.Time) // of tests: is told every decision before it is carried out
 
 	mu      sync.Mutex
 	cancel  context.CancelFunc // set by Start

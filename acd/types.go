@@ -32,6 +32,7 @@ type Queue struct {
 	OutboundCallerNumber string      `json:"outboundCallerNumberId,omitempty"`
 	OutboundFlowID       string      `json:"outboundFlowId,omitempty"`
 	RingSeconds          int         `json:"ringSeconds,omitempty"` // ours; 0: DefaultRingTime
+	Routing
 }
 
 // Hours is when a queue or flow is open: weekly slots in an IANA zone, and what departs from them. Overrides and
@@ -166,7 +167,7 @@ func (q *Queue) Refs() []resource.Ref {
 	if q.OutboundCallerNumber != "" {
 		refs = append(refs, resource.Ref{Kind: resource.KindPhoneNumber, ID: q.OutboundCallerNumber})
 	}
-	return refs
+	return append(refs, q.Routing.refs()...)
 }
 
 // Kind is operating-hours.

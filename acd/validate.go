@@ -40,7 +40,7 @@ func (q *Queue) Validate() error {
 	case q.RingSeconds < 0 || q.RingSeconds > MaxRingSeconds:
 		return errs.Field("RingSeconds", "must be 0 (the default) to %d; is %d", MaxRingSeconds, q.RingSeconds)
 	}
-	return nil
+	return q.Routing.Validate()
 }
 
 // Validate checks hours.
