@@ -229,7 +229,7 @@ func (a *actor) restore(r Reservation) {
 	}
 	s := Slot{
 		OfferID: r.OfferID, ContactID: r.ContactID, QueueID: r.QueueID, Channel: r.Channel, State: SlotConnected, Since: r.Since,
-		Started: r.Since, Answered: true, Rung: true, Inbound: true, ACWTimeout: g.ACWTimeout,
+		Started: r.Since, Answered: true, Rung: true, Inbound: true, ACWTimeout: g.acw(r.Channel),
 	}
 	g.view.Slots = append(slices.Clone(g.view.Slots), s)
 	a.offers[r.OfferID], a.talks[r.ContactID] = g, r.OfferID

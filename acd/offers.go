@@ -60,10 +60,14 @@ func (a *actor) offer(g *agent, w *waiter, now time.Time) {
 	a.touchContact(w)
 	a.offers[id] = g
 	a.takeTurn(g, w)
-	a.step(g, Event{Kind: EventOffered, At: now, Slot: Slot{
+	s := Slot{
 		OfferID: id, ContactID: w.ContactID, QueueID: w.QueueID, Channel: w.Channel, Inbound: w.inbound(),
-		ACWTimeout: g.ACWTimeout,
-	}})
+		ACWTimeout: g.acw(w.Channel),
+	}
+	if q := a.setup.Queues[w.QueueID]; q != nil {
+		s.OnMiss = q.Missed
+	}
+	a.step(g, Event{Kind: EventOffered, At: now, Slot: s})
 }
 
 // leave takes a contact out of everything.
@@ -91,6 +95,10 @@ func (a *actor) result(offerID string, r Result, now time.Time) {
 	case Answered:
 		e.Kind, kind = EventAnswered, "answered"
 		a.counts.Answered.Add(1)
+		if s, ok := g.slot(offerID); ok && a.waiters[s.ContactID] != nil {
+			a.waiters[s.ContactID].Answered = true
+			a.touchContact(a.waiters[s.ContactID])
+		}
 	case Missed:
 		e.Kind, kind = EventMissed, "missed"
 		a.counts.Missed.Add(1)
@@ -109,6 +117,9 @@ func (a *actor) result(offerID string, r Result, now time.Time) {
 	case AgentLeft:
 		e.Kind, kind = EventAgentLeft, "agent_left"
 		a.counts.AgentLeft.Add(1)
+	case Taken:
+		e.Kind, kind = EventTaken, "taken"
+		a.counts.Taken.Add(1)
 	default:
 		a.log.Error("acd ignores an unknown result", "offer_id", offerID, "result", int(r))
 		return
@@ -127,7 +138,17 @@ func (a *actor) joined(offerID string, now time.Time) {
 		return
 	}
 	a.counts.Joined.Add(1)
+	s, _ := g.slot(offerID)
+	var others []string
+	if w := a.waiters[s.ContactID]; w != nil && slices.Contains(w.offers, offerID) {
+		others = w.offers
+	}
 	a.step(g, Event{Kind: EventJoined, OfferID: offerID, At: now})
+	for _, id := range others { // who rang with this one and has not been told yet
+		if id != offerID {
+			a.step(a.offers[id], Event{Kind: EventTaken, OfferID: id, At: now})
+		}
+	}
 }
 
 // slot finds an offer in an agent's hands.
@@ -204,6 +225,10 @@ func (a *actor) perform(g *agent, f Effect, now time.Time) {
 	case EffectBackoff:
 		a.pause(g, now.Add(backoff(deviceBackoff, maxDeviceBackoff, g.failures)))
 		g.failures++
+	case EffectMissed:
+		a.alarms.set(now.Add(time.Duration(s.OnMiss.WaitSeconds)*time.Second), func(now time.Time) {
+			a.step(a.offers[s.OfferID], Event{Kind: EventMissOver, OfferID: s.OfferID, At: now})
+		})
 	case EffectForgive:
 		g.failures = 0
 	case EffectACWStarted:
@@ -255,7 +280,7 @@ func (a *actor) reserve(g *agent, s Slot) {
 		}
 		r := Reservation{
 			OfferID: s.OfferID, InstanceID: a.instanceID, UserID: g.UserID, ContactID: s.ContactID, QueueID: s.QueueID,
-			Channel: s.Channel, State: SlotOffered, Node: a.node, Since: s.Since,
+			Channel: s.Channel, State: SlotOffered, Node: a.node, Since: s.Since, Shared: a.shares(s),
 		}
 		was, limit := g.version, 1
 		if p := a.setup.profiles[g.RoutingProfileID]; p != nil {
@@ -296,7 +321,7 @@ func (a *actor) ring(g *agent, s Slot, now time.Time) {
 	a.touch(g)
 	o := Offer{
 		ID: s.OfferID, ContactID: s.ContactID, QueueID: s.QueueID, Channel: s.Channel, Agent: g.Agent, RingTime: a.setup.ringTime(s.QueueID),
-		ACWTimeout: s.ACWTimeout, AutoAccept: g.AutoAccept,
+		ACWTimeout: s.ACWTimeout, AutoAccept: g.AutoAccept, Shared: a.shares(s),
 	}
 	if q := a.queueOf(s.QueueID); q != nil {
 		o.QueueName = q.Name

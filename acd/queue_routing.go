@@ -2,6 +2,7 @@ package acd
 
 import (
 	"cmp"
+	"time"
 
 	"ullim/internal/contact"
 	"ullim/internal/errs"
@@ -126,4 +127,18 @@ func (r *Routing) refs() []resource.Ref {
 		refs = append(refs, resource.Ref{Kind: resource.KindQueue, ID: o.QueueID})
 	}
 	return refs
+}
+
+// shares reports whether an offer may stand beside others for the same contact.
+func (a *actor) shares(s Slot) bool {
+	q := a.setup.Queues[s.QueueID]
+	return q != nil && q.width(s.Channel) > 1
+}
+
+// acw is how long after-contact work of a channel may last; 0: until the agent clears it.
+func (g *Agent) acw(c contact.Channel) time.Duration {
+	if d, ok := g.ACWTimeouts[c]; ok {
+		return d
+	}
+	return g.ACWTimeout
 }

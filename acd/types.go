@@ -112,7 +112,8 @@ type Agent struct {
 	Username         string
 	RoutingProfileID string
 	AutoAccept       bool
-	ACWTimeout       time.Duration // 0: until the agent clears it
+	ACWTimeout       time.Duration                     // 0: until the agent clears it
+	ACWTimeouts      map[contact.Channel]time.Duration // by channel, where it differs
 	Skills           map[Skill]float64
 }
 
@@ -152,7 +153,8 @@ type Reservation struct {
 	Channel    contact.Channel `json:"channel"`
 	State      SlotState       `json:"state"`
 	Node       string          `json:"node"`
-	Since      time.Time       `json:"since"` // when State was entered
+	Since      time.Time       `json:"since"`            // when State was entered
+	Shared     bool            `json:"shared,omitempty"` // OFFERED beside others for the same contact (RING_ALL)
 }
 
 // Kind is queue.
