@@ -74,10 +74,10 @@ type Options struct {
 // Counts grow with what happened since the start.
 type Counts struct {
 	Offers, Answered, Joined, Missed, Rejected, DeviceFailed, CallerLeft, AgentLeft, Taken atomic.Uint64
-	Lost                                                                            atomic.Uint64 // reservations that failed or that somebody else won
-	StoreErrors                                                                     atomic.Uint64
-	Overdue                                                                         atomic.Uint64 // offers whose result never came: a fault in what rings
-	Panics                                                                          atomic.Uint64 // messages to the actor that panicked: a fault here
+	Lost                                                                                   atomic.Uint64 // reservations that failed or that somebody else won
+	StoreErrors                                                                            atomic.Uint64
+	Overdue                                                                                atomic.Uint64 // offers whose result never came: a fault in what rings
+	Panics                                                                                 atomic.Uint64 // messages to the actor that panicked: a fault here
 }
 
 // Center routes the contacts of one instance. All methods are safe from any goroutine.
