@@ -53,12 +53,13 @@ type agent struct {
 // waiter is a waiting contact in the actor's hands.
 type waiter struct {
 	Waiting
-	losses int
-	offers []string // that live
-	dirty  bool     // has changed since it was indexed
-	fresh  bool     // has changed since the last decision
-	shown  *Waiting // as indexed and published
-	armed  time.Time
+	losses    int
+	offers    []string // that live
+	dirty     bool     // has changed since it was indexed
+	fresh     bool     // has changed since the last decision
+	shown     *Waiting // as indexed and published
+	armed     time.Time
+	decisions []Decision
 }
 
 // actor owns everything that lives in an instance. Only its goroutine touches it, but for work.
@@ -84,6 +85,7 @@ type actor struct {
 	sizes   map[string]int        // how many wait in a queue, those who are being offered included
 	turns   map[string]float64    // of a queue with ROUND_ROBIN or WEIGHTED: where its turns have come to
 
+	past   past
 	index  *index
 	dirty  dirty
 	shown  []*Waiting       // all waiting contacts, oldest first
@@ -107,7 +109,7 @@ func newActor(c *Center) *actor {
 		readConfig: c.o.Config, keep: c.o.Keep, center: c,
 		agents: make(map[string]*agent), states: make(map[string]AgentState), offers: make(map[string]*agent),
 		waiters: make(map[string]*waiter), talks: make(map[string]string), sizes: make(map[string]int),
-		turns: make(map[string]float64), index: newIndex(), ops: ops{tail: make(map[string]*op)},
+		turns: make(map[string]float64), past: past{by: make(map[string][]Decision)}, index: newIndex(), ops: ops{tail: make(map[string]*op)},
 	}
 	a.ops.touch = a.touchKey
 	return a
@@ -431,6 +433,7 @@ func (a *actor) unqueue(contactID string) {
 		return
 	}
 	delete(a.waiters, contactID)
+	a.retire(w)
 	if a.sizes[w.QueueID]--; a.sizes[w.QueueID] == 0 {
 		delete(a.sizes, w.QueueID)
 	}

@@ -88,6 +88,7 @@ func BenchmarkDecisions(b *testing.B) {
 		b.Run(fmt.Sprintf("agents=%d/waiting=%d/queues=500", size[0], size[1]), func(b *testing.B) {
 			a, phones := largeCentre(b, size[0], size[1])
 			ctx := b.Context()
+			a.turn(ctx, time.Now()) // what has become due meanwhile
 			r := rand.New(rand.NewPCG(3, 4))
 			next, decided := size[1], uint64(0)
 			var took []time.Duration

@@ -70,6 +70,7 @@ type setup struct {
 	schedules map[string]*calendar.Schedule
 	offline   string                      // id of the instance's OFFLINE status
 	serving   map[lineKey][]server        // which profiles serve a line
+	members   map[string]members          // the agents of a profile, by its id
 	delays    map[lineKey][]time.Duration // after which it is eligible for somebody more
 }
 
@@ -80,6 +81,7 @@ func prepare(c Config, old *setup) (*setup, []string) {
 		Config:    c,
 		profiles:  make(map[string]*Profile, len(c.Profiles)),
 		schedules: make(map[string]*calendar.Schedule, len(c.Hours)),
+		members:   countMembers(c.Agents),
 		serving:   make(map[lineKey][]server), delays: make(map[lineKey][]time.Duration),
 	}
 	for id, p := range c.Profiles {

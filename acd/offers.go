@@ -22,6 +22,7 @@ func (a *actor) pick(now time.Time) {
 		if a.center.witness != nil {
 			a.center.witness(a, matches, now)
 		}
+		a.decided(contacts, matches, now)
 		for _, m := range matches {
 			g, w := a.agents[m.UserID], a.waiters[m.ContactID]
 			// The hint that a phone is gone, or that the agent has called somebody, may be late.

@@ -84,6 +84,7 @@ type RoutingProfile struct {
 	DefaultOutboundQueueID string            `json:"defaultOutboundQueueId"`
 	Concurrencies          []Concurrency     `json:"concurrencies"`
 	Queues                 []ProfileQueue    `json:"queues"`
+	Manual                 []ManualQueue     `json:"manualQueues,omitempty"`
 	AvailabilityTimer      AvailabilityTimer `json:"availabilityTimer"`
 }
 
@@ -191,6 +192,9 @@ func (*RoutingProfile) Kind() resource.Kind { return resource.KindRoutingProfile
 func (p *RoutingProfile) Refs() []resource.Ref {
 	refs := []resource.Ref{{Kind: resource.KindQueue, ID: p.DefaultOutboundQueueID}}
 	for _, q := range p.Queues {
+		refs = append(refs, resource.Ref{Kind: resource.KindQueue, ID: q.QueueID})
+	}
+	for _, q := range p.Manual {
 		refs = append(refs, resource.Ref{Kind: resource.KindQueue, ID: q.QueueID})
 	}
 	return refs
