@@ -11,6 +11,9 @@ import (
 // defaultPriority is the priority of a contact that has none of its own (A2.1).
 const defaultPriority = 5
 
+// DefaultContactPriority is the priority of a contact that has none of its own (A2.1).
+const DefaultContactPriority = defaultPriority
+
 // MaxContactPriority is the largest contact priority: the last to be served (A2.1).
 const MaxContactPriority int64 = 9223372036854775807
 

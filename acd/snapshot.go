@@ -79,6 +79,8 @@ type WaitingSnapshot struct {
 	Waiting
 	QueueName string
 	Position  int // in its queue, from 1
+	// EstimatedWait is how long it will wait from now on, as the queue goes; 0: nobody can tell.
+	EstimatedWait time.Duration
 }
 
 // CurrentAgents are all agents, by id.

@@ -328,7 +328,7 @@ func (s *step) changed(e Event) {
 	case dataSet:
 		s.dataSet(e.Data)
 	case routingSet:
-		s.routingSet(e.Routing)
+		s.routingSet(e)
 	}
 }
 

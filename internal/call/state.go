@@ -236,7 +236,10 @@ type (
 	}
 	// dataSet: a flow changes what the record says of the contact; routingSet: the order in which it is served.
 	dataSet    struct{ Data Data }
-	routingSet struct{ Routing Routing }
+	routingSet struct {
+		Routing Routing
+		Age     bool // the adjustment counts also if it is 0
+	}
 	// takeOver: somebody is to take the place of a party. From is the contact that they come from; nil: they come by a
 	// call of their own, to pick this one up.
 	takeOver struct {
