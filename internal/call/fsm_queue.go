@@ -107,6 +107,6 @@ func (s *step) nextSegment(g segment) {
 	if g.System != nil {
 		s.Record.SystemEndpoint = *g.System
 	}
-	s.NextID, s.Reason = "", ""
+	s.NextID, s.Reason, s.OfferIDs = "", "", nil
 	s.do(openSegment{Record: copyRecord(s.Record)})
 }
