@@ -430,6 +430,8 @@ func (s *step) end(reason contact.DisconnectReason, detail string) {
 		s.do(stopTimer{Timer: TimerRing, Gen: s.Customer}, stopTimer{Timer: TimerEarly, Gen: s.Customer})
 	}
 	s.stopTape()
+	s.endHold()
+	s.endSupervision()
 	s.Phase = PhaseEnding
 	if s.Reason != "" {
 		reason = s.Reason

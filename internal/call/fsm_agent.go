@@ -14,6 +14,10 @@ func (s *step) offered(o Offer) {
 		s.asideOffered(o)
 		return
 	}
+	if o.ContactID != s.Record.ID { // of a segment that is over
+		s.do(reportOffer{OfferID: o.ID, Result: OfferCallerLeft})
+		return
+	}
 	if s.Phase == PhaseEnqueueing { // the offer overtook the answer of the ACD
 		s.inLine()
 	}

@@ -289,6 +289,9 @@ func (s *step) releaseAside(reason contact.DisconnectReason) {
 	case asideQueued:
 		s.do(leaveQueue{ContactID: a.ID})
 	case asideRinging, asideHears, asideGreets:
+		if a.Stage == asideGreets {
+			s.stopFlow(ofAgent)
+		}
 		s.stopFlow(ofAside)
 		s.do(stopTimer{Timer: TimerRing, Gen: a.To}, stopTimer{Timer: TimerWhisper, Gen: a.To})
 		s.drop(a.To, "contact ended")

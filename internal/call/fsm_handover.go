@@ -54,7 +54,7 @@ func (s *step) transferAsked(e transferAsked) error {
 		return errBusy("a contact flow cannot be consulted: transfer to it")
 	case e.Consult && s.count(false) >= maxParties:
 		return errs.New(errs.Limit, "%d are in the call, which is the limit", maxParties)
-	case s.kept() != s.Customer && !(e.Consult && e.Goal.Queue.ID == ""):
+	case s.others(by.ID, 0) != s.Customer && !(e.Consult && e.Goal.Queue.ID == ""):
 		return errBusy("a conference cannot be transferred: leave it, and the others talk on")
 	}
 	c := s.party(s.Customer)
@@ -127,7 +127,7 @@ func (s *step) proceed(g resolved) {
 		}
 		s.HoldFlow[ofAgent] = false // its place is taken
 		s.run(ofAgent, kind, g.Transfer)
-		t.Flow = s.Flow[ofAgent]
+		t.Flow, t.Ran = s.Flow[ofAgent], s.Flow[ofAgent]
 	}
 }
 
@@ -276,7 +276,7 @@ func (s *step) inform(t Transfer, code int, reason string) {
 // endTransfer forgets the transfer, and ends its flow.
 func (s *step) endTransfer() {
 	t := s.Transfer
-	if t.Flow != 0 && s.Flow[ofAgent] == t.Flow {
+	if t.Ran != 0 && s.Flow[ofAgent] == t.Ran {
 		s.stopFlow(ofAgent)
 	}
 	if t.Steered {

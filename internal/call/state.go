@@ -62,9 +62,9 @@ type State struct {
 	Logging  *bool  // of flows, as one of them chose
 	NextID   string // the id for the next segment, if one is needed
 
-	Gen      int    // last generation given out
+	Gen      int         // last generation given out
 	Flow     [places]int // generation of the flow that runs at each place; 0: none
-	Offer    Offer  // the live offer; its ID is empty if there is none
+	Offer    Offer       // the live offer; its ID is empty if there is none
 	Rang     time.Time
 	Parties  []Party
 	Customer int      // the party whom the contact is about
@@ -103,14 +103,15 @@ type came struct {
 
 // Transfer is a transfer that somebody has asked for and whose outcome is not known yet.
 type Transfer struct {
-	Owed    bool        // asked for by REFER: the outcome is told
-	Consult bool        // the customer waits on hold until the agent has talked with whom was called
-	Since   time.Time   // when it was asked for
-	Goal    resolved    // whom it is for
-	Flow    int         // generation of the transfer flow that decides; 0: none runs
-	Asks    bool        // that flow, or nobody any more, waits for an agent to be found
-	NewID   string      // of the segment that an agent found will have
-	Steered bool        // Target was changed: it was Was
+	Owed    bool      // asked for by REFER: the outcome is told
+	Consult bool      // the customer waits on hold until the agent has talked with whom was called
+	Since   time.Time // when it was asked for
+	Goal    resolved  // whom it is for
+	Flow    int       // generation of the transfer flow that decides; 0: none runs
+	Ran     int       // the same, also when it has decided
+	Asks    bool      // that flow, or nobody any more, waits for an agent to be found
+	NewID   string    // of the segment that an agent found will have
+	Steered bool      // Target was changed: it was Was
 	Was     TargetQueue
 	Held    bool // the customer was on hold before
 
@@ -139,11 +140,11 @@ type Timer int
 
 // Timers.
 const (
-	TimerRing    Timer = iota // a phone has rung long enough
-	TimerWhisper              // a whisper may last two minutes
-	TimerEarly                // time to look whether early media comes
-	TimerTransfer             // an agent whom a transfer is for has been waited for long enough
-	timers                    // how many there are
+	TimerRing     Timer = iota // a phone has rung long enough
+	TimerWhisper               // a whisper may last two minutes
+	TimerEarly                 // time to look whether early media comes
+	TimerTransfer              // an agent whom a transfer is for has been waited for long enough
+	timers                     // how many there are
 )
 
 // maxWhisper is how long a whisper may last before the leg is cut (A1.4).

@@ -191,11 +191,14 @@ func (s *State) wiredConsulting() wiring {
 }
 
 // kept is the one whom a transfer connects with somebody else; 0 if there are several, or none.
-func (s *State) kept() int {
+func (s *State) kept() int { return s.others(s.Transfer.By, s.Transfer.To) }
+
+// others is the one who talks beside two; 0 if there are several, or none.
+func (s *State) others(by, to int) int {
 	kept := 0
 	for i := range s.Parties {
 		p := &s.Parties[i]
-		if p.ID == s.Transfer.By || p.ID == s.Transfer.To || !p.talks() && p.Stage != partyLent {
+		if p.ID == by || p.ID == to || !p.talks() && p.Stage != partyLent {
 			continue
 		}
 		if kept != 0 {
