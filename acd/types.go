@@ -113,6 +113,7 @@ type Agent struct {
 	AutoAccept       bool
 	ACWTimeout       time.Duration // 0: until the agent clears it
 	Skills           map[Skill]float64
+	HierarchyGroups  []contact.Group // where the agent stands, level 1 first
 }
 
 // AgentState is an agent's chosen status, as stored. Version grows with every change and every reservation.
