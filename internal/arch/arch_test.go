@@ -47,7 +47,7 @@ func rules() map[string][]string {
 		"sip/siptest": w,
 		// 4 applications, not each other
 		"acd": parts, "ivr": append(slices.Clone(parts), "prompts"), "campaigns": parts, "campaigns/...": parts,
-		"reporting": w,
+		"reporting":    w,
 		"ivr/flowtest": append(slices.Clone(parts), "ivr", "prompts"),
 		"dialer":       append(slices.Clone(parts), "campaigns"),
 		// 5 storage
