@@ -55,6 +55,7 @@ const (
 	BasicAgentAccess       = "BasicAgentAccess"
 	OutboundCallAccess     = "OutboundCallAccess"
 	RealTimeMetrics        = "RealTimeMetrics"
+	HistoricalMetrics      = "HistoricalMetrics"
 	ContactSearch          = "ContactSearch.View"
 	ListenRecordings       = "ListenCallRecordings"
 	DownloadRecordings     = "DownloadCallRecordings"
@@ -74,7 +75,7 @@ const (
 func Permissions() []string {
 	list := []string{
 		BasicAgentAccess, OutboundCallAccess, RealTimeMetrics, ListenRecordings, DownloadRecordings,
-		"AccessMetrics", "HistoricalMetrics", "AgentActivityAudit", "DeleteCallRecordings", "RedactedData",
+		"AccessMetrics", HistoricalMetrics, "AgentActivityAudit", "DeleteCallRecordings", "RedactedData",
 		ManagerListenIn, "RestrictTaskCreation", "ChatTestMode",
 		ContactSearch, "ContactAttributes.View", "AgentTimeCard.View", "HistoricalChanges.View",
 		UsersEditPermission, QueuesEnableAndDisable, "AgentStates.EnableAndDisable", FlowsPublish, "Views.View",
@@ -108,7 +109,7 @@ const (
 func DefaultSecurityProfiles(instanceID string) []*SecurityProfile {
 	agent := []string{BasicAgentAccess, OutboundCallAccess}
 	analyst := []string{
-		BasicAgentAccess, "AccessMetrics", RealTimeMetrics, "HistoricalMetrics", ContactSearch,
+		BasicAgentAccess, "AccessMetrics", RealTimeMetrics, HistoricalMetrics, ContactSearch,
 		"ContactAttributes.View", ListenRecordings, ManagerListenIn, "MetricsReports.View", "MetricsReports.Create",
 		"MetricsReports.Edit", "MetricsReports.Schedule", "Evaluation.View", "Evaluation.Create", "Evaluation.Edit",
 		"EvaluationForms.View", "AgentActivityAudit", "Queues.View", UsersView,

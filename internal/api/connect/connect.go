@@ -23,6 +23,7 @@ import (
 	"ullim/internal/webhook"
 	"ullim/ivr"
 	"ullim/prompts"
+	"ullim/reporting"
 	"ullim/sip"
 )
 
@@ -95,6 +96,8 @@ type Options struct {
 	Calls       Calls
 	Chats       Chats
 	Routing     Routing
+	Line        Line
+	Reports     reporting.Source
 	// StopCall ends a call and tells whether there was one; nil: calls are not ended here.
 	StopCall func(contactID, detail string) bool
 }
@@ -102,7 +105,8 @@ type Options struct {
 func (o *Options) complete() bool {
 	return o.Instances != nil && o.Users != nil && o.SecurityProfiles != nil && o.AccessKeys != nil && o.Devices != nil &&
 		o.Queues != nil && o.Hours != nil && o.RoutingProfiles != nil && o.AgentStatuses != nil && o.Prompts != nil && o.Numbers != nil && o.Functions != nil && o.Flows != nil && o.Agents != nil && o.PromptFiles != nil &&
-		o.Contacts != nil && o.Calls != nil && o.Modules != nil && o.Chats != nil && o.Routing != nil && o.QuickConnects != nil
+		o.Contacts != nil && o.Calls != nil && o.Modules != nil && o.Chats != nil && o.Routing != nil && o.QuickConnects != nil &&
+		o.Line != nil && o.Reports != nil
 }
 
 // service has the handlers.
@@ -138,5 +142,6 @@ func Table(o Options) (*rest.Table, error) {
 	s.tapes(t)
 	s.chats(t)
 	s.lambdas(t)
+	s.metrics(t)
 	return t, nil
 }
