@@ -93,20 +93,12 @@ func (db *DB) Audit(ctx context.Context, q audit.Query) ([]audit.Entry, error) {
 	})
 }
 
-// AuditChain is the state of an instance's chain.
-type AuditChain struct {
-	Seq     int64  // of the newest entry
-	Hash    string // of the newest entry
-	Entries int64  // that are kept
-	Broken  int64  // the first entry that does not fit; 0: none
-}
-
 // verifyBatch is how many entries are read at once.
 const verifyBatch = 1000
 
 // VerifyAudit recomputes an instance's chain from the oldest entry that is kept to the newest.
-func (db *DB) VerifyAudit(ctx context.Context, instanceID string) (AuditChain, error) {
-	var out AuditChain
+func (db *DB) VerifyAudit(ctx context.Context, instanceID string) (audit.ChainState, error) {
+	var out audit.ChainState
 	var seq int64
 	var hash string
 	if !storable(instanceID) {
@@ -141,7 +133,7 @@ func (db *DB) VerifyAudit(ctx context.Context, instanceID string) (AuditChain, e
 	return out, err
 }
 
-func (db *DB) chain(ctx context.Context, instanceID string, out *AuditChain, seq *int64, hash *string) error {
+func (db *DB) chain(ctx context.Context, instanceID string, out *audit.ChainState, seq *int64, hash *string) error {
 	_, err := read(ctx, db, func(ctx context.Context, t tx) (struct{}, error) {
 		return struct{}{}, t.row(ctx, `SELECT seq, hash, base_seq, base_hash FROM audit_chain WHERE instance_id = $1`, instanceID).
 			Scan(&out.Seq, &out.Hash, seq, hash)

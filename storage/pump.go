@@ -31,12 +31,16 @@ func scanCursor(s scanner) (records.Cursor, error) {
 
 // Cursor implements records.PumpStore.
 func (db *DB) Cursor(ctx context.Context, instanceID, destinationID string, since time.Time) (records.Cursor, error) {
+	const one = `SELECT ` + cursorColumns + ` FROM stream_cursor WHERE destination_id = $1`
+	there := func(ctx context.Context, t tx) (records.Cursor, error) {
+		return scanCursor(t.row(ctx, one, destinationID))
+	}
+	c, err := read(ctx, db, there)
+	if !errors.Is(err, sql.ErrNoRows) {
+		return c, err
+	}
 	return write(ctx, db, func(ctx context.Context, t tx) (records.Cursor, error) {
-		const one = `SELECT ` + cursorColumns + ` FROM stream_cursor WHERE destination_id = $1`
-		c, err := scanCursor(t.row(ctx, one, destinationID))
-		if !errors.Is(err, sql.ErrNoRows) {
-			return c, err
-		}
+		c := records.Cursor{}
 		seq, err := seqBefore(ctx, t, since)
 		if err != nil {
 			return c, err
@@ -46,7 +50,7 @@ func (db *DB) Cursor(ctx context.Context, instanceID, destinationID string, sinc
 		if err != nil {
 			return c, err
 		}
-		return scanCursor(t.row(ctx, one, destinationID))
+		return there(ctx, t)
 	})
 }
 
@@ -168,18 +172,10 @@ func (db *DB) moveStream(ctx context.Context, instanceID, destinationID string, 
 	return err
 }
 
-// StreamState is how far a destination is, and what is behind it.
-type StreamState struct {
-	Cursor      records.Cursor
-	Waiting     int       // items behind the cursor, counted up to 10,000
-	Oldest      time.Time // of them, when it came into the log; zero: there is none
-	DeadLetters int
-}
-
 // StreamState looks at a destination.
-func (db *DB) StreamState(ctx context.Context, instanceID, destinationID string) (StreamState, error) {
-	return read(ctx, db, func(ctx context.Context, t tx) (StreamState, error) {
-		var s StreamState
+func (db *DB) StreamState(ctx context.Context, instanceID, destinationID string) (records.State, error) {
+	return read(ctx, db, func(ctx context.Context, t tx) (records.State, error) {
+		var s records.State
 		c, err := scanCursor(t.row(ctx, `SELECT `+cursorColumns+` FROM stream_cursor WHERE destination_id = $1`, destinationID))
 		if err != nil && !errors.Is(err, sql.ErrNoRows) {
 			return s, err

@@ -4,6 +4,7 @@ import (
 	"ullim/acd"
 	"ullim/internal/call"
 	"ullim/internal/identity"
+	"ullim/internal/records"
 	"ullim/internal/resource"
 	"ullim/internal/stream"
 	"ullim/internal/webhook"
@@ -33,6 +34,9 @@ type stores struct {
 	outbound  resource.Store[*sip.OutboundPolicy]
 	functions resource.Store[*webhook.Function]
 	audio     resource.Store[*stream.Destination]
+
+	streams      resource.Store[*records.Destination]
+	dispositions resource.Store[*records.Disposition]
 }
 
 func newStores(db *storage.DB) *stores {
@@ -55,6 +59,9 @@ func newStores(db *storage.DB) *stores {
 		outbound:  resourcesOf[sip.OutboundPolicy](db),
 		functions: resourcesOf[webhook.Function](db),
 		audio:     resourcesOf[stream.Destination](db),
+
+		streams:      resourcesOf[records.Destination](db),
+		dispositions: resourcesOf[records.Disposition](db),
 	}
 }
 

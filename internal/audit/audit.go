@@ -30,7 +30,7 @@ type Entry struct {
 	Username   string            `json:"username"`
 	Source     string            `json:"source"` // address
 	Operation  string            `json:"operation"`
-	Resource   string            `json:"resource,omitempty"` // id: of the first change, else the last label of the path
+	Resource   string            `json:"resource,omitempty"` // id: the first label of the path that names one, else the first change's
 	Labels     map[string]string `json:"labels,omitempty"`   // of the path, and what the operation noted
 	Outcome    string            `json:"outcome"`            // Done, or the name of the error
 	Changes    []Change          `json:"changes,omitempty"`

@@ -38,3 +38,11 @@ func Verify(prev string, seq int64, entries []Entry) (broken int64, last string,
 	}
 	return 0, prev, nil
 }
+
+// ChainState is what Verify has found of an instance's whole trail.
+type ChainState struct {
+	Seq     int64  // of the newest entry
+	Hash    string // of the newest entry: note it down elsewhere, and nothing before it can be changed unseen
+	Entries int64  // that are kept
+	Broken  int64  // the first entry that does not fit; 0: none
+}

@@ -70,4 +70,6 @@ func (i *Item) Envelope() ([]byte, error) {
 }
 
 // idOf makes an id that is the same whenever the same thing is told.
-func idOf(text string) string { return uuid.NewSHA1(uuid.NameSpaceOID, []byte("ullim/item/"+text)).String() }
+func idOf(text string) string {
+	return uuid.NewSHA1(uuid.NameSpaceOID, []byte("ullim/item/"+text)).String()
+}

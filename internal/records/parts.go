@@ -12,26 +12,26 @@ import (
 
 // Agent is the part of a record about the agent who had the contact.
 type Agent struct {
-	ARN                              string            `json:"ARN"`
-	Username                         string            `json:"Username"`
-	RoutingProfile                   Named             `json:"RoutingProfile"`
-	HierarchyGroups                  map[string]*Group `json:"HierarchyGroups"` // Level1 to Level5
-	AcceptedByAgentTimestamp         Stamp             `json:"AcceptedByAgentTimestamp"`
-	ConnectedToAgentTimestamp        Stamp             `json:"ConnectedToAgentTimestamp"`
-	PreviewEndTimestamp              Stamp             `json:"PreviewEndTimestamp"`
-	AgentInteractionDuration         int64             `json:"AgentInteractionDuration"`
-	CustomerHoldDuration             int64             `json:"CustomerHoldDuration"`
-	NumberOfHolds                    int               `json:"NumberOfHolds"`
-	LongestHoldDuration              int64             `json:"LongestHoldDuration"`
-	AgentInitiatedHoldDuration       int64             `json:"AgentInitiatedHoldDuration"`
-	AfterContactWorkStartTimestamp   Stamp             `json:"AfterContactWorkStartTimestamp"`
-	AfterContactWorkEndTimestamp     Stamp             `json:"AfterContactWorkEndTimestamp"`
-	AfterContactWorkDuration         int64             `json:"AfterContactWorkDuration"`
-	AgentPauseDuration      *int64            `json:"AgentPauseDuration"`
-	DeviceInfo                       *Device           `json:"DeviceInfo"`
-	Capabilities                     *struct{}         `json:"Capabilities"`
-	StateTransitions                 []Transition      `json:"StateTransitions"`
-	RingStartTimestamp Stamp             `json:"RingStartTimestamp"`
+	ARN                            string            `json:"ARN"`
+	Username                       string            `json:"Username"`
+	RoutingProfile                 Named             `json:"RoutingProfile"`
+	HierarchyGroups                map[string]*Group `json:"HierarchyGroups"` // Level1 to Level5
+	AcceptedByAgentTimestamp       Stamp             `json:"AcceptedByAgentTimestamp"`
+	ConnectedToAgentTimestamp      Stamp             `json:"ConnectedToAgentTimestamp"`
+	PreviewEndTimestamp            Stamp             `json:"PreviewEndTimestamp"`
+	AgentInteractionDuration       int64             `json:"AgentInteractionDuration"`
+	CustomerHoldDuration           int64             `json:"CustomerHoldDuration"`
+	NumberOfHolds                  int               `json:"NumberOfHolds"`
+	LongestHoldDuration            int64             `json:"LongestHoldDuration"`
+	AgentInitiatedHoldDuration     int64             `json:"AgentInitiatedHoldDuration"`
+	AfterContactWorkStartTimestamp Stamp             `json:"AfterContactWorkStartTimestamp"`
+	AfterContactWorkEndTimestamp   Stamp             `json:"AfterContactWorkEndTimestamp"`
+	AfterContactWorkDuration       int64             `json:"AfterContactWorkDuration"`
+	AgentPauseDuration             *int64            `json:"AgentPauseDuration"`
+	DeviceInfo                     *Device           `json:"DeviceInfo"`
+	Capabilities                   *struct{}         `json:"Capabilities"`
+	StateTransitions               []Transition      `json:"StateTransitions"`
+	RingStartTimestamp             Stamp             `json:"RingStartTimestamp"`
 }
 
 // Named is a resource by ARN and name.
@@ -56,11 +56,11 @@ type Device struct {
 
 // Transition is a time in which somebody listened, or joined.
 type Transition struct {
-	State          string `json:"State"`
-	StateStart     Stamp  `json:"StateStartTimestamp"`
-	StateEnd       Stamp  `json:"StateEndTimestamp"`
-	SupervisorARN  string `json:"SupervisorARN,omitempty"` // ours
-	Duration int64  `json:"Duration"`
+	State         string `json:"State"`
+	StateStart    Stamp  `json:"StateStartTimestamp"`
+	StateEnd      Stamp  `json:"StateEndTimestamp"`
+	SupervisorARN string `json:"SupervisorARN,omitempty"` // ours
+	Duration      int64  `json:"Duration"`
 }
 
 func agentOf(r *contact.Record) *Agent {

@@ -103,3 +103,11 @@ const LeadFollower = "follower"
 
 // LeadPump is the name by which a pump leads.
 func LeadPump(destinationID string) string { return "stream/" + destinationID }
+
+// State is how far a destination is, and what is behind it.
+type State struct {
+	Cursor      Cursor
+	Waiting     int       // items behind the cursor, counted up to 10,000
+	Oldest      time.Time // of them, when it came into the log; zero: there is none
+	DeadLetters int
+}

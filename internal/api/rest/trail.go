@@ -2,6 +2,7 @@ package rest
 
 import (
 	"context"
+	"strings"
 	"time"
 
 	"ullim/internal/audit"
@@ -26,12 +27,17 @@ func (s *Server) enter(ctx context.Context, c *Call, open *audit.Open, start tim
 	}
 	for _, name := range c.Op.labels {
 		e.Labels[name] = shorten(c.labels[name])
-		e.Resource = shorten(c.labels[name])
+		if e.Resource == "" && name != "InstanceId" {
+			e.Resource = bare(c.labels[name])
+		}
 	}
 	for _, a := range c.notes {
 		e.Labels[a.Key] = shorten(a.Value.String())
+		if e.Resource == "" && strings.HasSuffix(a.Key, "_id") {
+			e.Resource = bare(a.Value.String())
+		}
 	}
-	if len(e.Changes) > 0 {
+	if e.Resource == "" && len(e.Changes) > 0 {
 		e.Resource = e.Changes[0].ID
 	}
 	// The caller may be gone; what they did is written down all the same.
@@ -40,4 +46,12 @@ func (s *Server) enter(ctx context.Context, c *Call, open *audit.Open, start tim
 	if err = s.o.Trail.AddAudit(ctx, e); err != nil {
 		c.Log.Error("audit entry not stored", "operation", c.Op.Name, "error", err)
 	}
+}
+
+// bare is the id in a reference, which may be an ARN.
+func bare(ref string) string {
+	if strings.HasPrefix(ref, "arn:") {
+		ref = ref[strings.LastIndexByte(ref, '/')+1:]
+	}
+	return shorten(ref)
 }
