@@ -68,6 +68,17 @@ func bodies() map[string]string {
 		"AssociatePhoneNumberContactFlow":            `{"InstanceId":"INSTANCE","ContactFlowId":"FLOW"}`,
 		"UpdatePhoneNumberMetadata":                  `{"PhoneNumberDescription":"d"}`,
 		"SearchContacts":                             `{"InstanceId":"INSTANCE",` + timeRange + `}`,
+		"UpdateContact":                              `{"Name":"n"}`,
+		"UpdateContactAttributes":                    `{"InstanceId":"INSTANCE","InitialContactId":"c","Attributes":{"a":"b"}}`,
+		"TagContact":                                 `{"InstanceId":"INSTANCE","ContactId":"c","Tags":{"a":"b"}}`,
+		"CreateRecordStream":                         `{"Name":"n","Type":"WEBHOOK","Url":"https://hooks.example.com/"}`,
+		"UpdateRecordStream":                         `{"Name":"n","Url":"https://hooks.example.com/"}`,
+		"ReplayRecordStream":                         `{"Cursor":0}`,
+		"RedeliverDeadLetters":                       `{"DeadLetterIds":[1]}`,
+		"DeleteDeadLetters":                          `{"DeadLetterIds":[1]}`,
+		"CreateDisposition":                          `{"Code":"n"}`,
+		"UpdateDisposition":                          `{"Label":"n"}`,
+		"SetContactDisposition":                      `{"Notes":"n"}`,
 		"SearchAvailablePhoneNumbers":                `{"InstanceId":"INSTANCE","PhoneNumberCountryCode":"KR","PhoneNumberType":"DID"}`,
 		"ClaimPhoneNumber":                           `{"InstanceId":"INSTANCE","PhoneNumber":"+82215778000"}`,
 		"ListPhoneNumbersV2":                         `{"InstanceId":"INSTANCE"}`,
@@ -182,6 +193,8 @@ func (w *world) foreign() map[string]string {
 		"PhoneNumberId":      {"POST", "/phone-number/claim", `{"InstanceId":"` + theirs + `","PhoneNumber":"3001"}`, "PhoneNumberId"},
 		"TrunkId":            {"POST", "/admin/v1/trunks", `{"Name":"t","Addresses":["192.0.2.9"]}`, "TrunkId"},
 		"FunctionId":         {"POST", "/admin/v1/functions", `{"Name":"f","Url":"https://hooks.example.com/"}`, "FunctionId"},
+		"RecordStreamId":     {"POST", "/admin/v1/record-streams", `{"Name":"s","Type":"FILE"}`, "RecordStreamId"},
+		"DispositionId":      {"POST", "/admin/v1/dispositions", `{"Code":"sold"}`, "DispositionId"},
 		"AudioDestinationId": {"POST", "/admin/v1/audio-destinations", `{"Name":"a","Url":"wss://bots.example.com/"}`, "AudioDestinationId"},
 		"DeviceId":           {"POST", "/admin/v1/devices", `{"Name":"d","UserId":"` + u.ID + `"}`, "DeviceId"},
 	} {
@@ -196,7 +209,7 @@ func (w *world) foreign() map[string]string {
 	w.records.records = append(w.records.records, &contact.Record{
 		ID: "foreign-contact", InstanceID: theirs, Recordings: []contact.Recording{{Location: "k", Status: contact.RecordingAvailable}},
 	})
-	ids["ContactId"] = "foreign-contact"
+	ids["ContactId"], ids["InitialContactId"] = "foreign-contact", "foreign-contact"
 	ids["AccessKeyId"] = w.keys["boss"].ID
 	ids["Number"] = "1"
 	ids["AttributeType"] = "NO_SUCH_ATTRIBUTE"
@@ -286,6 +299,7 @@ func arnOf(label, id string) string {
 		"QuickConnectId": resource.KindQuickConnect,
 		"FunctionId":     resource.KindFunction, "AudioDestinationId": resource.KindAudioDestination,
 		"ContactFlowId": resource.KindFlow, "ContactFlowModuleId": resource.KindFlowModule, "PromptId": resource.KindPrompt, "PhoneNumberId": resource.KindPhoneNumber,
+		"InitialContactId": rest.KindContact, "RecordStreamId": resource.KindRecordStream, "DispositionId": resource.KindDisposition,
 		"TrunkId": resource.KindTrunk, "DeviceId": resource.KindDevice, "ContactId": rest.KindContact,
 	}
 	kind, ok := kinds[label]

@@ -12,7 +12,6 @@ import (
 	"strings"
 	"sync"
 	"testing"
-	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/credentials"
@@ -36,6 +35,7 @@ import (
 	"ullim/ivr"
 	"ullim/prompts"
 	"ullim/sip"
+	"ullim/storage"
 )
 
 // Ids of the two tenants of every test.
@@ -65,6 +65,10 @@ type world struct {
 	status  string
 	flow    string
 	profile map[string]string // security profiles by name
+
+	db          *storage.DB // of what tells of contacts
+	refuse      error       // why a dead letter is not taken
+	redelivered []string
 
 	runs      []ivr.StoredRun // the run log of flows
 	asked     ivr.RunQuery
@@ -133,6 +137,7 @@ func newWorld(t *testing.T) *world {
 			_, _ = io.WriteString(rw, "ullim_up 1\n")
 		}),
 	}
+	w.tellers(mem)
 	chats := newChats(t, w.o.Log)
 	w.o.Connect.Routing, w.o.Admin.Routing, w.o.Admin.Queues = w.routes, w.routes, c.Queues
 	w.o.Connect.Chats, w.o.Admin.AgentContacts, w.o.Participant = chats, chats, participant.Options{Chats: chats, Origins: []string{"www.example.com"}, Rate: 20, Burst: 60}
@@ -390,27 +395,6 @@ func (f *fakeContacts) Contact(_ context.Context, instanceID, id string) (*conta
 		}
 	}
 	return nil, errs.New(errs.NotFound, "contact not found")
-}
-
-func (f *fakeContacts) Contacts(
-	_ context.Context, instanceID string, from, to time.Time, p resource.Page,
-) ([]*contact.Record, string, error) {
-	var out []*contact.Record
-	skip := p.Token != ""
-	for _, r := range f.records {
-		if skip {
-			skip = r.ID != p.Token
-			continue
-		}
-		if r.InstanceID != instanceID || r.InitiationTimestamp.Before(from) || !r.InitiationTimestamp.Before(to) {
-			continue
-		}
-		if len(out) == p.Max {
-			return out, out[len(out)-1].ID, nil
-		}
-		out = append(out, r)
-	}
-	return out, "", nil
 }
 
 // syncBuffer is a log that a test may read while others write.
