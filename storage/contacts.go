@@ -40,6 +40,7 @@ type contactRow struct {
 	id, instanceID, node, channel, queueID, agentID, callID string
 	initiated, disconnected                                 int64
 	body                                                    string
+	recordings                                              []recordingRow
 }
 
 // encodeContact copies everything that a write needs. The SIP Call-ID is as the network sent it, and the columns of
@@ -55,6 +56,7 @@ func encodeContact(r *contact.Record) (contactRow, error) {
 	row := contactRow{
 		id: r.ID, instanceID: r.InstanceID, node: r.Node, channel: clean(string(r.Channel)), callID: clean(r.CallID),
 		initiated: micros(r.InitiationTimestamp), disconnected: micros(r.DisconnectTimestamp), body: string(body),
+		recordings: recordingRows(r),
 	}
 	if r.Queue != nil {
 		row.queueID = clean(r.Queue.ID)
@@ -198,6 +200,9 @@ func closeContact(ctx context.Context, t tx, row contactRow, uploads []jobs.Job)
 	if err != nil || n == 0 {
 		return err // n == 0: closed before
 	}
+	if err = indexRecordings(ctx, t, row.recordings); err != nil {
+		return err
+	}
 	for _, j := range uploads {
 		if err = enqueue(ctx, t, j); err != nil {
 			return err
@@ -250,28 +255,15 @@ func (db *DB) MarkRecording(ctx context.Context, contactID string, index int, ch
 		return noContact(contactID)
 	}
 	_, err := write(ctx, db, func(ctx context.Context, t tx) (struct{}, error) {
-		var body string
-		err := t.row(ctx, `SELECT body FROM contact WHERE id = $1 /*for-update*/`, contactID).Scan(&body)
-		if errors.Is(err, sql.ErrNoRows) {
-			return struct{}{}, noContact(contactID)
-		}
+		r, _, err := lockedContact(ctx, t, contactID)
 		if err != nil {
 			return struct{}{}, err
-		}
-		var r contact.Record
-		if err = json.Unmarshal([]byte(body), &r); err != nil {
-			return struct{}{}, fmt.Errorf("storage: body of contact %s: %w", contactID, err)
 		}
 		if index < 0 || index >= len(r.Recordings) {
 			return struct{}{}, errs.New(errs.NotFound, "contact %q has no recording %d", contactID, index)
 		}
 		change(&r.Recordings[index])
-		changed, err := json.Marshal(&r)
-		if err != nil {
-			return struct{}{}, fmt.Errorf("storage: encoding contact %s: %w", contactID, err)
-		}
-		_, err = t.exec(ctx, `UPDATE contact SET body = $2, touched_us = $3 WHERE id = $1`, contactID, string(changed), micros(now()))
-		return struct{}{}, err
+		return struct{}{}, changeRecording(ctx, t, r, index)
 	})
 	return err
 }
