@@ -138,8 +138,9 @@ func (db *DB) DeleteRecording(ctx context.Context, ref recording.Ref, reason str
 	return err
 }
 
-// DueRecordings are stored recordings of an instance that a selection means and no hold keeps, the oldest first.
-func (db *DB) DueRecordings(ctx context.Context, instanceID string, s recording.Selection, limit int) ([]recording.Ref, error) {
+// DueRecordings are stored recordings of an instance that a selection means and no hold keeps, the oldest first; after one of
+// them if after is not nil.
+func (db *DB) DueRecordings(ctx context.Context, instanceID string, s recording.Selection, after *recording.Ref, limit int) ([]recording.Ref, error) {
 	if !storable(instanceID) {
 		return nil, nil
 	}
@@ -156,13 +157,17 @@ func (db *DB) DueRecordings(ctx context.Context, instanceID string, s recording.
 		}
 		where = ` AND queue_id NOT IN (` + strings.Join(list, ", ") + `)`
 	}
-	text := `SELECT contact_id, position FROM recording WHERE status = 'AVAILABLE' AND instance_id = $1 AND channel = $2
+	if after != nil {
+		where += ` AND (ended_us, contact_id, position) > (` + arg(micros(after.Ended)) + `, ` + arg(after.ContactID) + `, ` + arg(after.Index) + `)`
+	}
+	text := `SELECT contact_id, position, ended_us FROM recording WHERE status = 'AVAILABLE' AND instance_id = $1 AND channel = $2
 		AND ended_us < $3` + where + ` AND NOT EXISTS (SELECT 1 FROM legal_hold h WHERE h.contact_id = recording.contact_id)
 		ORDER BY ended_us, contact_id, position LIMIT ` + arg(limit)
 	return read(ctx, db, func(ctx context.Context, t tx) ([]recording.Ref, error) {
 		return collect(ctx, t, func(s scanner) (recording.Ref, error) {
-			ref := recording.Ref{InstanceID: instanceID}
-			err := s.Scan(&ref.ContactID, &ref.Index)
+			ref, ended := recording.Ref{InstanceID: instanceID}, int64(0)
+			err := s.Scan(&ref.ContactID, &ref.Index, &ended)
+			ref.Ended = fromMicros(ended)
 			return ref, err
 		}, text, args...)
 	})

@@ -38,7 +38,7 @@ func TestContactsFromBeforeThereWasAnIndexOfRecordingsAreFound(t *testing.T) {
 		t.Fatal(err)
 	}
 	count := func() int {
-		list, err := db.DueRecordings(t.Context(), "i1", recording.Selection{Channel: contact.Voice, NotQueues: []string{}, Before: time.Now()}, 2000)
+		list, err := db.DueRecordings(t.Context(), "i1", recording.Selection{Channel: contact.Voice, NotQueues: []string{}, Before: time.Now()}, nil, 2000)
 		if err != nil {
 			t.Fatal(err)
 		}

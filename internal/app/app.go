@@ -41,6 +41,8 @@ type Options struct {
 	Database storage.Options
 	Blobs    blob.Store // default: files under DataDir/blobs
 
+	Recordings RecordingOptions
+
 	Packets      []net.PacketConn // SIP on UDP, bound
 	Listeners    []net.Listener   // SIP on TCP, bound
 	Listening    listening        // SIP on TLS and WebSocket
@@ -88,7 +90,7 @@ type App struct {
 	limits   *sip.Limits
 	registry *sip.Registrar
 	jobs     *jobs.Runner
-	uploads  *uploader
+	keeping  keeping
 	runs     *ivr.RunLog
 	blobs    blob.Store
 	spool    string
@@ -142,6 +144,7 @@ func (a *App) wire(ctx context.Context) error {
 		{"media", a.openMedia},
 		{"recovery", a.recover},
 		{"traces", a.openTrace},
+		{"recordings", a.openKeeping},
 		{"calls", a.openCalls},
 		{"chats", a.openChats},
 		{"signalling", a.openSIP},
@@ -272,7 +275,7 @@ func (a *App) openCalls(ctx context.Context) error {
 	})
 	a.engine.Metrics = a.centers
 	a.calls = call.NewManager(call.Options{
-		Node: a.o.Node, Media: plane{a.plane, a.events, a.trace}, Dialer: traced{dialer{a}, a},
+		Node: a.o.Node, Media: plane{a.plane, a.events, a.trace, a.keeping.guard.room}, Dialer: traced{dialer{a}, a},
 		Flows:  &flows{engine: a.engine, source: a.flows, dir: a.dir, log: a.log, out: a.outside},
 		Queues: a.centers, Numbers: a.dir, Instances: a.dir.Instance, Store: a.db, Spill: a.spill, Events: a.events,
 		People: people{a.dir}, Sounds: sounds(), Opened: a.opened,
@@ -281,7 +284,7 @@ func (a *App) openCalls(ctx context.Context) error {
 			a.traceQuality(r)
 			a.metrics.ContactClosed(r.DisconnectReason)
 			if len(r.Recordings) > 0 { // only then is there an upload to do
-				a.jobs.Wake()
+				a.keeping.runner.Wake()
 			}
 		},
 		Log: a.log, NewID: uuid.NewString, MaxCalls: a.o.MaxCalls, Engaged: func(userID string) { a.centers.deviceChanged(userID) },
@@ -335,17 +338,11 @@ func (a *App) openSIP(ctx context.Context) error {
 }
 
 func (a *App) openJobs(context.Context) error {
-	root, err := os.OpenRoot(a.spool)
-	if err != nil {
-		return err
-	}
-	a.life.onStop("spool", root.Close)
-	a.uploads = &uploader{db: a.db, blobs: a.blobs, spool: root, log: a.log}
 	back := &callbacks{store: a.db, records: a.db, calls: a.calls, dir: a.dir, log: a.log, wake: func() { a.jobs.Wake() }}
 	a.engine.Callbacks = back
 	a.jobs = jobs.New(jobs.Options{
 		Store: a.db, Log: a.log, Workers: 4, Handlers: map[string]jobs.Handler{
-			storage.JobUpload: a.uploads.handle, storage.JobTranscript: a.writeTranscript, jobCallback: back.handle,
+			jobCallback: back.handle,
 		},
 	})
 	a.life.onStopDo("jobs", a.jobs.Stop)
@@ -366,6 +363,7 @@ func (a *App) Start() {
 	a.chats.Resume()
 	a.watchCertificates()
 	a.jobs.Start()
+	a.startKeeping()
 	a.outside.runner.Start()
 	a.sip.Start()
 }
@@ -375,7 +373,7 @@ func (a *App) Ready(ctx context.Context) error {
 	if a.draining.Load() {
 		return errors.New("shutting down")
 	}
-	return a.db.Ping(ctx)
+	return errors.Join(a.db.Ping(ctx), a.keeping.guard.ready())
 }
 
 // Drain refuses new calls at once, lets the live ones finish until ctx ends, and then ends the rest. When it returns

@@ -4,6 +4,7 @@ import (
 	"ullim/acd"
 	"ullim/internal/call"
 	"ullim/internal/identity"
+	"ullim/internal/recording"
 	"ullim/internal/resource"
 	"ullim/internal/stream"
 	"ullim/internal/webhook"
@@ -33,6 +34,8 @@ type stores struct {
 	outbound  resource.Store[*sip.OutboundPolicy]
 	functions resource.Store[*webhook.Function]
 	audio     resource.Store[*stream.Destination]
+	storage   resource.Store[*recording.StorageConfig]
+	retention resource.Store[*recording.Policy]
 }
 
 func newStores(db *storage.DB) *stores {
@@ -55,6 +58,8 @@ func newStores(db *storage.DB) *stores {
 		outbound:  resourcesOf[sip.OutboundPolicy](db),
 		functions: resourcesOf[webhook.Function](db),
 		audio:     resourcesOf[stream.Destination](db),
+		storage:   resourcesOf[recording.StorageConfig](db),
+		retention: resourcesOf[recording.Policy](db),
 	}
 }
 

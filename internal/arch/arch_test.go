@@ -35,7 +35,7 @@ func rules() map[string][]string {
 		// 1 parts
 		"media": w, "media/...": with("media/sdp", "media/srtp", "media/g711", "media/dtmf", "media"),
 		"media/archive": with("media/g711", "media/opus"),
-		"prompts": w, "prompts/...": w, "prompts/ssml": with("prompts/say"), "prompts/provider": with("prompts", "prompts/ssml"),
+		"prompts":       w, "prompts/...": w, "prompts/ssml": with("prompts/say"), "prompts/provider": with("prompts", "prompts/ssml"),
 		"internal/config": w, "internal/telemetry": w, "internal/events": w, "internal/jobs": w, "internal/cluster": w,
 		"internal/permit": w, "internal/recording": w, "internal/identity": w, "internal/trace": w, "internal/certs": w,
 		"internal/egress": w, "internal/webhook": with("internal/egress"), "internal/stream": w,

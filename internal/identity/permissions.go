@@ -54,6 +54,7 @@ const (
 	ContactSearch          = "ContactSearch.View"
 	ListenRecordings       = "ListenCallRecordings"
 	DownloadRecordings     = "DownloadCallRecordings"
+	DeleteRecordings       = "DeleteCallRecordings" // and holds, which keep from deleting
 	ManagerListenIn        = "ManagerListenIn"
 	InstanceView           = "Instance.View"
 	InstanceEdit           = "Instance.Edit"

@@ -120,5 +120,6 @@ func (p *Policy) Selections(now time.Time) []Selection {
 type Ref struct {
 	InstanceID string
 	ContactID  string
-	Index      int // in contact.Record.Recordings
+	Index      int       // in contact.Record.Recordings
+	Ended      time.Time // in lists: when the recording ended
 }

@@ -46,7 +46,7 @@ func recorded(t *testing.T, db *storage.DB, id, queue string, media string, days
 
 func due(t *testing.T, db *storage.DB, s recording.Selection, limit int) []string {
 	t.Helper()
-	list, err := db.DueRecordings(t.Context(), "i1", s, limit)
+	list, err := db.DueRecordings(t.Context(), "i1", s, nil, limit)
 	must(t, err)
 	out := []string{}
 	for _, r := range list {
@@ -90,6 +90,13 @@ func dueRecordings(t *testing.T, open Open) {
 	wantDue(t, db, voice("", []string{}, 0), 10, "c3/0", "c2/0", "c1/2", "c1/1", "c1/0")
 	wantDue(t, db, voice("", []string{}, 0), 2, "c3/0", "c2/0")
 	wantDue(t, db, voice("", []string{"q1", "q9"}, 5), 10, "c3/0", "c2/0")
+	first, err := db.DueRecordings(t.Context(), "i1", voice("", []string{}, 0), nil, 3)
+	must(t, err)
+	rest, err := db.DueRecordings(t.Context(), "i1", voice("", []string{}, 0), &first[2], 3)
+	must(t, err)
+	if len(rest) != 2 || rest[0].Index != 1 || rest[1].Index != 0 || !rest[1].Ended.Equal(day().AddDate(0, 0, -1)) {
+		t.Errorf("behind %+v: %+v", first[2], rest)
+	}
 	wantDue(t, db, recording.Selection{Channel: contact.Chat, NotQueues: []string{}, Before: day()}, 10, "c4/0")
 	must(t, db.PutHold(t.Context(), recording.Hold{InstanceID: "i1", ContactID: "c1", Reason: "r", Since: day()}))
 	wantDue(t, db, voice("", []string{}, 0), 10, "c3/0", "c2/0")
