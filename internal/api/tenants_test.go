@@ -16,6 +16,7 @@ import (
 	"ullim/internal/calendar"
 	"ullim/internal/contact"
 	"ullim/internal/identity"
+	"ullim/internal/recording"
 	"ullim/internal/resource"
 	"ullim/ivr"
 )
@@ -130,6 +131,10 @@ func bodies() map[string]string {
 		"UpdateFunction":                             `{"Name":"n","Url":"https://hooks.example.com/"}`,
 		"CreateAudioDestination":                     `{"Name":"n","Url":"wss://bots.example.com/"}`,
 		"UpdateAudioDestination":                     `{"Name":"n","Url":"wss://bots.example.com/"}`,
+		"AssociateInstanceStorageConfig":             `{"ResourceType":"CALL_RECORDINGS","StorageConfig":{"StorageType":"S3","S3Config":{"BucketName":"acme-calls","BucketPrefix":"calls"}}}`,
+		"UpdateInstanceStorageConfig":                `{"StorageConfig":{"StorageType":"S3","S3Config":{"BucketName":"acme-calls","BucketPrefix":"calls"}}}`,
+		"UpdateRetentionPolicy":                      `{"Rules":[{"Days":30}]}`,
+		"PlaceLegalHold":                             `{"Reason":"r"}`,
 		"AssociateLambdaFunction":                    `{"FunctionArn":"arn:aws:lambda:us-east-1:1:function:f"}`,
 	}
 }
@@ -212,6 +217,8 @@ func (w *world) foreign() map[string]string {
 	ids["ContactId"], ids["InitialContactId"] = "foreign-contact", "foreign-contact"
 	ids["AccessKeyId"] = w.keys["boss"].ID
 	ids["Number"] = "1"
+	place := &recording.StorageConfig{Meta: resource.Meta{InstanceID: theirs, Name: string(recording.CallRecordings)}, Bucket: "acme-calls", Prefix: "theirs"}
+	first("AssociationId", place, c.StorageConfigs.Create(ctx, place))
 	ids["AttributeType"] = "NO_SUCH_ATTRIBUTE"
 	return ids
 }
@@ -331,6 +338,8 @@ func (w *world) versions() []string {
 	add(describeAll(ctx, c.Devices))
 	add(describeAll(ctx, c.AccessKeys))
 	add(describeAll(ctx, w.o.Admin.Trunks))
+	add(describeAll(ctx, c.StorageConfigs))
+	add(describeAll(ctx, w.o.Admin.RetentionPolicies))
 	slices.Sort(out)
 	return out
 }

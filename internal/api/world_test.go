@@ -28,6 +28,7 @@ import (
 	"ullim/internal/contact"
 	"ullim/internal/errs"
 	"ullim/internal/identity"
+	"ullim/internal/recording"
 	"ullim/internal/resource"
 	"ullim/internal/stream"
 	"ullim/internal/trace"
@@ -103,6 +104,8 @@ func newWorld(t *testing.T) *world {
 		Numbers:          apitest.NewStore(mem, func() *call.Number { return new(call.Number) }),
 		Functions:        apitest.NewStore(mem, func() *webhook.Function { return new(webhook.Function) }),
 		QuickConnects:    apitest.NewStore(mem, func() *acd.QuickConnect { return new(acd.QuickConnect) }),
+		StorageConfigs:   apitest.NewStore(mem, func() *recording.StorageConfig { return new(recording.StorageConfig) }),
+		Places:           fakePlaces{},
 		Flows:            flows,
 		Modules:          modules,
 		Agents:           w.agents,
@@ -124,7 +127,8 @@ func newWorld(t *testing.T) *world {
 			Trunks:  apitest.NewStore(mem, func() *sip.Trunk { return new(sip.Trunk) }),
 			Devices: c.Devices, Numbers: c.Numbers, Prompts: c.Prompts, Sealer: sealer, Realm: "ullim",
 			Flows:         ivr.Library{Flows: flows, Modules: modules},
-			Registrations: w, Contacts: w.records, Calls: w.calls, Recordings: w.blobs, PromptFiles: shelf, Traces: w.traces,
+			Registrations: w, Contacts: w.records, Calls: w.calls, Recordings: fakeRecordings{w.blobs, w.records}, PromptFiles: shelf, Traces: w.traces,
+			Holds: &fakeHolds{contacts: w.records, held: map[string]*recording.Hold{}}, RetentionPolicies: apitest.NewStore(mem, func() *recording.Policy { return new(recording.Policy) }),
 			OutboundPolicies: apitest.NewStore(mem, func() *sip.OutboundPolicy { return new(sip.OutboundPolicy) }),
 			Guard:            guardOf(t), Waiting: waitingOf{}, Hours: c.Hours, FlowRuns: w,
 			Functions:         c.Functions,
@@ -367,16 +371,6 @@ func (f *fakeBlobs) DeleteAudio(_ context.Context, key string) error {
 	defer f.mu.Unlock()
 	delete(f.files, key)
 	return nil
-}
-
-func (f *fakeBlobs) OpenRecording(_ context.Context, r contact.Recording) (io.ReadCloser, int64, error) {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	b, ok := f.files[r.Location]
-	if !ok {
-		return nil, 0, errs.New(errs.NotFound, "no such recording")
-	}
-	return io.NopCloser(bytes.NewReader(b)), int64(len(b)), nil
 }
 
 func (f *fakeBlobs) count() int {

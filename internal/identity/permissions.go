@@ -65,6 +65,7 @@ const (
 	StreamsEdit            = "RecordStreams.Edit"
 	ListenRecordings       = "ListenCallRecordings"
 	DownloadRecordings     = "DownloadCallRecordings"
+	DeleteRecordings       = "DeleteCallRecordings" // and holds, which keep from deleting
 	ManagerListenIn        = "ManagerListenIn"
 	InstanceView           = "Instance.View"
 	InstanceEdit           = "Instance.Edit"
