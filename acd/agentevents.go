@@ -112,7 +112,7 @@ type AgentEvents interface {
 type timeline struct {
 	journal *journal         // nil: nobody keeps events
 	tell    func(AgentEvent) // nil: nobody listens
-	past    past             // at the start
+	past    timelinePast     // at the start
 	last    map[string]*beat // by agent; nil: not begun, or nobody wants events
 }
 
@@ -234,7 +234,7 @@ func (a *actor) emit(userID string, b *beat, typ AgentEventType, after AgentMome
 	}
 	b.at, b.moment = at, after
 	a.tellEvent(e)
-	a.arm(userID, b)
+	a.armBeat(userID, b)
 }
 
 func newEventID() string { return uuid.NewString() }
@@ -249,8 +249,8 @@ func (a *actor) tellEvent(e AgentEvent) {
 	}
 }
 
-// arm sets the alarm of the next heartbeat.
-func (a *actor) arm(userID string, b *beat) {
+// armBeat sets the alarm of the next heartbeat.
+func (a *actor) armBeat(userID string, b *beat) {
 	if b.armed || b.moment.idleOffline() {
 		return
 	}
@@ -262,7 +262,7 @@ func (a *actor) arm(userID string, b *beat) {
 		case now.Sub(b.at) >= HeartbeatAfter:
 			a.emit(userID, b, AgentHeartbeat, b.moment, now)
 		default:
-			a.arm(userID, b)
+			a.armBeat(userID, b)
 		}
 	})
 }

@@ -94,6 +94,7 @@ type Options struct {
 	Contacts    Contacts
 	Calls       Calls
 	Chats       Chats
+	Routing     Routing
 	Line        Line
 	Reports     reporting.Source
 	// StopCall ends a call and tells whether there was one; nil: calls are not ended here.
@@ -103,7 +104,7 @@ type Options struct {
 func (o *Options) complete() bool {
 	return o.Instances != nil && o.Users != nil && o.SecurityProfiles != nil && o.AccessKeys != nil && o.Devices != nil &&
 		o.Queues != nil && o.Hours != nil && o.RoutingProfiles != nil && o.AgentStatuses != nil && o.Prompts != nil && o.Numbers != nil && o.Functions != nil && o.Flows != nil && o.Agents != nil && o.PromptFiles != nil &&
-		o.Contacts != nil && o.Calls != nil && o.Modules != nil && o.Chats != nil &&
+		o.Contacts != nil && o.Calls != nil && o.Modules != nil && o.Chats != nil && o.Routing != nil &&
 		o.Line != nil && o.Reports != nil
 }
 
@@ -123,6 +124,7 @@ func Table(o Options) (*rest.Table, error) {
 	s.hours(t)
 	s.routingProfiles(t)
 	s.routingProfileQueues(t)
+	s.contactRouting(t)
 	s.users(t)
 	s.proficiencies(t)
 	s.agentStatuses(t)
