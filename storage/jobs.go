@@ -38,9 +38,13 @@ func enqueue(ctx context.Context, t tx, j jobs.Job) error {
 		payload = "null"
 	}
 	_, err := t.exec(ctx, `INSERT INTO job (kind, key, payload, due_us, ready_us, attempts, buried, last_err)
-		VALUES ($1, $2, $3, $4, $4, 0, $5, '') ON CONFLICT DO NOTHING`, j.Kind, j.Key, payload, micros(j.Due), false)
+		VALUES ($1, $2, $3, $4, $4, 0, $5, '') ON CONFLICT DO NOTHING`, j.Kind, j.Key, payload, notBefore(j.Due), false)
 	return err
 }
+
+// notBefore is a time to the microsecond after it, not before: a handler that puts its job off until a moment must not be
+// asked again before that moment.
+func notBefore(t time.Time) int64 { return micros(t.Add(time.Microsecond - time.Nanosecond)) }
 
 // inKinds is a condition on kind, and its arguments after those given.
 func inKinds(kinds []string, args ...any) (string, []any) {
@@ -80,7 +84,7 @@ func (db *DB) Claim(ctx context.Context, kinds []string, n int, now time.Time, l
 
 // Extend implements jobs.Store.
 func (db *DB) Extend(ctx context.Context, id int64, until time.Time) error {
-	return db.changeJob(ctx, `UPDATE job SET ready_us = $2 WHERE id = $1 AND NOT buried`, id, micros(until))
+	return db.changeJob(ctx, `UPDATE job SET ready_us = $2 WHERE id = $1 AND NOT buried`, id, notBefore(until))
 }
 
 // Complete implements jobs.Store.
@@ -91,7 +95,7 @@ func (db *DB) Complete(ctx context.Context, id int64) error {
 // Retry implements jobs.Store.
 func (db *DB) Retry(ctx context.Context, id int64, at time.Time, reason string) error {
 	return db.changeJob(ctx, `UPDATE job SET due_us = $2, ready_us = $2, last_err = $3 WHERE id = $1 AND NOT buried`,
-		id, micros(at), shorten(reason))
+		id, notBefore(at), shorten(reason))
 }
 
 // Bury implements jobs.Store.
@@ -138,4 +142,21 @@ func (db *DB) Count(ctx context.Context, kind string) (alive, buried int, err er
 		return n, scanErr
 	})
 	return n[0], n[1], err
+}
+
+// WaitingJobs are live jobs of a kind that are not due yet, by when they are: at most so many.
+func (db *DB) WaitingJobs(ctx context.Context, kind string, after time.Time, most int) ([]jobs.Job, error) {
+	if !storable(kind) {
+		return nil, nil
+	}
+	return read(ctx, db, func(ctx context.Context, t tx) ([]jobs.Job, error) {
+		return collect(ctx, t, func(s scanner) (jobs.Job, error) {
+			j := jobs.Job{Kind: kind}
+			var due int64
+			var payload string
+			err := s.Scan(&j.Key, &payload, &due)
+			j.Payload, j.Due = []byte(payload), fromMicros(due)
+			return j, err
+		}, `SELECT key, payload, ready_us FROM job WHERE kind = $1 AND NOT buried AND ready_us > $2 ORDER BY ready_us LIMIT $3`, kind, micros(after), most)
+	})
 }

@@ -16,6 +16,7 @@ import (
 	"ullim/internal/calendar"
 	"ullim/internal/contact"
 	"ullim/internal/identity"
+	"ullim/internal/recording"
 	"ullim/internal/resource"
 	"ullim/ivr"
 )
@@ -24,6 +25,9 @@ import (
 func bodies() map[string]string {
 	const timeRange = `"TimeRange":{"Type":"INITIATION_TIMESTAMP","StartTime":1,"EndTime":2}`
 	return map[string]string{
+		"UpdateContactRoutingData":                   `{"QueuePriority":1}`,
+		"AssociateContactWithUser":                   `{"UserId":"u"}`,
+		"UpdateQueueRouting":                         `{"Distribution":"RING_ALL"}`,
 		"UpdateQueueName":                            `{"Name":"n"}`,
 		"UpdateQueueStatus":                          `{"Status":"DISABLED"}`,
 		"UpdateQueueHoursOfOperation":                `{"HoursOfOperationId":"h"}`,
@@ -44,73 +48,99 @@ func bodies() map[string]string {
 		"PutUserStatus":                              `{"AgentStatusId":"STATUS"}`,
 		"DismissUserContact":                         `{"ContactId":"c"}`,
 		"GetCurrentUserData":                         `{"Filters":{"Agents":["u"]}}`,
-		"UpdateContactFlowContent":                   `{"Content":"{}"}`,
-		"UpdateContactFlowName":                      `{"Name":"n"}`,
-		"UpdateContactFlowMetadata":                  `{"Name":"n"}`,
-		"TagResource":                                `{"tags":{"a":"b"}}`,
-		"CreateContactFlowVersion":                   `{}`,
-		"SearchContactFlows":                         `{"InstanceId":"INSTANCE"}`,
-		"SearchContactFlowModules":                   `{"InstanceId":"INSTANCE"}`,
-		"CreateContactFlowModule":                    `{"Name":"n","Content":"{}"}`,
-		"UpdateContactFlowModuleContent":             `{"Content":"{}"}`,
-		"UpdateContactFlowModuleMetadata":            `{"Name":"n"}`,
-		"CreateContactFlowModuleVersion":             `{}`,
-		"CreateContactFlowModuleAlias":               `{"AliasName":"n","ContactFlowModuleVersion":1}`,
-		"UpdateContactFlowModuleAlias":               `{"Name":"n"}`,
-		"CheckFlow":                                  `{"Content":"{}"}`,
-		"RollBackFlow":                               `{"Version":1}`,
-		"RollBackFlowModule":                         `{"Version":1}`,
-		"ImportFlows":                                `{"Flows":[]}`,
-		"UpdatePrompt":                               `{"Name":"n"}`,
-		"AssociatePhoneNumberContactFlow":            `{"InstanceId":"INSTANCE","ContactFlowId":"FLOW"}`,
-		"UpdatePhoneNumberMetadata":                  `{"PhoneNumberDescription":"d"}`,
-		"SearchContacts":                             `{"InstanceId":"INSTANCE",` + timeRange + `}`,
-		"SearchAvailablePhoneNumbers":                `{"InstanceId":"INSTANCE","PhoneNumberCountryCode":"KR","PhoneNumberType":"DID"}`,
-		"ClaimPhoneNumber":                           `{"InstanceId":"INSTANCE","PhoneNumber":"+82215778000"}`,
-		"ListPhoneNumbersV2":                         `{"InstanceId":"INSTANCE"}`,
-		"UpdateTrunk":                                `{"Name":"n","Addresses":["192.0.2.1"]}`,
-		"UpdateDevice":                               `{"Disabled":true}`,
-		"CreateQueue":                                `{"Name":"n","HoursOfOperationId":"h"}`,
-		"CreateHoursOfOperation":                     `{"Name":"n","TimeZone":"UTC"}`,
-		"CreateHoursOfOperationOverride":             `{"Name":"n","EffectiveFrom":"2026-01-01","EffectiveTill":"2026-01-01"}`,
-		"UpdateHoursOfOperationOverride":             `{"Name":"n"}`,
-		"AssociateHoursOfOperations":                 `{"ParentHoursOfOperationConfigs":[{"HoursOfOperationId":"h"}]}`,
-		"DisassociateHoursOfOperations":              `{"ParentHoursOfOperationIds":["h"]}`,
-		"PutHoursHolidays":                           `{"Calendars":["KR"]}`,
-		"UpdateInstanceAttribute":                    `{"Value":"true"}`,
-		"SimulateFlow":                               `{"ContactFlowId":"FLOW","Tests":[]}`,
-		"CreateRoutingProfile":                       `{"Name":"n","Description":"d","DefaultOutboundQueueId":"q","MediaConcurrencies":[{"Channel":"VOICE","Concurrency":1}]}`,
-		"AssociateUserProficiencies":                 `{"UserProficiencies":[{"AttributeName":"a","AttributeValue":"b","Level":1}]}`,
-		"UpdateUserProficiencies":                    `{"UserProficiencies":[{"AttributeName":"a","AttributeValue":"b","Level":1}]}`,
-		"DisassociateUserProficiencies":              `{"UserProficiencies":[{"AttributeName":"a","AttributeValue":"b","Level":1}]}`,
-		"CreateUser":                                 `{"Username":"u","Password":"Passw0rd-ok","SecurityProfileIds":["ADMINPROFILE"],"RoutingProfileId":"r"}`,
-		"CreateAgentStatus":                          `{"Name":"n","State":"ENABLED"}`,
-		"CreateContactFlow":                          `{"Name":"n","Type":"CONTACT_FLOW","Content":"{}"}`,
-		"CreatePrompt":                               `{"Name":"n","S3Uri":"upload:"}`,
-		"CreateTrunk":                                `{"Name":"n","Addresses":["192.0.2.1"]}`,
-		"CreateDevice":                               `{"Name":"n","UserId":"u"}`,
-		"UpdateInstanceSettings":                     `{"DisplayName":"n"}`,
-		"SetPhoneNumberTrunk":                        `{}`,
-		"PutPromptAudio":                             string(wav()),
-		"PutPromptVariant":                           string(wav()),
-		"UploadPrompts":                              zipped(nil),
-		"SearchPrompts":                              `{"InstanceId":"INSTANCE"}`,
-		"StartContactRecording":                      `{"InstanceId":"INSTANCE","ContactId":"c","InitialContactId":"c","VoiceRecordingConfiguration":{"VoiceRecordingTrack":"ALL"}}`,
-		"StopContactRecording":                       `{"InstanceId":"INSTANCE","ContactId":"c","InitialContactId":"c"}`,
-		"SuspendContactRecording":                    `{"InstanceId":"INSTANCE","ContactId":"c","InitialContactId":"c"}`,
-		"ResumeContactRecording":                     `{"InstanceId":"INSTANCE","ContactId":"c","InitialContactId":"c"}`,
-		"StartChatContact":                           `{"InstanceId":"INSTANCE","ContactFlowId":"FLOW","ParticipantDetails":{"DisplayName":"d"}}`,
-		"StartTaskContact":                           `{"InstanceId":"INSTANCE","ContactFlowId":"FLOW","Name":"n"}`,
-		"StopContact":                                `{"InstanceId":"INSTANCE","ContactId":"c"}`,
-		"CreateParticipant":                          `{"InstanceId":"INSTANCE","ContactId":"c","ParticipantDetails":{"ParticipantRole":"CUSTOM_BOT","DisplayName":"d"}}`,
-		"UpdateParticipantRoleConfig":                `{"ChannelConfiguration":{"Chat":{"ParticipantTimerConfigList":[{"ParticipantRole":"CUSTOMER","TimerType":"IDLE","TimerValue":{"ParticipantTimerDurationInMinutes":2}}]}}}`,
-		"AddParticipant":                             `{"Role":"THIRD_PARTY","UserId":"u"}`,
-		"UpdateParticipant":                          `{"OnHold":true}`,
-		"CreateFunction":                             `{"Name":"n","Url":"https://hooks.example.com/"}`,
-		"UpdateFunction":                             `{"Name":"n","Url":"https://hooks.example.com/"}`,
-		"CreateAudioDestination":                     `{"Name":"n","Url":"wss://bots.example.com/"}`,
-		"UpdateAudioDestination":                     `{"Name":"n","Url":"wss://bots.example.com/"}`,
-		"AssociateLambdaFunction":                    `{"FunctionArn":"arn:aws:lambda:us-east-1:1:function:f"}`,
+		"GetCurrentMetricData":                       `{"Filters":{"Queues":["q"]},"CurrentMetrics":[{"Name":"AGENTS_ONLINE"}]}`,
+		"GetMetricData": `{"StartTime":` + fiveMinutes(-12) + `,"EndTime":` + fiveMinutes(-1) + `,"Filters":{"Queues":["q"]},
+			"HistoricalMetrics":[{"Name":"CONTACTS_QUEUED"}]}`,
+		"GetMetricDataV2": `{"ResourceArn":"INSTANCE","StartTime":` + fiveMinutes(-12) + `,"EndTime":` + fiveMinutes(-1) + `,
+			"Filters":[{"FilterKey":"QUEUE","FilterValues":["q"]}],"Metrics":[{"Name":"CONTACTS_QUEUED"}]}`,
+		"UpdateContactFlowContent":        `{"Content":"{}"}`,
+		"UpdateContactFlowName":           `{"Name":"n"}`,
+		"UpdateContactFlowMetadata":       `{"Name":"n"}`,
+		"TagResource":                     `{"tags":{"a":"b"}}`,
+		"CreateContactFlowVersion":        `{}`,
+		"SearchContactFlows":              `{"InstanceId":"INSTANCE"}`,
+		"SearchContactFlowModules":        `{"InstanceId":"INSTANCE"}`,
+		"CreateContactFlowModule":         `{"Name":"n","Content":"{}"}`,
+		"UpdateContactFlowModuleContent":  `{"Content":"{}"}`,
+		"UpdateContactFlowModuleMetadata": `{"Name":"n"}`,
+		"CreateContactFlowModuleVersion":  `{}`,
+		"CreateContactFlowModuleAlias":    `{"AliasName":"n","ContactFlowModuleVersion":1}`,
+		"UpdateContactFlowModuleAlias":    `{"Name":"n"}`,
+		"CheckFlow":                       `{"Content":"{}"}`,
+		"RollBackFlow":                    `{"Version":1}`,
+		"RollBackFlowModule":              `{"Version":1}`,
+		"ImportFlows":                     `{"Flows":[]}`,
+		"UpdatePrompt":                    `{"Name":"n"}`,
+		"AssociatePhoneNumberContactFlow": `{"InstanceId":"INSTANCE","ContactFlowId":"FLOW"}`,
+		"UpdatePhoneNumberMetadata":       `{"PhoneNumberDescription":"d"}`,
+		"SearchContacts":                  `{"InstanceId":"INSTANCE",` + timeRange + `}`,
+		"UpdateContact":                   `{"Name":"n"}`,
+		"UpdateContactAttributes":         `{"InstanceId":"INSTANCE","InitialContactId":"c","Attributes":{"a":"b"}}`,
+		"TagContact":                      `{"InstanceId":"INSTANCE","ContactId":"c","Tags":{"a":"b"}}`,
+		"CreateRecordStream":              `{"Name":"n","Type":"WEBHOOK","Url":"https://hooks.example.com/"}`,
+		"UpdateRecordStream":              `{"Name":"n","Url":"https://hooks.example.com/"}`,
+		"ReplayRecordStream":              `{"Cursor":0}`,
+		"RedeliverDeadLetters":            `{"DeadLetterIds":[1]}`,
+		"DeleteDeadLetters":               `{"DeadLetterIds":[1]}`,
+		"CreateDisposition":               `{"Code":"n"}`,
+		"UpdateDisposition":               `{"Label":"n"}`,
+		"SetContactDisposition":           `{"Notes":"n"}`,
+		"SearchAvailablePhoneNumbers":     `{"InstanceId":"INSTANCE","PhoneNumberCountryCode":"KR","PhoneNumberType":"DID"}`,
+		"ClaimPhoneNumber":                `{"InstanceId":"INSTANCE","PhoneNumber":"+82215778000"}`,
+		"ListPhoneNumbersV2":              `{"InstanceId":"INSTANCE"}`,
+		"UpdateTrunk":                     `{"Name":"n","Addresses":["192.0.2.1"]}`,
+		"UpdateDevice":                    `{"Disabled":true}`,
+		"CreateQuickConnect":              `{"Name":"n","QuickConnectConfig":{"QuickConnectType":"FLOW","FlowConfig":{"ContactFlowId":"f"}}}`,
+		"UpdateQuickConnectConfig":        `{"QuickConnectConfig":{"QuickConnectType":"FLOW","FlowConfig":{"ContactFlowId":"FLOW"}}}`,
+		"UpdateQuickConnectName":          `{"Name":"n"}`,
+		"SearchQuickConnects":             `{"InstanceId":"INSTANCE"}`,
+		"AssociateQueueQuickConnects":     `{"QuickConnectIds":["q"]}`,
+		"DisassociateQueueQuickConnects":  `{"QuickConnectIds":["q"]}`,
+		"CreateQueue":                     `{"Name":"n","HoursOfOperationId":"h"}`,
+		"CreateHoursOfOperation":          `{"Name":"n","TimeZone":"UTC"}`,
+		"CreateHoursOfOperationOverride":  `{"Name":"n","EffectiveFrom":"2026-01-01","EffectiveTill":"2026-01-01"}`,
+		"UpdateHoursOfOperationOverride":  `{"Name":"n"}`,
+		"AssociateHoursOfOperations":      `{"ParentHoursOfOperationConfigs":[{"HoursOfOperationId":"h"}]}`,
+		"DisassociateHoursOfOperations":   `{"ParentHoursOfOperationIds":["h"]}`,
+		"PutHoursHolidays":                `{"Calendars":["KR"]}`,
+		"UpdateInstanceAttribute":         `{"Value":"true"}`,
+		"SimulateFlow":                    `{"ContactFlowId":"FLOW","Tests":[]}`,
+		"CreateRoutingProfile":            `{"Name":"n","Description":"d","DefaultOutboundQueueId":"q","MediaConcurrencies":[{"Channel":"VOICE","Concurrency":1}]}`,
+		"AssociateUserProficiencies":      `{"UserProficiencies":[{"AttributeName":"a","AttributeValue":"b","Level":1}]}`,
+		"UpdateUserProficiencies":         `{"UserProficiencies":[{"AttributeName":"a","AttributeValue":"b","Level":1}]}`,
+		"DisassociateUserProficiencies":   `{"UserProficiencies":[{"AttributeName":"a","AttributeValue":"b","Level":1}]}`,
+		"CreateUser":                      `{"Username":"u","Password":"Passw0rd-ok","SecurityProfileIds":["ADMINPROFILE"],"RoutingProfileId":"r"}`,
+		"CreateAgentStatus":               `{"Name":"n","State":"ENABLED"}`,
+		"CreateContactFlow":               `{"Name":"n","Type":"CONTACT_FLOW","Content":"{}"}`,
+		"CreatePrompt":                    `{"Name":"n","S3Uri":"upload:"}`,
+		"CreateTrunk":                     `{"Name":"n","Addresses":["192.0.2.1"]}`,
+		"CreateDevice":                    `{"Name":"n","UserId":"u"}`,
+		"UpdateInstanceSettings":          `{"DisplayName":"n"}`,
+		"SetPhoneNumberTrunk":             `{}`,
+		"PutPromptAudio":                  string(wav()),
+		"PutPromptVariant":                string(wav()),
+		"UploadPrompts":                   zipped(nil),
+		"SearchPrompts":                   `{"InstanceId":"INSTANCE"}`,
+		"StartContactRecording":           `{"InstanceId":"INSTANCE","ContactId":"c","InitialContactId":"c","VoiceRecordingConfiguration":{"VoiceRecordingTrack":"ALL"}}`,
+		"StopContactRecording":            `{"InstanceId":"INSTANCE","ContactId":"c","InitialContactId":"c"}`,
+		"SuspendContactRecording":         `{"InstanceId":"INSTANCE","ContactId":"c","InitialContactId":"c"}`,
+		"ResumeContactRecording":          `{"InstanceId":"INSTANCE","ContactId":"c","InitialContactId":"c"}`,
+		"StartChatContact":                `{"InstanceId":"INSTANCE","ContactFlowId":"FLOW","ParticipantDetails":{"DisplayName":"d"}}`,
+		"StartTaskContact":                `{"InstanceId":"INSTANCE","ContactFlowId":"FLOW","Name":"n"}`,
+		"StopContact":                     `{"InstanceId":"INSTANCE","ContactId":"c"}`,
+		"CreateParticipant":               `{"InstanceId":"INSTANCE","ContactId":"c","ParticipantDetails":{"ParticipantRole":"CUSTOM_BOT","DisplayName":"d"}}`,
+		"UpdateParticipantRoleConfig":     `{"ChannelConfiguration":{"Chat":{"ParticipantTimerConfigList":[{"ParticipantRole":"CUSTOMER","TimerType":"IDLE","TimerValue":{"ParticipantTimerDurationInMinutes":2}}]}}}`,
+		"AddParticipant":                  `{"Role":"THIRD_PARTY","UserId":"u"}`,
+		"UpdateParticipant":               `{"OnHold":true}`,
+		"CreateFunction":                  `{"Name":"n","Url":"https://hooks.example.com/"}`,
+		"UpdateFunction":                  `{"Name":"n","Url":"https://hooks.example.com/"}`,
+		"CreateAudioDestination":          `{"Name":"n","Url":"wss://bots.example.com/"}`,
+		"UpdateAudioDestination":          `{"Name":"n","Url":"wss://bots.example.com/"}`,
+		"AssociateInstanceStorageConfig":  `{"ResourceType":"CALL_RECORDINGS","StorageConfig":{"StorageType":"S3","S3Config":{"BucketName":"acme-calls","BucketPrefix":"calls"}}}`,
+		"UpdateInstanceStorageConfig":     `{"StorageConfig":{"StorageType":"S3","S3Config":{"BucketName":"acme-calls","BucketPrefix":"calls"}}}`,
+		"UpdateRetentionPolicy":           `{"Rules":[{"Days":30}]}`,
+		"PlaceLegalHold":                  `{"Reason":"r"}`,
+		"AssociateLambdaFunction":         `{"FunctionArn":"arn:aws:lambda:us-east-1:1:function:f"}`,
 	}
 }
 
@@ -173,6 +203,8 @@ func (w *world) foreign() map[string]string {
 		"PhoneNumberId":      {"POST", "/phone-number/claim", `{"InstanceId":"` + theirs + `","PhoneNumber":"3001"}`, "PhoneNumberId"},
 		"TrunkId":            {"POST", "/admin/v1/trunks", `{"Name":"t","Addresses":["192.0.2.9"]}`, "TrunkId"},
 		"FunctionId":         {"POST", "/admin/v1/functions", `{"Name":"f","Url":"https://hooks.example.com/"}`, "FunctionId"},
+		"RecordStreamId":     {"POST", "/admin/v1/record-streams", `{"Name":"s","Type":"FILE"}`, "RecordStreamId"},
+		"DispositionId":      {"POST", "/admin/v1/dispositions", `{"Code":"sold"}`, "DispositionId"},
 		"AudioDestinationId": {"POST", "/admin/v1/audio-destinations", `{"Name":"a","Url":"wss://bots.example.com/"}`, "AudioDestinationId"},
 		"DeviceId":           {"POST", "/admin/v1/devices", `{"Name":"d","UserId":"` + u.ID + `"}`, "DeviceId"},
 	} {
@@ -182,12 +214,16 @@ func (w *world) foreign() map[string]string {
 		}
 		ids[label] = member(w.t, answer, call.member)
 	}
+	quick := &acd.QuickConnect{Meta: resource.Meta{InstanceID: theirs, Name: "q"}, Type: acd.QuickNumber, Number: "+82215778000"}
+	first("QuickConnectId", quick, c.QuickConnects.Create(ctx, quick))
 	w.records.records = append(w.records.records, &contact.Record{
 		ID: "foreign-contact", InstanceID: theirs, Recordings: []contact.Recording{{Location: "k", Status: contact.RecordingAvailable}},
 	})
-	ids["ContactId"] = "foreign-contact"
+	ids["ContactId"], ids["InitialContactId"] = "foreign-contact", "foreign-contact"
 	ids["AccessKeyId"] = w.keys["boss"].ID
 	ids["Number"] = "1"
+	place := &recording.StorageConfig{Meta: resource.Meta{InstanceID: theirs, Name: string(recording.CallRecordings)}, Bucket: "acme-calls", Prefix: "theirs"}
+	first("AssociationId", place, c.StorageConfigs.Create(ctx, place))
 	ids["AttributeType"] = "NO_SUCH_ATTRIBUTE"
 	return ids
 }
@@ -272,8 +308,10 @@ func arnOf(label, id string) string {
 	kinds := map[string]resource.Kind{
 		"QueueId": resource.KindQueue, "HoursOfOperationId": resource.KindHours, "RoutingProfileId": resource.KindRoutingProfile,
 		"UserId": resource.KindUser, "AgentStatusId": resource.KindAgentStatus, "SecurityProfileId": resource.KindSecurityProfile,
-		"FunctionId": resource.KindFunction, "AudioDestinationId": resource.KindAudioDestination,
+		"QuickConnectId": resource.KindQuickConnect,
+		"FunctionId":     resource.KindFunction, "AudioDestinationId": resource.KindAudioDestination,
 		"ContactFlowId": resource.KindFlow, "ContactFlowModuleId": resource.KindFlowModule, "PromptId": resource.KindPrompt, "PhoneNumberId": resource.KindPhoneNumber,
+		"InitialContactId": rest.KindContact, "RecordStreamId": resource.KindRecordStream, "DispositionId": resource.KindDisposition,
 		"TrunkId": resource.KindTrunk, "DeviceId": resource.KindDevice, "ContactId": rest.KindContact,
 	}
 	kind, ok := kinds[label]
@@ -295,6 +333,7 @@ func (w *world) versions() []string {
 	}
 	add(describeAll(ctx, c.Queues))
 	add(describeAll(ctx, c.Hours))
+	add(describeAll(ctx, c.QuickConnects))
 	add(describeAll(ctx, c.RoutingProfiles))
 	add(describeAll(ctx, c.Users))
 	add(describeAll(ctx, c.AgentStatuses))
@@ -304,6 +343,8 @@ func (w *world) versions() []string {
 	add(describeAll(ctx, c.Devices))
 	add(describeAll(ctx, c.AccessKeys))
 	add(describeAll(ctx, w.o.Admin.Trunks))
+	add(describeAll(ctx, c.StorageConfigs))
+	add(describeAll(ctx, w.o.Admin.RetentionPolicies))
 	slices.Sort(out)
 	return out
 }

@@ -26,13 +26,16 @@ type centers struct {
 }
 
 type centersOptions struct {
-	Node    string
-	Store   acd.Store
-	Dir     *directory
-	Devices func(userID string) bool
-	Calls   func() *call.Manager
-	Events  *events.Recorder
-	Log     *slog.Logger
+	Node  string
+	Store acd.Store
+	// AgentEvents keeps what agents do; OnAgentEvent is told of it at once, and must not block. Either may be nil.
+	AgentEvents  acd.AgentEvents
+	OnAgentEvent func(acd.AgentEvent)
+	Dir          *directory
+	Devices      func(userID string) bool
+	Calls        func() *call.Manager
+	Events       *events.Recorder
+	Log          *slog.Logger
 }
 
 var _ call.Queues = (*centers)(nil)
@@ -55,7 +58,7 @@ func (c *centers) sync(instanceIDs []string) {
 			// A center ends the reservations of its own node when it starts: another instance's are not its own.
 			InstanceID: id, Node: c.o.Node + "/" + id, Store: c.o.Store,
 			Config: func(ctx context.Context) (acd.Config, error) { return c.o.Dir.Config(ctx, id) },
-			Keep:   c.keeps,
+			Keep:   c.keeps, AgentEvents: c.o.AgentEvents, OnAgentEvent: c.o.OnAgentEvent,
 			Ringer: r, Devices: phones{c}, Events: c.o.Events, Log: c.o.Log,
 		})
 		c.byID[id] = r.center
@@ -147,6 +150,7 @@ func (c *centers) OfferResult(offerID string, r call.OfferResult) {
 	results := map[call.OfferResult]acd.Result{
 		call.OfferAnswered: acd.Answered, call.OfferMissed: acd.Missed, call.OfferRejected: acd.Rejected,
 		call.OfferDeviceFailed: acd.DeviceFailed, call.OfferCallerLeft: acd.CallerLeft, call.OfferAgentLeft: acd.AgentLeft,
+		call.OfferTaken: acd.Taken,
 	}
 	c.offer(offerID, r != call.OfferAnswered, func(center *acd.Center) { center.OfferResult(offerID, results[r]) })
 }
@@ -187,7 +191,7 @@ func (r *ringer) Ring(o acd.Offer) {
 	r.c.offers.Store(o.ID, r.center)
 	r.c.o.Calls().Offer(call.Offer{
 		ID: o.ID, ContactID: o.ContactID, QueueID: o.QueueID, RingTime: o.RingTime, AutoAccept: o.AutoAccept,
-		ACWTimeout: o.ACWTimeout,
+		ACWTimeout: o.ACWTimeout, Shared: o.Shared,
 		Agent: contact.AgentInfo{
 			ID: o.Agent.UserID, Username: o.Agent.Username, RoutingProfileID: o.Agent.RoutingProfileID,
 			RoutingProfileName: o.RoutingProfileName,
