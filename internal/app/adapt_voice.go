@@ -142,9 +142,10 @@ func (v voice) Hangup(context.Context) {}
 
 // flowContact is what a flow sees and changes of its contact: ivr.Contact on a call.Control.
 type flowContact struct {
-	c   *call.Control
-	dir *directory
-	out *outside
+	c       *call.Control
+	dir     *directory
+	out     *outside
+	related relations
 }
 
 var _ ivr.Contact = flowContact{}

@@ -273,7 +273,7 @@ func (a *App) openCalls(ctx context.Context) error {
 	a.engine.Metrics = a.centers
 	a.calls = call.NewManager(call.Options{
 		Node: a.o.Node, Media: plane{a.plane, a.events, a.trace}, Dialer: traced{dialer{a}, a},
-		Flows:  &flows{engine: a.engine, source: a.flows, dir: a.dir, log: a.log, out: a.outside},
+		Flows:  &flows{engine: a.engine, source: a.flows, dir: a.dir, log: a.log, out: a.outside, related: relations{a}},
 		Queues: a.centers, Numbers: a.dir, Instances: a.dir.Instance, Store: a.db, Spill: a.spill, Events: a.events,
 		People: people{a.dir}, Sounds: sounds(), Opened: a.opened,
 		Closed: func(r *contact.Record) {

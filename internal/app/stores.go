@@ -6,6 +6,7 @@ import (
 	"ullim/internal/identity"
 	"ullim/internal/resource"
 	"ullim/internal/stream"
+	"ullim/internal/view"
 	"ullim/internal/webhook"
 	"ullim/ivr"
 	"ullim/prompts"
@@ -33,6 +34,7 @@ type stores struct {
 	outbound  resource.Store[*sip.OutboundPolicy]
 	functions resource.Store[*webhook.Function]
 	audio     resource.Store[*stream.Destination]
+	views     view.Store
 }
 
 func newStores(db *storage.DB) *stores {
@@ -55,6 +57,7 @@ func newStores(db *storage.DB) *stores {
 		outbound:  resourcesOf[sip.OutboundPolicy](db),
 		functions: resourcesOf[webhook.Function](db),
 		audio:     resourcesOf[stream.Destination](db),
+		views:     resourcesOf[view.View](db),
 	}
 }
 
