@@ -32,6 +32,7 @@ import (
 	"ullim/internal/resource"
 	"ullim/internal/stream"
 	"ullim/internal/trace"
+	"ullim/internal/view"
 	"ullim/internal/webhook"
 	"ullim/ivr"
 	"ullim/prompts"
@@ -97,6 +98,8 @@ func newWorld(t *testing.T) *world {
 		Prompts:          shelf.Store,
 		Numbers:          apitest.NewStore(mem, func() *call.Number { return new(call.Number) }),
 		Functions:        apitest.NewStore(mem, func() *webhook.Function { return new(webhook.Function) }),
+		Views:            apitest.NewStore(mem, func() *view.View { return new(view.View) }),
+		Attributes:       apitest.NewStore(mem, func() *identity.PredefinedAttribute { return new(identity.PredefinedAttribute) }),
 		Flows:            flows,
 		Modules:          modules,
 		Agents:           w.agents,
@@ -132,7 +135,7 @@ func newWorld(t *testing.T) *world {
 		}),
 	}
 	chats := newChats(t, w.o.Log)
-	w.o.Connect.Chats, w.o.Admin.AgentContacts, w.o.Participant = chats, chats, participant.Options{Chats: chats, Origins: []string{"www.example.com"}, Rate: 20, Burst: 60}
+	w.o.Connect.Chats, w.o.Admin.AgentContacts, w.o.Participant = chats, chats, participant.Options{Chats: chats, Views: c.Views, Origins: []string{"www.example.com"}, Rate: 20, Burst: 60}
 	w.o.Auth, err = identity.NewAuthenticator(identity.AuthOptions{
 		Keys: keyFinder{keys}, Users: c.Users, Profiles: c.SecurityProfiles, Sealer: sealer, Log: w.o.Log,
 	})

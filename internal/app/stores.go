@@ -35,6 +35,7 @@ type stores struct {
 	functions resource.Store[*webhook.Function]
 	audio     resource.Store[*stream.Destination]
 	views     view.Store
+	skills    resource.Store[*identity.PredefinedAttribute]
 }
 
 func newStores(db *storage.DB) *stores {
@@ -58,6 +59,7 @@ func newStores(db *storage.DB) *stores {
 		functions: resourcesOf[webhook.Function](db),
 		audio:     resourcesOf[stream.Destination](db),
 		views:     resourcesOf[view.View](db),
+		skills:    resourcesOf[identity.PredefinedAttribute](db),
 	}
 }
 

@@ -182,7 +182,7 @@ func TestAnswersTypedAheadAreReadInOrder(t *testing.T) {
 				if err != nil {
 					return chat.FlowLeft
 				}
-				got <- fmt.Sprint(text, ok)
+				got <- fmt.Sprint(text.Text, ok)
 			}
 			return chat.FlowDisconnected
 		}

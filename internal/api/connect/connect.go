@@ -20,6 +20,7 @@ import (
 	"ullim/internal/contact"
 	"ullim/internal/identity"
 	"ullim/internal/resource"
+	"ullim/internal/view"
 	"ullim/internal/webhook"
 	"ullim/ivr"
 	"ullim/prompts"
@@ -85,6 +86,8 @@ type Options struct {
 	Prompts          resource.Store[*prompts.Prompt]
 	Numbers          resource.Store[*call.Number]
 	Functions        resource.Store[*webhook.Function]
+	Views            view.Store
+	Attributes       resource.Store[*identity.PredefinedAttribute]
 
 	Flows       Flows
 	Modules     Modules
@@ -100,7 +103,7 @@ type Options struct {
 func (o *Options) complete() bool {
 	return o.Instances != nil && o.Users != nil && o.SecurityProfiles != nil && o.AccessKeys != nil && o.Devices != nil &&
 		o.Queues != nil && o.Hours != nil && o.RoutingProfiles != nil && o.AgentStatuses != nil && o.Prompts != nil && o.Numbers != nil && o.Functions != nil && o.Flows != nil && o.Agents != nil && o.PromptFiles != nil &&
-		o.Contacts != nil && o.Calls != nil && o.Modules != nil && o.Chats != nil
+		o.Views != nil && o.Attributes != nil && o.Contacts != nil && o.Calls != nil && o.Modules != nil && o.Chats != nil
 }
 
 // service has the handlers.
@@ -134,5 +137,7 @@ func Table(o Options) (*rest.Table, error) {
 	s.tapes(t)
 	s.chats(t)
 	s.lambdas(t)
+	s.views(t)
+	s.predefinedAttributes(t)
 	return t, nil
 }
