@@ -141,6 +141,10 @@ func (a able) SetRelatedAttributes(_ context.Context, set map[string]string) err
 	return a.do("related", "%v", set)
 }
 
+func (a able) SetFlowRecording(_ context.Context, on bool) error {
+	return a.do("record flows", "%t", on)
+}
+
 func (a able) UpdateRelated(_ context.Context, d ContactData) error {
 	return a.do("related data", "%v", d.Name != nil)
 }

@@ -103,6 +103,8 @@ func bodies() map[string]string {
 		"StartChatContact":                           `{"InstanceId":"INSTANCE","ContactFlowId":"FLOW","ParticipantDetails":{"DisplayName":"d"}}`,
 		"StartTaskContact":                           `{"InstanceId":"INSTANCE","ContactFlowId":"FLOW","Name":"n"}`,
 		"StopContact":                                `{"InstanceId":"INSTANCE","ContactId":"c"}`,
+		"PauseContact":                               `{"InstanceId":"INSTANCE","ContactId":"c"}`,
+		"ResumeContact":                              `{"InstanceId":"INSTANCE","ContactId":"c"}`,
 		"CreateParticipant":                          `{"InstanceId":"INSTANCE","ContactId":"c","ParticipantDetails":{"ParticipantRole":"CUSTOM_BOT","DisplayName":"d"}}`,
 		"UpdateParticipantRoleConfig":                `{"ChannelConfiguration":{"Chat":{"ParticipantTimerConfigList":[{"ParticipantRole":"CUSTOMER","TimerType":"IDLE","TimerValue":{"ParticipantTimerDurationInMinutes":2}}]}}}`,
 		"AddParticipant":                             `{"Role":"THIRD_PARTY","UserId":"u"}`,

@@ -59,6 +59,7 @@ type actor struct {
 	bridge    bridge
 	recording Recording
 	taping    string // key of the recording
+	heard     hearing
 	flows     [2]*Control
 	timers    map[timerKey]*time.Timer
 	flowReply chan error
@@ -312,10 +313,12 @@ func (a *actor) emergency() {
 		a.m.o.Queues.AgentDone(a.state.Offer.ID)
 	}
 	a.m.o.Queues.Leave(r.ID)
-	if a.recording != nil {
-		finished := make(chan struct{})
-		a.recording.Stop(func(contact.Recording, error) { close(finished) })
-		<-finished
+	for _, rec := range []Recording{a.recording, a.heard.rec} {
+		if rec != nil {
+			finished := make(chan struct{})
+			rec.Stop(func(contact.Recording, error) { close(finished) })
+			<-finished
+		}
 	}
 	a.bridge.end()
 	for _, old := range a.state.Settling {

@@ -2,6 +2,7 @@ package call
 
 import (
 	"maps"
+	"slices"
 	"net/netip"
 	"time"
 
@@ -204,5 +205,6 @@ func copyRecord(r contact.Record) contact.Record {
 		r.Agent = &a
 	}
 	r.Recordings = append([]contact.Recording(nil), r.Recordings...)
+	r.Streams = slices.Clone(r.Streams)
 	return r
 }

@@ -87,6 +87,7 @@ func (s *step) nextSegment(g segment) {
 		old.DisconnectReason = s.Reason
 	}
 	old.NextContactID = s.NextID
+	going := endStreams(&old, s.now)
 	s.Settling = append(s.Settling, old)
 	initial := old.InitialContactID
 	if initial == "" {
@@ -98,6 +99,7 @@ func (s *step) nextSegment(g segment) {
 		CustomerEndpoint: old.CustomerEndpoint, SystemEndpoint: old.SystemEndpoint, InitiationTimestamp: s.now,
 		ConnectedToSystemTimestamp: s.now, Attributes: copyRecord(old).Attributes, Attestation: old.Attestation,
 		Name: old.Name, Description: old.Description, CustomerID: old.CustomerID, References: old.References, Tags: maps.Clone(old.Tags),
+		RelatedContactID: old.RelatedContactID, Streams: going,
 	}
 	if g.System != nil {
 		s.Record.SystemEndpoint = *g.System
