@@ -36,6 +36,7 @@ type stores struct {
 	audio     resource.Store[*stream.Destination]
 	views     view.Store
 	skills    resource.Store[*identity.PredefinedAttribute]
+	quick     resource.Store[*acd.QuickConnect]
 }
 
 func newStores(db *storage.DB) *stores {
@@ -60,6 +61,7 @@ func newStores(db *storage.DB) *stores {
 		audio:     resourcesOf[stream.Destination](db),
 		views:     resourcesOf[view.View](db),
 		skills:    resourcesOf[identity.PredefinedAttribute](db),
+		quick:     resourcesOf[acd.QuickConnect](db),
 	}
 }
 
