@@ -65,8 +65,10 @@ type Options struct {
 	// Keep is asked for each reservation of this node that a process before has left on a channel without audio: such a
 	// contact outlives the process. True: agent and contact are together still. Nil: none is kept.
 	Keep   func(r Reservation) bool
-	Events *events.Recorder
-	Log    *slog.Logger
+	// Published is told, by the actor, that CurrentAgents and Waiting may give something new; it must not block. May be nil.
+	Published func()
+	Events    *events.Recorder
+	Log       *slog.Logger
 }
 
 // Counts grow with what happened since the start.
@@ -96,6 +98,9 @@ type Center struct {
 func New(o Options) *Center {
 	if o.Log == nil {
 		o.Log = slog.New(slog.DiscardHandler)
+	}
+	if o.Published == nil {
+		o.Published = func() {}
 	}
 	return &Center{o: o, mail: newMailbox(), ready: make(chan struct{}), done: make(chan struct{})}
 }

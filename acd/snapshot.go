@@ -45,6 +45,7 @@ func (a *actor) publish(now time.Time) {
 	slices.SortFunc(s.agents, func(x, y agentSnapshot) int { return cmp.Compare(x.UserID, y.UserID) })
 	s.waiting = a.waiting()
 	a.center.snapshot.Store(s)
+	a.center.o.Published()
 }
 
 // Activity is what a supervisor sees of an agent: the first that applies, in this order (A2.4).
