@@ -64,7 +64,7 @@ type Options struct {
 	Devices    Devices
 	// Keep is asked for each reservation of this node that a process before has left on a channel without audio: such a
 	// contact outlives the process. True: agent and contact are together still. Nil: none is kept.
-	Keep   func(r Reservation) bool
+	Keep func(r Reservation) bool
 	// Published is told, by the actor, that CurrentAgents and Waiting may give something new; it must not block. May be nil.
 	Published func()
 	Events    *events.Recorder

@@ -31,6 +31,7 @@ type centersOptions struct {
 	Dir     *directory
 	Devices func(userID string) bool
 	Calls   func() *call.Manager
+	Routed  func(instanceID string) // told that a center has published something; must not block
 	Events  *events.Recorder
 	Log     *slog.Logger
 }
@@ -54,9 +55,10 @@ func (c *centers) sync(instanceIDs []string) {
 		r.center = acd.New(acd.Options{
 			// A center ends the reservations of its own node when it starts: another instance's are not its own.
 			InstanceID: id, Node: c.o.Node + "/" + id, Store: c.o.Store,
-			Config: func(ctx context.Context) (acd.Config, error) { return c.o.Dir.Config(ctx, id) },
-			Keep:   c.keeps,
-			Ringer: r, Devices: phones{c}, Events: c.o.Events, Log: c.o.Log,
+			Config:    func(ctx context.Context) (acd.Config, error) { return c.o.Dir.Config(ctx, id) },
+			Keep:      c.keeps,
+			Published: func() { c.o.Routed(id) },
+			Ringer:    r, Devices: phones{c}, Events: c.o.Events, Log: c.o.Log,
 		})
 		c.byID[id] = r.center
 		r.center.Start()

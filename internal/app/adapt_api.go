@@ -48,6 +48,7 @@ func (a *App) handler() (http.Handler, error) {
 			Flows: a.flows, Modules: a.modules, Agents: liveAgents{a.centers}, PromptFiles: shelf, Contacts: a.db, Calls: a.calls,
 			Chats: a.chats, StopCall: a.calls.Stop,
 		},
+		Agent:       a.channel.Load(),
 		Participant: participant.Options{Chats: a.chats, Origins: a.o.Chat.Origins},
 		Admin: admin.Options{
 			Instances: a.stores.instances, Users: a.stores.users, SecurityProfiles: a.stores.profiles,

@@ -15,6 +15,7 @@ import (
 
 	"github.com/google/uuid"
 
+	"ullim/internal/api/agent"
 	"ullim/internal/call"
 	"ullim/internal/chat"
 	"ullim/internal/contact"
@@ -63,6 +64,7 @@ type Options struct {
 	Dead         media.DeadPolicy
 
 	Chat        ChatOptions
+	Agent       AgentOptions
 	Egress      egress.Options // of calls to addresses that tenants choose
 	Trace       TraceOptions
 	Synthesizer prompts.Synthesizer // default: espeak-ng
@@ -83,6 +85,8 @@ type App struct {
 	centers  *centers
 	calls    *call.Manager
 	chats    *chat.Manager
+	sessions *identity.Sessions
+	channel  atomic.Pointer[agent.Service] // of agents; nil until it is there
 	plane    *media.Plane
 	sip      *sip.Endpoint
 	limits   *sip.Limits
@@ -144,6 +148,7 @@ func (a *App) wire(ctx context.Context) error {
 		{"traces", a.openTrace},
 		{"calls", a.openCalls},
 		{"chats", a.openChats},
+		{"agent channel", a.openAgents},
 		{"signalling", a.openSIP},
 		{"jobs", a.openJobs},
 	} {
@@ -188,6 +193,7 @@ func (a *App) openStorage(ctx context.Context) error {
 func (a *App) changed(c resource.Change) {
 	a.dir.changed(c)
 	a.outside.changed(c)
+	a.configured(c.InstanceID)
 	if a.flows != nil && a.modules != nil { // what an export calls by name may be there now, or no longer
 		a.flows.Relink()
 		a.modules.Relink()
@@ -264,7 +270,7 @@ func (a *App) openSpeech(context.Context) error {
 
 func (a *App) openCalls(ctx context.Context) error {
 	a.centers = newCenters(centersOptions{
-		Node: a.o.Node, Store: a.db, Dir: a.dir, Calls: func() *call.Manager { return a.calls }, Events: a.events, Log: a.log,
+		Node: a.o.Node, Store: a.db, Dir: a.dir, Calls: func() *call.Manager { return a.calls }, Events: a.events, Log: a.log, Routed: a.routed,
 		Devices: func(userID string) bool {
 			_, ok := a.registry.Lookup(userID, time.Now())
 			return ok
@@ -285,7 +291,7 @@ func (a *App) openCalls(ctx context.Context) error {
 			}
 		},
 		Log: a.log, NewID: uuid.NewString, MaxCalls: a.o.MaxCalls, Engaged: func(userID string) { a.centers.deviceChanged(userID) },
-		Nearest: a.dir.nearestNumber, FlowReady: a.flowReady, CheckOffer: checkOffer,
+		Changed: a.agentChanged, Nearest: a.dir.nearestNumber, FlowReady: a.flowReady, CheckOffer: checkOffer,
 	})
 	a.registry = sip.NewRegistrar(sip.RegistrarOptions{
 		Store: a.db, Log: a.log, MinExpires: a.o.MinExpires, MaxExpires: a.o.MaxExpires, MaxContacts: a.o.MaxContacts,
@@ -349,7 +355,7 @@ func (a *App) openJobs(context.Context) error {
 		},
 	})
 	a.life.onStopDo("jobs", a.jobs.Stop)
-	return errors.Join(a.observe(), a.observeGuard(), a.observeOutside(), a.observeChats(), a.metrics.ObserveTrunks(a.trunkReadings))
+	return errors.Join(a.observe(), a.observeGuard(), a.observeOutside(), a.observeChats(), a.observeAgents(), a.metrics.ObserveTrunks(a.trunkReadings))
 }
 
 // Start begins to serve.
