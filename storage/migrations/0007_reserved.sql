@@ -1,0 +1,1 @@
+-- Kept for another change of the schema.
