@@ -20,14 +20,14 @@ func (db *DB) AddSession(ctx context.Context, s identity.Session, most int) erro
 		}
 	}
 	_, err := write(ctx, db, func(ctx context.Context, t tx) (struct{}, error) {
-		_, err := t.exec(ctx, `INSERT INTO session (token_sha256, instance_id, user_id, password, source, created_us, used_us)
+		_, err := t.exec(ctx, `INSERT INTO user_session (token_sha256, instance_id, user_id, password, source, created_us, used_us)
 			VALUES ($1, $2, $3, $4, $5, $6, $7)`,
 			s.TokenSHA256, s.InstanceID, s.UserID, s.Password, s.Source, micros(s.Created), micros(s.Used))
 		if err != nil {
 			return struct{}{}, err
 		}
-		_, err = t.exec(ctx, `DELETE FROM session WHERE user_id = $1 AND token_sha256 NOT IN (
-			SELECT token_sha256 FROM session WHERE user_id = $1 ORDER BY created_us DESC, token_sha256 LIMIT $2)`, s.UserID, most)
+		_, err = t.exec(ctx, `DELETE FROM user_session WHERE user_id = $1 AND token_sha256 NOT IN (
+			SELECT token_sha256 FROM user_session WHERE user_id = $1 ORDER BY created_us DESC, token_sha256 LIMIT $2)`, s.UserID, most)
 		return struct{}{}, err
 	})
 	return err
@@ -42,7 +42,7 @@ func (db *DB) FindSession(ctx context.Context, tokenSHA256 string) (identity.Ses
 	}
 	s, err := read(ctx, db, func(ctx context.Context, t tx) (identity.Session, error) {
 		var created, used int64
-		err := t.row(ctx, `SELECT instance_id, user_id, password, source, created_us, used_us FROM session WHERE token_sha256 = $1`,
+		err := t.row(ctx, `SELECT instance_id, user_id, password, source, created_us, used_us FROM user_session WHERE token_sha256 = $1`,
 			tokenSHA256).Scan(&s.InstanceID, &s.UserID, &s.Password, &s.Source, &created, &used)
 		s.Created, s.Used = fromMicros(created), fromMicros(used)
 		return s, err
@@ -55,17 +55,17 @@ func (db *DB) FindSession(ctx context.Context, tokenSHA256 string) (identity.Ses
 
 // TouchSession implements identity.SessionStore.
 func (db *DB) TouchSession(ctx context.Context, tokenSHA256 string, used time.Time) error {
-	return db.sessions(ctx, `UPDATE session SET used_us = $2 WHERE token_sha256 = $1 AND used_us < $2`, tokenSHA256, micros(used))
+	return db.sessions(ctx, `UPDATE user_session SET used_us = $2 WHERE token_sha256 = $1 AND used_us < $2`, tokenSHA256, micros(used))
 }
 
 // EndSession implements identity.SessionStore.
 func (db *DB) EndSession(ctx context.Context, tokenSHA256 string) error {
-	return db.sessions(ctx, `DELETE FROM session WHERE token_sha256 = $1`, tokenSHA256)
+	return db.sessions(ctx, `DELETE FROM user_session WHERE token_sha256 = $1`, tokenSHA256)
 }
 
 // EndSessionsBefore implements identity.SessionStore.
 func (db *DB) EndSessionsBefore(ctx context.Context, created, used time.Time) error {
-	return db.sessions(ctx, `DELETE FROM session WHERE created_us < $1 OR used_us < $2`, micros(created), micros(used))
+	return db.sessions(ctx, `DELETE FROM user_session WHERE created_us < $1 OR used_us < $2`, micros(created), micros(used))
 }
 
 func (db *DB) sessions(ctx context.Context, query string, args ...any) error {
@@ -79,7 +79,7 @@ func (db *DB) sessions(ctx context.Context, query string, args ...any) error {
 // EndSessionsOfUser implements identity.SessionStore.
 func (db *DB) EndSessionsOfUser(ctx context.Context, instanceID, userID string) (int, error) {
 	n, err := write(ctx, db, func(ctx context.Context, t tx) (int64, error) {
-		return t.exec(ctx, `DELETE FROM session WHERE instance_id = $1 AND user_id = $2`, instanceID, userID)
+		return t.exec(ctx, `DELETE FROM user_session WHERE instance_id = $1 AND user_id = $2`, instanceID, userID)
 	})
 	return int(n), err
 }

@@ -1,1 +1,2 @@
--- Kept for another change of the schema.
+-- Nothing yet: the number is another change's.
+SELECT 1;

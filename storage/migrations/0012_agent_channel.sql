@@ -1,5 +1,5 @@
 -- People who have signed in (identity.Session), by the SHA-256 of their token.
-CREATE TABLE session (
+CREATE TABLE user_session (
   token_sha256 @text  NOT NULL PRIMARY KEY,
   instance_id  @text  NOT NULL,
   user_id      @text  NOT NULL,
@@ -8,8 +8,8 @@ CREATE TABLE session (
   created_us   BIGINT NOT NULL,
   used_us      BIGINT NOT NULL
 );
-CREATE INDEX session_user ON session (user_id, created_us);
-CREATE INDEX session_used ON session (used_us);
+CREATE INDEX user_session_user ON user_session (user_id, created_us);
+CREATE INDEX user_session_used ON user_session (used_us);
 
 -- Commands of agents by the key that their client gave them, so that none is done twice. answer is empty while a command
 -- is being done: if the process dies then, nobody knows what came of it.

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"encoding/json"
+	"errors"
 	"slices"
 	"strings"
 	"time"
@@ -11,7 +12,6 @@ import (
 	"ullim/acd"
 	"ullim/internal/call"
 	"ullim/internal/contact"
-	"ullim/internal/errs"
 )
 
 // Names of parts. A contact's part is named by contactPart and its id.
@@ -22,8 +22,29 @@ const (
 	contactPart      = "contact:"
 )
 
-// parts is a panel's state, each part as the JSON that panels get.
-type parts map[string]json.RawMessage
+// part is a part as the JSON that panels get. arrived is when a contact came to the agent, as text that sorts.
+type part struct {
+	body    json.RawMessage
+	arrived string
+}
+
+// parts is a panel's state.
+type parts map[string]part
+
+// put adds a part.
+func (p parts) put(name string, v any, arrived Time) error {
+	body, err := json.Marshal(v)
+	if err != nil {
+		return err
+	}
+	text := ""
+	if strings.HasPrefix(name, contactPart) {
+		b, _ := arrived.MarshalText() // it never fails
+		text = string(b)
+	}
+	p[name] = part{body, text}
+	return nil
+}
 
 // recordAge is how long what the store said of a contact that is no call any more is believed.
 const recordAge = time.Second
@@ -60,12 +81,7 @@ func (s *Service) setupParts(instanceID, userID string) (parts, error) {
 		setup.Dispositions = []Disposition{}
 	}
 	out := parts{}
-	for name, v := range map[string]any{partAgent: setup.Agent, partSetup: setup} {
-		if out[name], err = json.Marshal(v); err != nil {
-			return nil, err
-		}
-	}
-	return out, nil
+	return out, errors.Join(out.put(partAgent, setup.Agent, Time{}), out.put(partSetup, setup, Time{}))
 }
 
 // liveParts are the parts that change with what happens.
@@ -87,12 +103,12 @@ func (s *Service) liveParts(ctx context.Context, instanceID, userID string, know
 		}
 	}
 	out := parts{}
-	if out[partAvailability], err = json.Marshal(availability(&snap)); err != nil {
+	if err = out.put(partAvailability, availability(&snap), Time{}); err != nil {
 		return nil, err
 	}
 	for i := range l.contacts {
 		c := &l.contacts[i]
-		if out[contactPart+c.ContactID], err = json.Marshal(c); err != nil {
+		if err = out.put(contactPart+c.ContactID, c, c.Arrived); err != nil {
 			return nil, err
 		}
 	}
@@ -289,7 +305,7 @@ func endpoint(e contact.Endpoint) *Endpoint {
 func (p parts) snapshot() (json.RawMessage, error) {
 	var list []json.RawMessage
 	for _, name := range p.contacts() {
-		list = append(list, p[name])
+		list = append(list, p[name].body)
 	}
 	if list == nil {
 		list = []json.RawMessage{}
@@ -299,30 +315,17 @@ func (p parts) snapshot() (json.RawMessage, error) {
 		Availability json.RawMessage   `json:"availability"`
 		Setup        json.RawMessage   `json:"setup"`
 		Contacts     []json.RawMessage `json:"contacts"`
-	}{p[partAgent], p[partAvailability], p[partSetup], list})
+	}{p[partAgent].body, p[partAvailability].body, p[partSetup].body, list})
 }
 
 // contacts are the names of the contacts' parts, in the order in which they came to the agent.
 func (p parts) contacts() []string {
-	type row struct{ name, arrived string }
-	var rows []row
-	for name, body := range p {
-		if !strings.HasPrefix(name, contactPart) {
-			continue
+	var names []string
+	for name := range p {
+		if strings.HasPrefix(name, contactPart) {
+			names = append(names, name)
 		}
-		var c struct{ Arrived string }
-		_ = json.Unmarshal(body, &c) // we wrote it
-		rows = append(rows, row{name, c.Arrived})
 	}
-	slices.SortFunc(rows, func(a, b row) int {
-		return cmp.Or(cmp.Compare(a.arrived, b.arrived), cmp.Compare(a.name, b.name))
-	})
-	out := make([]string, len(rows))
-	for i, r := range rows {
-		out[i] = r.name
-	}
-	return out
+	slices.SortFunc(names, func(a, b string) int { return cmp.Or(cmp.Compare(p[a].arrived, p[b].arrived), cmp.Compare(a, b)) })
+	return names
 }
-
-// gone reports whether an error means that the agent does not exist any more.
-func gone(err error) bool { return errs.Is(err, errs.NotFound) }

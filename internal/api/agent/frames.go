@@ -87,8 +87,8 @@ func parseCursor(text string) (life string, seq uint64, ok bool) {
 func diff(was, is parts) []Change {
 	var out []Change
 	for _, name := range []string{partAgent, partSetup, partAvailability} {
-		if !bytes.Equal(was[name], is[name]) {
-			out = append(out, Change{Part: name, Value: is[name]})
+		if !bytes.Equal(was[name].body, is[name].body) {
+			out = append(out, Change{Part: name, Value: is[name].body})
 		}
 	}
 	for _, name := range was.contacts() {
@@ -97,9 +97,9 @@ func diff(was, is parts) []Change {
 		}
 	}
 	for _, name := range is.contacts() {
-		if !bytes.Equal(was[name], is[name]) {
+		if !bytes.Equal(was[name].body, is[name].body) {
 			out = append(out, Change{
-				Part: "contact", ContactID: strings.TrimPrefix(name, contactPart), What: happened(was[name], is[name]), Value: is[name],
+				Part: "contact", ContactID: strings.TrimPrefix(name, contactPart), What: happened(was[name].body, is[name].body), Value: is[name].body,
 			})
 		}
 	}

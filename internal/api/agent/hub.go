@@ -297,10 +297,10 @@ func (h *hub) at() uint64 {
 // has reports whether the agent has a contact, and gives it.
 func (h *hub) has(contactID string) (Contact, bool) {
 	h.mu.Lock()
-	body, ok := h.parts[contactPart+contactID]
+	found, ok := h.parts[contactPart+contactID]
 	h.mu.Unlock()
 	var c Contact
-	if !ok || json.Unmarshal(body, &c) != nil {
+	if !ok || json.Unmarshal(found.body, &c) != nil {
 		return c, false
 	}
 	return c, true
