@@ -39,8 +39,7 @@ func (p parts) put(name string, v any, arrived Time) error {
 	}
 	text := ""
 	if strings.HasPrefix(name, contactPart) {
-		b, _ := arrived.MarshalText() // it never fails
-		text = string(b)
+		text = arrived.String()
 	}
 	p[name] = part{body, text}
 	return nil

@@ -9,16 +9,15 @@ import (
 // Time is a moment as panels read it: UTC, milliseconds, so that it sorts as text.
 type Time struct{ time.Time }
 
-// MarshalText writes it.
-func (t Time) MarshalText() ([]byte, error) {
-	return t.UTC().AppendFormat(nil, "2006-01-02T15:04:05.000Z"), nil
+const timeLayout = "2006-01-02T15:04:05.000Z"
+
+// MarshalJSON writes it.
+func (t Time) MarshalJSON() ([]byte, error) {
+	return []byte(`"` + t.String() + `"`), nil
 }
 
-// UnmarshalText reads it.
-func (t *Time) UnmarshalText(text []byte) (err error) {
-	t.Time, err = time.Parse(time.RFC3339Nano, string(text))
-	return err
-}
+// String is the moment as it is written.
+func (t Time) String() string { return t.UTC().Format(timeLayout) }
 
 func at(t time.Time) Time { return Time{t} }
 
