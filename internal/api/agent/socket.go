@@ -2,12 +2,12 @@ package agent
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"net/http"
 	"runtime/debug"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/coder/websocket"
@@ -65,6 +65,7 @@ func (s *Service) socket(w http.ResponseWriter, r *http.Request) {
 	ctx, cancel := context.WithTimeout(r.Context(), life)
 	defer cancel()
 	p := &pump{s: s, t: t, who: who, conn: conn}
+	p.heard.Store(time.Now().UnixNano())
 	var reading sync.WaitGroup
 	reading.Go(func() {
 		defer cancel()
@@ -82,6 +83,8 @@ type pump struct {
 	t    *tab
 	who  *caller
 	conn *websocket.Conn
+
+	heard atomic.Int64 // when the last frame came
 
 	mu      sync.Mutex
 	pending []Command
@@ -105,7 +108,12 @@ func (p *pump) write(ctx context.Context) {
 			return
 		case out = <-p.t.out:
 			p.t.taken(out)
-		case <-ping.C:
+		case now := <-ping.C:
+			if now.Sub(time.Unix(0, p.heard.Load())) >= silence {
+				p.s.counts.Silent.Add(1)
+				_ = p.conn.Close(closeSilent, "no pong")
+				return
+			}
 			if time.Since(checked) >= checkEvery {
 				checked = time.Now()
 				if !p.good(ctx) {
@@ -134,14 +142,9 @@ func (p *pump) good(ctx context.Context) bool {
 func (p *pump) read(ctx context.Context) {
 	rate := bucket{rate: perSecond, burst: burst}
 	for {
-		limited, cancel := context.WithTimeout(ctx, silence)
-		kind, data, err := p.conn.Read(limited)
-		cancel()
+		kind, data, err := p.conn.Read(ctx)
+		p.heard.Store(time.Now().UnixNano())
 		switch {
-		case err != nil && errors.Is(err, context.DeadlineExceeded) && ctx.Err() == nil:
-			p.s.counts.Silent.Add(1)
-			p.t.end(closeSilent, "no pong")
-			return
 		case err != nil:
 			return
 		case kind != websocket.MessageText || !rate.take(time.Now()):
