@@ -29,7 +29,9 @@ func (s *step) decide(e Event, now time.Time) {
 	for i, r := range s.Settling {
 		s.Settling[i] = copyRecord(r)
 	}
+	s.frontRival(e)
 	s.take(e)
+	s.noteRouting(e)
 	s.wire()
 	s.tape()
 	s.complete()
@@ -326,7 +328,7 @@ func (s *step) changed(e Event) {
 	case dataSet:
 		s.dataSet(e.Data)
 	case routingSet:
-		s.routingSet(e.Routing)
+		s.routingSet(e)
 	}
 }
 

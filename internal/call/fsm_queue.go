@@ -26,10 +26,15 @@ func (s *step) enqueueAsked(e enqueueAsked) {
 	}
 }
 
-// takeQueue asks for a place in line; owed: whatever the queue's capacity.
+// takeQueue asks for a place in line; owed: whatever the queue's capacity. What a segment reports as its wait does not
+// begin before the segment, however old the place is.
 func (s *step) takeQueue(since time.Time, owed bool) {
-	s.Phase, s.Requeued = PhaseEnqueueing, false
-	s.Record.Queue = &contact.QueueInfo{ID: s.Target.ID, Name: s.Target.Name, EnqueueTimestamp: since}
+	s.Phase, s.Requeued, s.Place = PhaseEnqueueing, false, since
+	entered := since
+	if entered.Before(s.Record.InitiationTimestamp) {
+		entered = s.Record.InitiationTimestamp
+	}
+	s.Record.Queue = &contact.QueueInfo{ID: s.Target.ID, Name: s.Target.Name, EnqueueTimestamp: entered}
 	s.do(takeQueue{Enqueue: Enqueue{
 		InstanceID: s.Record.InstanceID, ContactID: s.Record.ID, QueueID: s.Target.ID, Channel: contact.Voice, Since: since,
 		Routing: s.Rank, Owed: owed,
@@ -102,6 +107,6 @@ func (s *step) nextSegment(g segment) {
 	if g.System != nil {
 		s.Record.SystemEndpoint = *g.System
 	}
-	s.NextID, s.Reason = "", ""
+	s.NextID, s.Reason, s.OfferIDs = "", "", nil
 	s.do(openSegment{Record: copyRecord(s.Record)})
 }
