@@ -98,6 +98,7 @@ func newWorld(t *testing.T) *world {
 		Prompts:          shelf.Store,
 		Numbers:          apitest.NewStore(mem, func() *call.Number { return new(call.Number) }),
 		Functions:        apitest.NewStore(mem, func() *webhook.Function { return new(webhook.Function) }),
+		QuickConnects:    apitest.NewStore(mem, func() *acd.QuickConnect { return new(acd.QuickConnect) }),
 		Flows:            flows,
 		Modules:          modules,
 		Agents:           w.agents,

@@ -33,6 +33,7 @@ type stores struct {
 	outbound  resource.Store[*sip.OutboundPolicy]
 	functions resource.Store[*webhook.Function]
 	audio     resource.Store[*stream.Destination]
+	quick     resource.Store[*acd.QuickConnect]
 }
 
 func newStores(db *storage.DB) *stores {
@@ -55,6 +56,7 @@ func newStores(db *storage.DB) *stores {
 		outbound:  resourcesOf[sip.OutboundPolicy](db),
 		functions: resourcesOf[webhook.Function](db),
 		audio:     resourcesOf[stream.Destination](db),
+		quick:     resourcesOf[acd.QuickConnect](db),
 	}
 }
 

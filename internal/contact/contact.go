@@ -56,6 +56,7 @@ type EndpointType string
 const (
 	TelephoneNumber EndpointType = "TELEPHONE_NUMBER"
 	VoIP            EndpointType = "VOIP"
+	ContactFlow     EndpointType = "CONTACT_FLOW" // the address is the id of the flow
 )
 
 // Endpoint is one end of a contact: an E.164 number, or a SIP address for a device of our own.

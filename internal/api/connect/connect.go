@@ -85,6 +85,7 @@ type Options struct {
 	Prompts          resource.Store[*prompts.Prompt]
 	Numbers          resource.Store[*call.Number]
 	Functions        resource.Store[*webhook.Function]
+	QuickConnects    resource.Store[*acd.QuickConnect]
 
 	Flows       Flows
 	Modules     Modules
@@ -101,7 +102,7 @@ type Options struct {
 func (o *Options) complete() bool {
 	return o.Instances != nil && o.Users != nil && o.SecurityProfiles != nil && o.AccessKeys != nil && o.Devices != nil &&
 		o.Queues != nil && o.Hours != nil && o.RoutingProfiles != nil && o.AgentStatuses != nil && o.Prompts != nil && o.Numbers != nil && o.Functions != nil && o.Flows != nil && o.Agents != nil && o.PromptFiles != nil &&
-		o.Contacts != nil && o.Calls != nil && o.Modules != nil && o.Chats != nil && o.Routing != nil
+		o.Contacts != nil && o.Calls != nil && o.Modules != nil && o.Chats != nil && o.Routing != nil && o.QuickConnects != nil
 }
 
 // service has the handlers.
@@ -117,6 +118,7 @@ func Table(o Options) (*rest.Table, error) {
 	s.instances(t)
 	s.instanceAttributes(t)
 	s.queues(t)
+	s.quickConnects(t)
 	s.hours(t)
 	s.routingProfiles(t)
 	s.routingProfileQueues(t)
