@@ -193,7 +193,7 @@ func (r *ringer) Ring(o acd.Offer) {
 		ACWTimeout: o.ACWTimeout, Shared: o.Shared,
 		Agent: contact.AgentInfo{
 			ID: o.Agent.UserID, Username: o.Agent.Username, RoutingProfileID: o.Agent.RoutingProfileID,
-			RoutingProfileName: o.RoutingProfileName,
+			RoutingProfileName: o.RoutingProfileName, HierarchyGroups: r.c.o.Dir.hierarchy(r.instanceID, o.Agent.UserID),
 		},
 	})
 }

@@ -42,7 +42,7 @@ func (a *App) handler() (http.Handler, error) {
 			return a.Ready(ctx)
 		},
 		Connect: connect.Options{
-			Instances: a.stores.instances, Users: a.stores.users, SecurityProfiles: a.stores.profiles,
+			Instances: a.stores.instances, Users: a.stores.users, Groups: a.stores.groups, SecurityProfiles: a.stores.profiles,
 			AccessKeys: a.stores.keys, Devices: a.stores.devices, Queues: a.stores.queues, Hours: a.stores.hours,
 			RoutingProfiles: a.stores.routing, AgentStatuses: a.stores.statuses, Prompts: a.stores.prompts, Numbers: numbers, Functions: a.stores.functions, QuickConnects: a.stores.quick,
 			Flows: a.flows, Modules: a.modules, Agents: liveAgents{a.centers}, PromptFiles: shelf, Contacts: a.db, Calls: a.calls,

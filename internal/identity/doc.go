@@ -4,6 +4,7 @@
 // Layout, one idea a file:
 //
 //	types.go        the resources, and Principal: who does something, the same whatever way they authenticated
+//	hierarchy.go    the hierarchy of agents: levels of an instance, groups
 //	validate.go     the rules of each resource
 //	permissions.go  the known permissions and the four default security profiles
 //	password.go     argon2id hashes and one-time passwords

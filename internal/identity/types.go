@@ -28,6 +28,8 @@ type Instance struct {
 	RecordingsKept       bool         `json:"recordingsKept"`        // storage of call recordings is configured
 	FlowLogs             bool         `json:"flowLogs,omitempty"`    // every action of every flow is in the run log (CONTACTFLOW_LOGS)
 	FlowLogDays          int          `json:"flowLogDays,omitempty"` // how long the run log is kept; 0: 30 days
+
+	HierarchyLevels []HierarchyLevel `json:"hierarchyLevels,omitempty"` // of the agents' hierarchy, the highest first
 }
 
 // PhoneConfig is how a user takes calls.
@@ -51,6 +53,10 @@ type User struct {
 	Phone              PhoneConfig `json:"phone"`
 
 	Proficiencies []Proficiency `json:"proficiencies,omitempty"` // at most 20
+
+	HierarchyGroupID string          `json:"hierarchyGroupId,omitempty"`
+	AfterContactWork map[string]int  `json:"afterContactWork,omitempty"` // seconds by channel, where it is not Phone's; 0: until cleared
+	AutoAccept       map[string]bool `json:"autoAccept,omitempty"`       // by channel, where it is not Phone's
 }
 
 // Proficiency is how well a user masters a value of an attribute ("language", "ko"), from 1 to 5.
@@ -99,6 +105,9 @@ func (u *User) Refs() []resource.Ref {
 	refs := []resource.Ref{{Kind: resource.KindRoutingProfile, ID: u.RoutingProfileID}}
 	for _, id := range u.SecurityProfileIDs {
 		refs = append(refs, resource.Ref{Kind: resource.KindSecurityProfile, ID: id})
+	}
+	if u.HierarchyGroupID != "" {
+		refs = append(refs, resource.Ref{Kind: resource.KindHierarchyGroup, ID: u.HierarchyGroupID})
 	}
 	return refs
 }

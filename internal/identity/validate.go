@@ -54,6 +54,9 @@ func (i *Instance) Validate() error {
 	if i.FlowLogDays < 0 || i.FlowLogDays > 3650 {
 		return errs.Field("FlowLogDays", "must be 1 to 3650, or 0 for the default; is %d", i.FlowLogDays)
 	}
+	if err := checkLevels(i.HierarchyLevels); err != nil {
+		return err
+	}
 	return checkLength("DisplayName", i.DisplayName, 0, 127)
 }
 
@@ -101,6 +104,9 @@ func (u *User) Validate() error {
 		return errs.Field("SecurityProfileIds", "must name each profile once")
 	}
 	if err := checkProficiencies(u.Proficiencies); err != nil {
+		return err
+	}
+	if err := checkChannels(u); err != nil {
 		return err
 	}
 	return u.Phone.validate()
