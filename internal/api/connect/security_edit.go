@@ -85,6 +85,9 @@ func (s *service) updateSecurityProfile(ctx context.Context, c *rest.Call, in *u
 		}
 		set(&p.Description, in.Description)
 		set(&p.Permissions, in.Permissions)
+		if err := p.Validate(); err != nil {
+			return err
+		}
 		return holds(c, p.Permissions)
 	})
 	return done(err)
