@@ -69,8 +69,12 @@ type Options struct {
 	Keep func(r Reservation) bool
 	// Published is told, by the actor, that CurrentAgents and Waiting may give something new; it must not block. May be nil.
 	Published func()
-	Events    *events.Recorder
-	Log       *slog.Logger
+	// AgentEvents keeps the timeline of agents, written behind; nil: nobody does.
+	AgentEvents AgentEvents
+	// OnAgentEvent is told of every event of an agent, by the actor; it must not block. Nil: nobody is.
+	OnAgentEvent func(AgentEvent)
+	Events       *events.Recorder
+	Log          *slog.Logger
 }
 
 // Counts grow with what happened since the start.
@@ -80,6 +84,7 @@ type Counts struct {
 	StoreErrors                                                                            atomic.Uint64
 	Overdue                                                                                atomic.Uint64 // offers whose result never came: a fault in what rings
 	Panics                                                                                 atomic.Uint64 // messages to the actor that panicked: a fault here
+	EventsLost                                                                             atomic.Uint64 // agent events dropped because the store was away for too long
 }
 
 // Center routes the contacts of one instance. All methods are safe from any goroutine.

@@ -118,6 +118,7 @@ type Agent struct {
 	ACWTimeouts      map[contact.Channel]time.Duration // by channel, where it differs
 	AutoAccepts      map[contact.Channel]bool          // by channel, where it differs from AutoAccept
 	Skills           map[Skill]float64
+	HierarchyGroups  []contact.Group // where the agent stands, level 1 first
 }
 
 // AgentState is an agent's chosen status, as stored. Version grows with every change and every reservation.

@@ -4,6 +4,8 @@ import (
 	"ullim/acd"
 	"ullim/internal/call"
 	"ullim/internal/identity"
+	"ullim/internal/recording"
+	"ullim/internal/records"
 	"ullim/internal/resource"
 	"ullim/internal/stream"
 	"ullim/internal/webhook"
@@ -35,6 +37,11 @@ type stores struct {
 	functions resource.Store[*webhook.Function]
 	audio     resource.Store[*stream.Destination]
 	quick     resource.Store[*acd.QuickConnect]
+
+	streams      resource.Store[*records.Destination]
+	dispositions resource.Store[*records.Disposition]
+	storage      resource.Store[*recording.StorageConfig]
+	retention    resource.Store[*recording.Policy]
 }
 
 func newStores(db *storage.DB) *stores {
@@ -59,6 +66,11 @@ func newStores(db *storage.DB) *stores {
 		functions: resourcesOf[webhook.Function](db),
 		audio:     resourcesOf[stream.Destination](db),
 		quick:     resourcesOf[acd.QuickConnect](db),
+
+		streams:      resourcesOf[records.Destination](db),
+		dispositions: resourcesOf[records.Disposition](db),
+		storage:      resourcesOf[recording.StorageConfig](db),
+		retention:    resourcesOf[recording.Policy](db),
 	}
 }
 

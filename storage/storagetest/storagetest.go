@@ -30,11 +30,13 @@ func Run(t *testing.T, open Open) {
 		{"flows", testFlows},
 		{"runs of flows", testFlowRuns},
 		{"contacts", testContacts},
+		{"recordings", testRecordings},
 		{"agents", testAgents},
 		{"jobs", testJobs},
 		{"registrations and settings", testSmall},
 		{"chats", testChats},
 		{"sessions and commands", testSessions},
+		{"reports", testReports},
 		{"the whole", testWhole},
 	}
 	for _, p := range parts {

@@ -29,18 +29,46 @@ func (s *service) hierarchy(t *rest.Table) {
 	rest.Op(t, "UpdateUserHierarchy", "POST", "/users/{InstanceId}/{UserId}/hierarchy", identity.UsersEdit, s.updateUserHierarchy)
 }
 
-// byLevel is something for each level.
-type byLevel[T any] struct {
-	LevelOne   *T `json:"LevelOne,omitempty"`
-	LevelTwo   *T `json:"LevelTwo,omitempty"`
-	LevelThree *T `json:"LevelThree,omitempty"`
-	LevelFour  *T `json:"LevelFour,omitempty"`
-	LevelFive  *T `json:"LevelFive,omitempty"`
+// hierarchyPath is a group with those above it.
+type hierarchyPath struct {
+	LevelOne   *summary `json:"LevelOne,omitempty"`
+	LevelTwo   *summary `json:"LevelTwo,omitempty"`
+	LevelThree *summary `json:"LevelThree,omitempty"`
+	LevelFour  *summary `json:"LevelFour,omitempty"`
+	LevelFive  *summary `json:"LevelFive,omitempty"`
 }
 
 // each are the members, the highest level first.
-func (b *byLevel[T]) each() []**T {
-	return []**T{&b.LevelOne, &b.LevelTwo, &b.LevelThree, &b.LevelFour, &b.LevelFive}
+func (b *hierarchyPath) each() []**summary {
+	return []**summary{&b.LevelOne, &b.LevelTwo, &b.LevelThree, &b.LevelFour, &b.LevelFive}
+}
+
+// hierarchyStructure is the levels of an instance.
+type hierarchyStructure struct {
+	LevelOne   *hierarchyLevel `json:"LevelOne,omitempty"`
+	LevelTwo   *hierarchyLevel `json:"LevelTwo,omitempty"`
+	LevelThree *hierarchyLevel `json:"LevelThree,omitempty"`
+	LevelFour  *hierarchyLevel `json:"LevelFour,omitempty"`
+	LevelFive  *hierarchyLevel `json:"LevelFive,omitempty"`
+}
+
+// each are the members, the highest level first.
+func (b *hierarchyStructure) each() []**hierarchyLevel {
+	return []**hierarchyLevel{&b.LevelOne, &b.LevelTwo, &b.LevelThree, &b.LevelFour, &b.LevelFive}
+}
+
+// structureUpdate is the levels as they are to be.
+type structureUpdate struct {
+	LevelOne   *levelUpdate `json:"LevelOne,omitempty"`
+	LevelTwo   *levelUpdate `json:"LevelTwo,omitempty"`
+	LevelThree *levelUpdate `json:"LevelThree,omitempty"`
+	LevelFour  *levelUpdate `json:"LevelFour,omitempty"`
+	LevelFive  *levelUpdate `json:"LevelFive,omitempty"`
+}
+
+// each are the members, the highest level first.
+func (b *structureUpdate) each() []**levelUpdate {
+	return []**levelUpdate{&b.LevelOne, &b.LevelTwo, &b.LevelThree, &b.LevelFour, &b.LevelFive}
 }
 
 type createGroupInput struct {
@@ -102,7 +130,7 @@ type hierarchyGroup struct {
 	ARN                string            `json:"Arn"`
 	Name               string            `json:"Name"`
 	LevelID            string            `json:"LevelId"`
-	HierarchyPath      byLevel[summary]  `json:"HierarchyPath"`
+	HierarchyPath      hierarchyPath     `json:"HierarchyPath"`
 	Tags               map[string]string `json:"Tags,omitempty"`
 	LastModifiedTime   rest.Time         `json:"LastModifiedTime,omitzero"`
 	LastModifiedRegion string            `json:"LastModifiedRegion"`
@@ -218,7 +246,7 @@ type hierarchyLevel struct {
 }
 
 type describeStructureOutput struct {
-	HierarchyStructure byLevel[hierarchyLevel] `json:"HierarchyStructure"`
+	HierarchyStructure hierarchyStructure `json:"HierarchyStructure"`
 }
 
 func (s *service) describeStructure(ctx context.Context, c *rest.Call, _ *instanceInput) (*describeStructureOutput, error) {
@@ -242,8 +270,8 @@ type levelUpdate struct {
 }
 
 type updateStructureInput struct {
-	InstanceID         string                `json:"-" path:"InstanceId" ref:"instance"`
-	HierarchyStructure *byLevel[levelUpdate] `json:"HierarchyStructure"`
+	InstanceID         string           `json:"-" path:"InstanceId" ref:"instance"`
+	HierarchyStructure *structureUpdate `json:"HierarchyStructure"`
 }
 
 // updateStructure replaces the names of the levels. A level that is not named any more goes, with those below it, unless

@@ -333,16 +333,17 @@ func showing(m *resource.Meta, description string) *shown {
 }
 
 type userSearchSummary struct {
-	ID                 string            `json:"Id"`
-	ARN                string            `json:"Arn"`
-	Username           string            `json:"Username"`
-	IdentityInfo       userIdentityInfo  `json:"IdentityInfo"`
-	PhoneConfig        userPhoneConfig   `json:"PhoneConfig"`
-	SecurityProfileIDs []string          `json:"SecurityProfileIds"`
-	RoutingProfileID   string            `json:"RoutingProfileId"`
-	HierarchyGroupID   string            `json:"HierarchyGroupId,omitempty"`
-	Tags               map[string]string `json:"Tags,omitempty"`
-	byChannel
+	ID                 string             `json:"Id"`
+	ARN                string             `json:"Arn"`
+	Username           string             `json:"Username"`
+	IdentityInfo       userIdentityInfo   `json:"IdentityInfo"`
+	PhoneConfig        userPhoneConfig    `json:"PhoneConfig"`
+	SecurityProfileIDs []string           `json:"SecurityProfileIds"`
+	RoutingProfileID   string             `json:"RoutingProfileId"`
+	HierarchyGroupID   string             `json:"HierarchyGroupId,omitempty"`
+	Tags               map[string]string  `json:"Tags,omitempty"`
+	AfterContactWork   []acwConfig        `json:"AfterContactWorkConfigs,omitempty"`
+	AutoAccept         []autoAcceptConfig `json:"AutoAcceptConfigs,omitempty"`
 }
 
 type searchUsersOutput struct {
@@ -376,7 +377,7 @@ func (s *service) searchUsers(ctx context.Context, c *rest.Call, in *queryInput)
 		out.Users = append(out.Users, userSearchSummary{
 			ID: one.ID, ARN: one.ARN, Username: one.Username, IdentityInfo: one.IdentityInfo, PhoneConfig: one.PhoneConfig,
 			SecurityProfileIDs: one.SecurityProfileIDs, RoutingProfileID: one.RoutingProfileID, HierarchyGroupID: one.HierarchyGroupID,
-			Tags: one.Tags, byChannel: one.byChannel,
+			Tags: one.Tags, AfterContactWork: one.AfterContactWork, AutoAccept: one.AutoAccept,
 		})
 	}
 	return out, nil

@@ -9,8 +9,14 @@ import (
 	"ullim/internal/resource"
 )
 
-// restrictions are members of security profiles that ullim does not have.
-type restrictions struct {
+type createSecurityProfileInput struct {
+	InstanceID  string            `json:"-" path:"InstanceId" ref:"instance"`
+	Name        string            `json:"SecurityProfileName"`
+	Description string            `json:"Description,omitempty"`
+	Permissions []string          `json:"Permissions,omitempty"`
+	Tags        map[string]string `json:"Tags,omitempty"`
+
+	// Members that ullim does not have.
 	AccessControlTags  rest.Unsupported `json:"AllowedAccessControlTags,omitzero"`
 	AccessControlGroup rest.Unsupported `json:"AllowedAccessControlHierarchyGroupId,omitzero"`
 	FlowModules        rest.Unsupported `json:"AllowedFlowModules,omitzero"`
@@ -18,15 +24,6 @@ type restrictions struct {
 	Granular           rest.Unsupported `json:"GranularAccessControlConfiguration,omitzero"`
 	HierarchyResources rest.Unsupported `json:"HierarchyRestrictedResources,omitzero"`
 	TagResources       rest.Unsupported `json:"TagRestrictedResources,omitzero"`
-}
-
-type createSecurityProfileInput struct {
-	InstanceID  string            `json:"-" path:"InstanceId" ref:"instance"`
-	Name        string            `json:"SecurityProfileName"`
-	Description string            `json:"Description,omitempty"`
-	Permissions []string          `json:"Permissions,omitempty"`
-	Tags        map[string]string `json:"Tags,omitempty"`
-	restrictions
 }
 
 type createSecurityProfileOutput struct {
@@ -70,7 +67,15 @@ type updateSecurityProfileInput struct {
 	SecurityProfileID string    `json:"-" path:"SecurityProfileId" ref:"security-profile"`
 	Description       *string   `json:"Description,omitempty"`
 	Permissions       *[]string `json:"Permissions,omitempty"`
-	restrictions
+
+	// Members that ullim does not have.
+	AccessControlTags  rest.Unsupported `json:"AllowedAccessControlTags,omitzero"`
+	AccessControlGroup rest.Unsupported `json:"AllowedAccessControlHierarchyGroupId,omitzero"`
+	FlowModules        rest.Unsupported `json:"AllowedFlowModules,omitzero"`
+	Applications       rest.Unsupported `json:"Applications,omitzero"`
+	Granular           rest.Unsupported `json:"GranularAccessControlConfiguration,omitzero"`
+	HierarchyResources rest.Unsupported `json:"HierarchyRestrictedResources,omitzero"`
+	TagResources       rest.Unsupported `json:"TagRestrictedResources,omitzero"`
 }
 
 // updateSecurityProfile changes description and permissions. Who changes a profile has all that it holds before and after:

@@ -68,22 +68,17 @@ func applyAutoAccept(u *identity.User, list []autoAcceptConfig) {
 	}
 }
 
-// byChannel is what a user has by channel, as the API shows it.
-type byChannel struct {
-	AfterContactWork []acwConfig        `json:"AfterContactWorkConfigs,omitempty"`
-	AutoAccept       []autoAcceptConfig `json:"AutoAcceptConfigs,omitempty"`
-}
-
-func channelsOf(u *identity.User) (out byChannel) {
+// channelsOf is what a user has by channel, as the API shows it.
+func channelsOf(u *identity.User) (acw []acwConfig, auto []autoAcceptConfig) {
 	for _, ch := range channelNames() {
 		if n, ok := u.AfterContactWork[ch]; ok {
-			out.AfterContactWork = append(out.AfterContactWork, acwConfig{Channel: ch, AfterContactWorkConfig: &acwLimit{n}})
+			acw = append(acw, acwConfig{Channel: ch, AfterContactWorkConfig: &acwLimit{n}})
 		}
 		if on, ok := u.AutoAccept[ch]; ok {
-			out.AutoAccept = append(out.AutoAccept, autoAcceptConfig{Channel: ch, AutoAccept: on})
+			auto = append(auto, autoAcceptConfig{Channel: ch, AutoAccept: on})
 		}
 	}
-	return out
+	return acw, auto
 }
 
 func channelNames() []string { return []string{"VOICE", "CHAT", "TASK", "EMAIL"} }

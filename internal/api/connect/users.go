@@ -154,18 +154,19 @@ type userInput struct {
 }
 
 type user struct {
-	ID                 string            `json:"Id"`
-	ARN                string            `json:"Arn"`
-	Username           string            `json:"Username"`
-	IdentityInfo       userIdentityInfo  `json:"IdentityInfo"`
-	PhoneConfig        userPhoneConfig   `json:"PhoneConfig"`
-	SecurityProfileIDs []string          `json:"SecurityProfileIds"`
-	RoutingProfileID   string            `json:"RoutingProfileId"`
-	HierarchyGroupID   string            `json:"HierarchyGroupId,omitempty"`
-	Tags               map[string]string `json:"Tags,omitempty"`
-	byChannel
-	LastModifiedTime   rest.Time `json:"LastModifiedTime,omitzero"`
-	LastModifiedRegion string    `json:"LastModifiedRegion"`
+	ID                 string             `json:"Id"`
+	ARN                string             `json:"Arn"`
+	Username           string             `json:"Username"`
+	IdentityInfo       userIdentityInfo   `json:"IdentityInfo"`
+	PhoneConfig        userPhoneConfig    `json:"PhoneConfig"`
+	SecurityProfileIDs []string           `json:"SecurityProfileIds"`
+	RoutingProfileID   string             `json:"RoutingProfileId"`
+	HierarchyGroupID   string             `json:"HierarchyGroupId,omitempty"`
+	Tags               map[string]string  `json:"Tags,omitempty"`
+	AfterContactWork   []acwConfig        `json:"AfterContactWorkConfigs,omitempty"`
+	AutoAccept         []autoAcceptConfig `json:"AutoAcceptConfigs,omitempty"`
+	LastModifiedTime   rest.Time          `json:"LastModifiedTime,omitzero"`
+	LastModifiedRegion string             `json:"LastModifiedRegion"`
 }
 
 type describeUserOutput struct {
@@ -181,6 +182,7 @@ func (s *service) describeUser(ctx context.Context, c *rest.Call, in *userInput)
 }
 
 func userOf(u *identity.User) user {
+	acw, auto := channelsOf(u)
 	return user{
 		ID: u.ID, ARN: resource.ARN(u.InstanceID, u.Kind(), u.ID), Username: u.Name,
 		IdentityInfo: userIdentityInfo{FirstName: u.FirstName, LastName: u.LastName, Email: u.Email},
@@ -189,7 +191,7 @@ func userOf(u *identity.User) user {
 			AfterContactWorkTimeLimit: u.Phone.AfterContactWorkTimeLimit, DeskPhoneNumber: u.Phone.DeskPhoneNumber,
 		},
 		SecurityProfileIDs: u.SecurityProfileIDs, RoutingProfileID: u.RoutingProfileID, Tags: u.Tags,
-		LastModifiedTime: rest.At(u.ModifiedAt), LastModifiedRegion: resource.Region, HierarchyGroupID: u.HierarchyGroupID, byChannel: channelsOf(u),
+		LastModifiedTime: rest.At(u.ModifiedAt), LastModifiedRegion: resource.Region, HierarchyGroupID: u.HierarchyGroupID, AfterContactWork: acw, AutoAccept: auto,
 	}
 }
 
