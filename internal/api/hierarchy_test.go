@@ -14,6 +14,25 @@ import (
 	"ullim/internal/identity"
 )
 
+// peopleBodies are bodies, as in bodies, of what is about people.
+func peopleBodies() map[string]string {
+	return map[string]string{
+		"CreateUserHierarchyGroup":     `{"Name":"n"}`,
+		"UpdateUserHierarchyGroupName": `{"Name":"n"}`,
+		"UpdateUserHierarchyStructure": `{"HierarchyStructure":{}}`,
+		"UpdateUserHierarchy":          `{}`,
+		"UpdateUserConfig":             `{}`,
+		"CreateSecurityProfile":        `{"SecurityProfileName":"n"}`,
+		"UpdateSecurityProfile":        `{"Description":"d"}`,
+		"SearchUsers":                  `{"InstanceId":"INSTANCE"}`,
+		"SearchQueues":                 `{"InstanceId":"INSTANCE"}`,
+		"SearchRoutingProfiles":        `{"InstanceId":"INSTANCE"}`,
+		"SearchAgentStatuses":          `{"InstanceId":"INSTANCE"}`,
+		"SearchSecurityProfiles":       `{"InstanceId":"INSTANCE"}`,
+		"SearchUserHierarchyGroups":    `{"InstanceId":"INSTANCE"}`,
+	}
+}
+
 // newGroup makes a group and gives its id.
 func newGroup(t *testing.T, c *awsconnect.Client, name, parent string) string {
 	t.Helper()

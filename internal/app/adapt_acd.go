@@ -26,14 +26,17 @@ type centers struct {
 }
 
 type centersOptions struct {
-	Node    string
-	Store   acd.Store
-	Dir     *directory
-	Devices func(userID string) bool
-	Calls   func() *call.Manager
-	Routed  func(instanceID string) // told that a center has published something; must not block
-	Events  *events.Recorder
-	Log     *slog.Logger
+	Node  string
+	Store acd.Store
+	// AgentEvents keeps what agents do; OnAgentEvent is told of it at once, and must not block. Either may be nil.
+	AgentEvents  acd.AgentEvents
+	OnAgentEvent func(acd.AgentEvent)
+	Dir          *directory
+	Devices      func(userID string) bool
+	Calls        func() *call.Manager
+	Routed       func(instanceID string) // told that a center has published something; must not block
+	Events       *events.Recorder
+	Log          *slog.Logger
 }
 
 var _ call.Queues = (*centers)(nil)
@@ -55,8 +58,8 @@ func (c *centers) sync(instanceIDs []string) {
 		r.center = acd.New(acd.Options{
 			// A center ends the reservations of its own node when it starts: another instance's are not its own.
 			InstanceID: id, Node: c.o.Node + "/" + id, Store: c.o.Store,
-			Config:    func(ctx context.Context) (acd.Config, error) { return c.o.Dir.Config(ctx, id) },
-			Keep:      c.keeps,
+			Config: func(ctx context.Context) (acd.Config, error) { return c.o.Dir.Config(ctx, id) },
+			Keep:   c.keeps, AgentEvents: c.o.AgentEvents, OnAgentEvent: c.o.OnAgentEvent,
 			Published: func() { c.o.Routed(id) },
 			Ringer:    r, Devices: phones{c}, Events: c.o.Events, Log: c.o.Log,
 		})

@@ -303,7 +303,7 @@ func (a *App) openCalls(ctx context.Context) error {
 		}
 	}
 	a.centers = newCenters(centersOptions{
-		Node: a.o.Node, Store: a.db, Dir: a.dir, Calls: func() *call.Manager { return a.calls }, Events: a.events, Log: a.log, Routed: a.routed,
+		Node: a.o.Node, Store: a.db, AgentEvents: a.db, Dir: a.dir, Calls: func() *call.Manager { return a.calls }, Events: a.events, Log: a.log, Routed: a.routed,
 		Devices: with.Present,
 	})
 	a.engine.Metrics = a.centers
@@ -393,6 +393,7 @@ func (a *App) Start() {
 		a.sip.SyncTrunks()
 	}
 	a.centers.sync(a.dir.instances())
+	a.openReports()
 	a.chats.Resume()
 	a.watchCertificates()
 	a.jobs.Start()
