@@ -95,6 +95,7 @@ func newWorld(t *testing.T) *world {
 	c := connect.Options{
 		Instances:        apitest.NewStore(mem, func() *identity.Instance { return new(identity.Instance) }),
 		Users:            apitest.NewStore(mem, func() *identity.User { return new(identity.User) }),
+		Groups:           apitest.NewStore(mem, func() *identity.HierarchyGroup { return new(identity.HierarchyGroup) }),
 		SecurityProfiles: apitest.NewStore(mem, func() *identity.SecurityProfile { return new(identity.SecurityProfile) }),
 		AccessKeys:       keys,
 		Devices:          apitest.NewStore(mem, func() *sip.Device { return new(sip.Device) }),

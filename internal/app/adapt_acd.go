@@ -34,6 +34,7 @@ type centersOptions struct {
 	Dir          *directory
 	Devices      func(userID string) bool
 	Calls        func() *call.Manager
+	Routed       func(instanceID string) // told that a center has published something; must not block
 	Events       *events.Recorder
 	Log          *slog.Logger
 }
@@ -59,7 +60,8 @@ func (c *centers) sync(instanceIDs []string) {
 			InstanceID: id, Node: c.o.Node + "/" + id, Store: c.o.Store,
 			Config: func(ctx context.Context) (acd.Config, error) { return c.o.Dir.Config(ctx, id) },
 			Keep:   c.keeps, AgentEvents: c.o.AgentEvents, OnAgentEvent: c.o.OnAgentEvent,
-			Ringer: r, Devices: phones{c}, Events: c.o.Events, Log: c.o.Log,
+			Published: func() { c.o.Routed(id) },
+			Ringer:    r, Devices: phones{c}, Events: c.o.Events, Log: c.o.Log,
 		})
 		c.byID[id] = r.center
 		r.center.Start()
@@ -194,7 +196,7 @@ func (r *ringer) Ring(o acd.Offer) {
 		ACWTimeout: o.ACWTimeout, Shared: o.Shared,
 		Agent: contact.AgentInfo{
 			ID: o.Agent.UserID, Username: o.Agent.Username, RoutingProfileID: o.Agent.RoutingProfileID,
-			RoutingProfileName: o.RoutingProfileName,
+			RoutingProfileName: o.RoutingProfileName, HierarchyGroups: r.c.o.Dir.hierarchy(r.instanceID, o.Agent.UserID),
 		},
 	})
 }

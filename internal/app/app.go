@@ -15,6 +15,7 @@ import (
 
 	"github.com/google/uuid"
 
+	"ullim/internal/api/agent"
 	"ullim/internal/call"
 	"ullim/internal/chat"
 	"ullim/internal/contact"
@@ -66,6 +67,7 @@ type Options struct {
 	Dead         media.DeadPolicy
 
 	Chat        ChatOptions
+	Agent       AgentOptions
 	Egress      egress.Options // of calls to addresses that tenants choose
 	Trace       TraceOptions
 	Synthesizer prompts.Synthesizer // default: espeak-ng
@@ -95,6 +97,8 @@ type App struct {
 	centers  *centers
 	calls    *call.Manager
 	chats    *chat.Manager
+	sessions *identity.Sessions
+	channel  atomic.Pointer[agent.Service] // of agents; nil until it is there
 	plane    *media.Plane
 	sip      *sip.Endpoint
 	limits   *sip.Limits
@@ -161,6 +165,7 @@ func (a *App) wire(ctx context.Context) error {
 		{"recordings", a.openKeeping},
 		{"calls", a.openCalls},
 		{"chats", a.openChats},
+		{"agent channel", a.openAgents},
 		{"signalling", a.openSIP},
 		{"jobs", a.openJobs},
 	} {
@@ -208,6 +213,7 @@ func (a *App) openStorage(ctx context.Context) error {
 func (a *App) changed(c resource.Change) {
 	a.dir.changed(c)
 	a.outside.changed(c)
+	a.configured(c.InstanceID)
 	if c.Kind == resource.KindRecordStream {
 		a.syncRecords()
 	}
@@ -297,7 +303,7 @@ func (a *App) openCalls(ctx context.Context) error {
 		}
 	}
 	a.centers = newCenters(centersOptions{
-		Node: a.o.Node, Store: a.db, AgentEvents: a.db, Dir: a.dir, Calls: func() *call.Manager { return a.calls }, Events: a.events, Log: a.log,
+		Node: a.o.Node, Store: a.db, AgentEvents: a.db, Dir: a.dir, Calls: func() *call.Manager { return a.calls }, Events: a.events, Log: a.log, Routed: a.routed,
 		Devices: with.Present,
 	})
 	a.engine.Metrics = a.centers
@@ -315,7 +321,7 @@ func (a *App) openCalls(ctx context.Context) error {
 			}
 		},
 		Log: a.log, NewID: uuid.NewString, MaxCalls: a.o.MaxCalls, Engaged: func(userID string) { a.centers.deviceChanged(userID) },
-		Nearest: a.dir.nearestNumber, FlowReady: a.flowReady, CheckOffer: checkOffer,
+		Changed: a.agentChanged, Nearest: a.dir.nearestNumber, FlowReady: a.flowReady, CheckOffer: checkOffer,
 	})
 	a.registry = sip.NewRegistrar(sip.RegistrarOptions{
 		Store: a.db, Log: a.log, MinExpires: a.o.MinExpires, MaxExpires: a.o.MaxExpires, MaxContacts: a.o.MaxContacts,
@@ -373,7 +379,7 @@ func (a *App) openJobs(context.Context) error {
 		},
 	})
 	a.life.onStopDo("jobs", a.jobs.Stop)
-	return errors.Join(a.observe(), a.observeGuard(), a.observeOutside(), a.observeChats(), a.observeRecords(), a.metrics.ObserveTrunks(a.trunkReadings))
+	return errors.Join(a.observe(), a.observeGuard(), a.observeOutside(), a.observeChats(), a.observeAgents(), a.observeRecords(), a.metrics.ObserveTrunks(a.trunkReadings))
 }
 
 // Start begins to serve.

@@ -31,6 +31,8 @@ type Snapshot struct {
 	Parties  []Party
 	Headers  map[string]string
 	Secret   bool // a flow asks for keys that nobody else may learn: no audio of the customer is to leave the call
+	Taped    bool // it is being recorded
+	Paused   bool // what is recorded is silence, because somebody wants it so
 	// Destination is the user whom a transfer is for: of a flow that an agent hears who transfers. Consulted is the contact
 	// of whom the agent consults, while they talk.
 	Destination string
@@ -205,11 +207,12 @@ func (a *actor) receive(e Event) {
 	if own := a.state.ownUsers(); !slices.Equal(own, a.engaged) {
 		were := a.engaged
 		a.engaged = own
-		a.m.engage(were, own)
+		a.m.engage(a, were, own)
 	}
 	if !slices.Equal(a.snapshot.Load().lines, a.lines) {
 		a.publish()
 	}
+	a.tellUsers()
 	if applied != nil {
 		close(applied)
 	}
@@ -293,6 +296,7 @@ func (a *actor) publish() {
 		Phase: a.state.Phase, Record: a.state.Record, Target: a.state.Target, Voice: a.state.Voice,
 		Callback: a.state.Callback, Logging: a.state.Logging,
 		Offer: a.state.Offer, Parties: a.state.Parties, Headers: a.headers, Secret: a.state.Secret != 0, lines: slices.Clone(a.lines),
+		Taped: a.state.Taping != "", Paused: a.state.Paused,
 		Destination: a.state.destination(), Consulted: a.state.Aside.Record.ID,
 	})
 }
