@@ -25,6 +25,7 @@ type Offer struct {
 	RingTime           time.Duration
 	ACWTimeout         time.Duration
 	AutoAccept         bool
+	Shared             bool // other agents are rung for the contact at the same time: the first to answer has it
 }
 
 // Result is how an offer came out. Missed, rejected, device failed and caller left are four different things (R11).
@@ -38,6 +39,7 @@ const (
 	DeviceFailed               // no device, or it failed: the agent is not to blame
 	CallerLeft                 // the caller left first: the agent is as before
 	AgentLeft                  // the agent picked up, and was gone before the two were joined
+	Taken                      // another agent, who was rung too, was faster: the agent is as before
 )
 
 // Ringer rings phones (an adapter on the calls implements it). Ring should not block; it is called from a goroutine of
@@ -71,11 +73,11 @@ type Options struct {
 
 // Counts grow with what happened since the start.
 type Counts struct {
-	Offers, Answered, Joined, Missed, Rejected, DeviceFailed, CallerLeft, AgentLeft atomic.Uint64
-	Lost                                                                            atomic.Uint64 // reservations that failed or that somebody else won
-	StoreErrors                                                                     atomic.Uint64
-	Overdue                                                                         atomic.Uint64 // offers whose result never came: a fault in what rings
-	Panics                                                                          atomic.Uint64 // messages to the actor that panicked: a fault here
+	Offers, Answered, Joined, Missed, Rejected, DeviceFailed, CallerLeft, AgentLeft, Taken atomic.Uint64
+	Lost                                                                                   atomic.Uint64 // reservations that failed or that somebody else won
+	StoreErrors                                                                            atomic.Uint64
+	Overdue                                                                                atomic.Uint64 // offers whose result never came: a fault in what rings
+	Panics                                                                                 atomic.Uint64 // messages to the actor that panicked: a fault here
 }
 
 // Center routes the contacts of one instance. All methods are safe from any goroutine.
@@ -84,6 +86,7 @@ type Center struct {
 	mail     *mailbox
 	counts   Counts
 	snapshot atomic.Pointer[snapshot]
+	witness  func(a *actor, got []Match, now time.Time) // of tests: is told every decision before it is carried out
 
 	mu      sync.Mutex
 	cancel  context.CancelFunc // set by Start

@@ -33,6 +33,7 @@ type Queue struct {
 	OutboundFlowID       string      `json:"outboundFlowId,omitempty"`
 	RingSeconds          int         `json:"ringSeconds,omitempty"`   // ours; 0: DefaultRingTime
 	QuickConnects        []string    `json:"quickConnects,omitempty"` // ids of those that its agents see
+	Routing
 }
 
 // Hours is when a queue or flow is open: weekly slots in an IANA zone, and what departs from them. Overrides and
@@ -84,6 +85,7 @@ type RoutingProfile struct {
 	DefaultOutboundQueueID string            `json:"defaultOutboundQueueId"`
 	Concurrencies          []Concurrency     `json:"concurrencies"`
 	Queues                 []ProfileQueue    `json:"queues"`
+	Manual                 []ManualQueue     `json:"manualQueues,omitempty"`
 	AvailabilityTimer      AvailabilityTimer `json:"availabilityTimer"`
 }
 
@@ -112,7 +114,8 @@ type Agent struct {
 	Username         string
 	RoutingProfileID string
 	AutoAccept       bool
-	ACWTimeout       time.Duration // 0: until the agent clears it
+	ACWTimeout       time.Duration                     // 0: until the agent clears it
+	ACWTimeouts      map[contact.Channel]time.Duration // by channel, where it differs
 	Skills           map[Skill]float64
 }
 
@@ -152,7 +155,8 @@ type Reservation struct {
 	Channel    contact.Channel `json:"channel"`
 	State      SlotState       `json:"state"`
 	Node       string          `json:"node"`
-	Since      time.Time       `json:"since"` // when State was entered
+	Since      time.Time       `json:"since"`            // when State was entered
+	Shared     bool            `json:"shared,omitempty"` // OFFERED beside others for the same contact (RING_ALL)
 }
 
 // Kind is queue.
@@ -170,7 +174,7 @@ func (q *Queue) Refs() []resource.Ref {
 	for _, id := range q.QuickConnects {
 		refs = append(refs, resource.Ref{Kind: resource.KindQuickConnect, ID: id})
 	}
-	return refs
+	return append(refs, q.Routing.refs()...)
 }
 
 // Kind is operating-hours.
@@ -192,6 +196,9 @@ func (*RoutingProfile) Kind() resource.Kind { return resource.KindRoutingProfile
 func (p *RoutingProfile) Refs() []resource.Ref {
 	refs := []resource.Ref{{Kind: resource.KindQueue, ID: p.DefaultOutboundQueueID}}
 	for _, q := range p.Queues {
+		refs = append(refs, resource.Ref{Kind: resource.KindQueue, ID: q.QueueID})
+	}
+	for _, q := range p.Manual {
 		refs = append(refs, resource.Ref{Kind: resource.KindQueue, ID: q.QueueID})
 	}
 	return refs

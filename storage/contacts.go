@@ -203,7 +203,8 @@ func closeContact(ctx context.Context, t tx, row contactRow, uploads []jobs.Job)
 			return err
 		}
 	}
-	_, err = t.exec(ctx, `DELETE FROM reservation WHERE contact_id = $1 AND state = $2`, row.id, string(acd.SlotOffered))
+	_, err = t.exec(ctx, `DELETE FROM reservation WHERE contact_id = $1 AND state IN ($2, $3)`, row.id, string(acd.SlotOffered),
+		stateRinging)
 	if err != nil {
 		return err
 	}

@@ -24,6 +24,9 @@ import (
 func bodies() map[string]string {
 	const timeRange = `"TimeRange":{"Type":"INITIATION_TIMESTAMP","StartTime":1,"EndTime":2}`
 	return map[string]string{
+		"UpdateContactRoutingData":                   `{"QueuePriority":1}`,
+		"AssociateContactWithUser":                   `{"UserId":"u"}`,
+		"UpdateQueueRouting":                         `{"Distribution":"RING_ALL"}`,
 		"UpdateQueueName":                            `{"Name":"n"}`,
 		"UpdateQueueStatus":                          `{"Status":"DISABLED"}`,
 		"UpdateQueueHoursOfOperation":                `{"HoursOfOperationId":"h"}`,

@@ -53,6 +53,7 @@ type world struct {
 	o       api.Options
 	log     *syncBuffer
 	agents  *fakeAgents
+	routes  *fakeRouting
 	blobs   *fakeBlobs
 	records *fakeContacts
 	calls   *fakeCalls
@@ -77,7 +78,7 @@ func newWorld(t *testing.T) *world {
 	must(t, err)
 	w := &world{
 		traces: trace.New(trace.Options{}),
-		t:      t, log: &syncBuffer{}, agents: &fakeAgents{}, blobs: &fakeBlobs{files: map[string][]byte{}},
+		t:      t, log: &syncBuffer{}, agents: &fakeAgents{}, routes: &fakeRouting{}, blobs: &fakeBlobs{files: map[string][]byte{}},
 		records: &fakeContacts{}, calls: &fakeCalls{}, keys: map[string]*identity.NewKey{},
 	}
 	keys := apitest.NewStore(mem, func() *identity.AccessKey { return new(identity.AccessKey) })
@@ -133,6 +134,7 @@ func newWorld(t *testing.T) *world {
 		}),
 	}
 	chats := newChats(t, w.o.Log)
+	w.o.Connect.Routing, w.o.Admin.Routing, w.o.Admin.Queues = w.routes, w.routes, c.Queues
 	w.o.Connect.Chats, w.o.Admin.AgentContacts, w.o.Participant = chats, chats, participant.Options{Chats: chats, Origins: []string{"www.example.com"}, Rate: 20, Burst: 60}
 	w.o.Auth, err = identity.NewAuthenticator(identity.AuthOptions{
 		Keys: keyFinder{keys}, Users: c.Users, Profiles: c.SecurityProfiles, Sealer: sealer, Log: w.o.Log,

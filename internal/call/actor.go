@@ -332,6 +332,9 @@ func (a *actor) emergency() {
 		a.m.o.Queues.OfferResult(a.state.Offer.ID, OfferCallerLeft)
 		a.m.o.Queues.AgentDone(a.state.Offer.ID)
 	}
+	for _, r := range a.state.Rivals {
+		a.m.o.Queues.OfferResult(r.Offer.ID, OfferCallerLeft)
+	}
 	a.m.o.Queues.Leave(r.ID)
 	if a.recording != nil {
 		finished := make(chan struct{})

@@ -30,7 +30,9 @@ func (s *step) decide(e Event, now time.Time) {
 		s.Settling[i] = copyRecord(r)
 	}
 	s.Aside.Record = copyRecord(s.Aside.Record)
+	s.frontRival(e)
 	s.take(e)
+	s.noteRouting(e)
 	s.holds()
 	s.supervision()
 	s.wire()
@@ -357,7 +359,7 @@ func (s *step) changed(e Event) {
 	case dataSet:
 		s.dataSet(e.Data)
 	case routingSet:
-		s.routingSet(e.Routing)
+		s.routingSet(e)
 	}
 }
 

@@ -22,9 +22,14 @@ func (s *step) offered(o Offer) {
 		s.inLine()
 	}
 	if s.Phase != PhaseQueued {
-		s.do(reportOffer{OfferID: o.ID, Result: OfferCallerLeft})
+		s.alsoOffered(o)
 		return
 	}
+	s.ringAgent(o)
+}
+
+// ringAgent lets an agent's phone ring.
+func (s *step) ringAgent(o Offer) {
 	id := s.generation()
 	s.Phase, s.Offer, s.AgentGen, s.Rang = PhaseRinging, o, id, s.now
 	s.add(Party{
@@ -45,6 +50,7 @@ func (s *step) offered(o Offer) {
 }
 
 func (s *step) agentAnswered() {
+	s.rivalsOver(OfferTaken, completedElsewhere)
 	a := s.Offer.Agent
 	a.RingStartTimestamp, a.AcceptedByAgentTimestamp = s.Rang, s.now
 	s.Record.Agent = &a
@@ -62,6 +68,7 @@ func (s *step) missed() {
 	s.dropAgent("no answer")
 	s.Phase = PhaseQueued
 	s.do(reportOffer{OfferID: id, Result: OfferMissed})
+	s.nextRival()
 }
 
 // agentEnded: the agent's leg is gone, by the agent's will or not.
@@ -74,6 +81,7 @@ func (s *step) agentEnded(e LegEvent) {
 		s.dropAgent("")
 		s.Phase = PhaseQueued
 		s.do(reportOffer{OfferID: id, Result: result})
+		s.nextRival()
 	case PhaseAgentWhisper, PhaseCustomerWhisper:
 		s.agentLostBeforeJoin("hung up before the call was joined")
 	case PhaseTransferring: // the customer's side asked for it, and now nobody is left to be transferred
@@ -212,7 +220,7 @@ func (s *step) customerAlone(detail string, owed bool) {
 		s.tell("agent left", "%s: the customer waits again, at the front", detail)
 		s.Target = TargetQueue{ID: queue.ID, Name: queue.Name}
 		s.nextSegment(segment{Method: contact.QueueTransfer})
-		s.takeQueue(queue.EnqueueTimestamp, true)
+		s.takeQueue(s.Place, true)
 		s.Requeued = true
 	default:
 		s.end(s.Reason, detail)
@@ -243,6 +251,7 @@ func (s *step) releaseAgent() {
 		s.stopTape()
 		s.agentPartOver()
 	case id != "": // ringing or whispering, and the customer is gone
+		s.rivalsOver(OfferCallerLeft, "contact ended")
 		s.dropAgent("contact ended")
 		s.Record.Agent = nil
 		if s.Record.Queue.DequeueTimestamp.IsZero() {

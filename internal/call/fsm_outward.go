@@ -49,7 +49,7 @@ func (s *step) outwardAsked(e outwardAsked) {
 	}
 	o := Outward{Back: s.Phase, Call: e.Outcall}
 	if s.Phase == PhaseQueued {
-		o.Since = s.Record.Queue.EnqueueTimestamp
+		o.Since = s.Place
 		s.do(leaveQueue{ContactID: s.Record.ID})
 	}
 	c := Callee{Number: e.Outcall.Number, FromNumber: e.Outcall.FromNumber, FromName: e.Outcall.FromName}
@@ -155,7 +155,7 @@ func (s *step) moveAsked(e enqueueAsked) {
 		return
 	}
 	q := s.Record.Queue
-	s.Moving, s.WasSince = TargetQueue{ID: q.ID, Name: q.Name}, q.EnqueueTimestamp
+	s.Moving, s.WasSince = TargetQueue{ID: q.ID, Name: q.Name}, s.Place
 	q.DequeueTimestamp = s.now
 	s.do(leaveQueue{ContactID: s.Record.ID})
 	s.tell("moved", "from %s to %s", q.Name, s.Target.Name)

@@ -41,10 +41,15 @@ func (s *step) refuseFlow(gen int, err error) {
 	s.do(replyFlow{For: who, Err: err})
 }
 
-// takeQueue asks for a place in line; owed: whatever the queue's capacity.
+// takeQueue asks for a place in line; owed: whatever the queue's capacity. What a segment reports as its wait does not
+// begin before the segment, however old the place is.
 func (s *step) takeQueue(since time.Time, owed bool) {
-	s.Phase, s.Requeued = PhaseEnqueueing, false
-	s.Record.Queue = &contact.QueueInfo{ID: s.Target.ID, Name: s.Target.Name, EnqueueTimestamp: since}
+	s.Phase, s.Requeued, s.Place = PhaseEnqueueing, false, since
+	entered := since
+	if entered.Before(s.Record.InitiationTimestamp) {
+		entered = s.Record.InitiationTimestamp
+	}
+	s.Record.Queue = &contact.QueueInfo{ID: s.Target.ID, Name: s.Target.Name, EnqueueTimestamp: entered}
 	s.do(takeQueue{Enqueue: Enqueue{
 		InstanceID: s.Record.InstanceID, ContactID: s.Record.ID, QueueID: s.Target.ID, Channel: contact.Voice, Since: since,
 		Routing: s.Rank, Owed: owed,
@@ -122,7 +127,7 @@ func (s *step) settle(next string) {
 	}
 	old.NextContactID = next
 	s.Settling = append(s.Settling, old)
-	s.Reason = ""
+	s.Reason, s.OfferIDs = "", nil
 }
 
 // segmentAfter is the record of a segment that follows this one.

@@ -378,6 +378,7 @@ type Offer struct {
 	QueueID    string
 	AutoAccept bool
 	ACWTimeout time.Duration
+	Shared     bool // other agents are rung too, and the first to answer has the contact
 }
 
 // OfferResult is how an offer came out.
@@ -391,6 +392,7 @@ const (
 	OfferDeviceFailed             // no device, 408, 480, 5xx: the agent is not to blame
 	OfferCallerLeft               // the caller left first: the agent is as before
 	OfferAgentLeft                // answered, then gone before the two were joined
+	OfferTaken                    // another agent, who was rung too, was faster: this one is as before
 )
 
 // Store remembers contacts. Every method commits before it returns.

@@ -62,24 +62,27 @@ type State struct {
 	Logging  *bool  // of flows, as one of them chose
 	NextID   string // the id for the next segment, if one is needed
 
-	Gen      int         // last generation given out
-	Flow     [places]int // generation of the flow that runs at each place; 0: none
-	Offer    Offer       // the live offer; its ID is empty if there is none
-	Rang     time.Time
-	Parties  []Party
-	Customer int      // the party whom the contact is about
-	AgentGen int      // the party who serves the customer; 0: none
-	Caller   int      // PhaseCalling: the party who waits for the other end; 0: the engine itself calls
-	Dial     Target   // PhaseCalling: whom it calls
-	Failed   int      // PhaseCalling: what the other end was refused with, once it was
-	Came     came     // how the customer's call came to us; empty if we called
-	Transfer Transfer // PhaseTransferring
-	Aside    Aside    // a second contact: what a transfer has put in line, or whom the agent consults
-	Outward  Outward  // PhaseOutward
-	Comeback comeback // Enqueueing: into the queue that the contact was in before
-	Hold     hold     // the customer waits on hold
-	HoldFlow [2]bool  // a flow runs, or has run, for one who waits on hold
-	Wired    wiring   // what is in force
+	Gen        int         // last generation given out
+	Flow       [places]int // generation of the flow that runs at each place; 0: none
+	Offer      Offer       // the live offer; its ID is empty if there is none
+	Rang       time.Time
+	Rivals     []rival   // other agents who ring, with a queue that rings all
+	OfferIDs   []string  // of Record.Offers
+	StepsSince time.Time // when the first step of Record.Criteria began
+	Parties    []Party
+	Customer   int      // the party whom the contact is about
+	AgentGen   int      // the party who serves the customer; 0: none
+	Caller     int      // PhaseCalling: the party who waits for the other end; 0: the engine itself calls
+	Dial       Target   // PhaseCalling: whom it calls
+	Failed     int      // PhaseCalling: what the other end was refused with, once it was
+	Came       came     // how the customer's call came to us; empty if we called
+	Transfer   Transfer // PhaseTransferring
+	Aside      Aside    // a second contact: what a transfer has put in line, or whom the agent consults
+	Outward    Outward  // PhaseOutward
+	Comeback   comeback // Enqueueing: into the queue that the contact was in before
+	Hold       hold     // the customer waits on hold
+	HoldFlow   [2]bool  // a flow runs, or has run, for one who waits on hold
+	Wired      wiring   // what is in force
 
 	ToRecord bool                     // a flow switched recording on: as in Connect, nothing is recorded unasked
 	Taping   string                   // key of the recording that runs
@@ -91,6 +94,7 @@ type State struct {
 	Requeued bool                     // Enqueueing without a flow that asked
 	Moving   TargetQueue              // Enqueueing from one queue to another: the one before
 	WasSince time.Time                // when it entered that one
+	Place    time.Time                // since when the customer is in line, or was; a new segment after a fault keeps it
 	Reason   contact.DisconnectReason // decided before the end: the agent left first
 	Closing  bool                     // the final record is on its way to the store
 }
@@ -257,7 +261,10 @@ type (
 	}
 	// dataSet: a flow changes what the record says of the contact; routingSet: the order in which it is served.
 	dataSet    struct{ Data Data }
-	routingSet struct{ Routing Routing }
+	routingSet struct {
+		Routing Routing
+		Age     bool // the adjustment counts also if it is 0
+	}
 	// takeOver: somebody is to take the place of a party. From is the contact that they come from; nil: they come by a
 	// call of their own, to pick this one up.
 	takeOver struct {

@@ -46,7 +46,7 @@ func TestWhateverHappensTheCallEndsOnceAndNothingStaysReserved(t *testing.T) {
 		"supervisor", "requeued", "third party", "third party left", "third party failed", "moved", "move refused", "outbound whisper", "calling back", "called back",
 		"calling", "transfer flow", "aside queued", "in line", "aside offered", "consulting", "agent found", "warm drop", "beside", "turned", "missed", "supervisor listens", "barged", "held",
 	} {
-		if reached[k] < 5 {
+		if reached[k] < 3 {
 			t.Errorf("the worlds came to %q only %d times: they prove nothing about it", k, reached[k])
 		}
 	}

@@ -254,8 +254,8 @@ type Step struct {
 	Status     string        `json:"status"`
 }
 
-// Offer is one offer of a contact to an agent. Outcome is ANSWERED, MISSED, REJECTED, ERROR, or ABANDONED when the
-// customer left while it rang.
+// Offer is one offer of a contact to an agent. Outcome is ANSWERED, MISSED, REJECTED, ERROR, ANSWERED_ELSEWHERE when
+// another agent who was rung too was faster, or ABANDONED when the customer left while it rang.
 type Offer struct {
 	UserID  string    `json:"userId"`
 	Start   time.Time `json:"start"`

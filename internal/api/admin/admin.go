@@ -79,6 +79,8 @@ type Options struct {
 	Contacts      Contacts
 	Calls         Calls
 	AgentContacts AgentContacts
+	Queues        resource.Store[*acd.Queue]
+	Routing       Routing
 	Recordings    Recordings
 	PromptFiles   *prompts.Shelf
 	Guard         Guard
@@ -98,7 +100,8 @@ func (o *Options) complete() bool {
 		o.Registrations != nil && o.Contacts != nil && o.Calls != nil && o.Recordings != nil && o.PromptFiles != nil && o.System != nil &&
 		o.OutboundPolicies != nil && o.Guard != nil && o.Waiting != nil && o.Flows.Flows != nil && o.Flows.Modules != nil &&
 		o.Functions != nil && o.AudioDestinations != nil && o.CheckURL != nil &&
-		o.Hours != nil && o.FlowRuns != nil && o.AgentContacts != nil
+		o.Hours != nil && o.FlowRuns != nil && o.AgentContacts != nil &&
+		o.Queues != nil && o.Routing != nil
 }
 
 type service struct{ Options }
@@ -120,6 +123,7 @@ func Table(o Options) (*rest.Table, error) {
 	s.traces(t)
 	s.participants(t)
 	s.agentContacts(t)
+	s.routing(t)
 	s.quality(t)
 	s.settings(t)
 	s.audio(t)
