@@ -64,7 +64,9 @@ func (f *flows) Run(ctx context.Context, r call.FlowRun) call.FlowOutcome {
 }
 
 // transfers reports whether a flow decides what becomes of a transfer; one that is not there lets it be made at once.
-func transfers(k call.FlowKind) bool { return k == call.FlowAgentTransfer || k == call.FlowQueueTransfer }
+func transfers(k call.FlowKind) bool {
+	return k == call.FlowAgentTransfer || k == call.FlowQueueTransfer
+}
 
 func (f *flows) find(ctx context.Context, instanceID string, r call.FlowRun) (*ivr.Flow, error) {
 	if r.FlowID != "" {

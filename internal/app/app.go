@@ -22,6 +22,7 @@ import (
 	"ullim/internal/events"
 	"ullim/internal/identity"
 	"ullim/internal/jobs"
+	"ullim/internal/records"
 	"ullim/internal/resource"
 	"ullim/internal/telemetry"
 	"ullim/internal/trace"
@@ -107,13 +108,17 @@ type App struct {
 	modules  *ivr.ModuleService
 	engine   *ivr.Engine
 	outside  *outside
+	records  *records.Service
+	desk     *records.Desk
 	metrics  *telemetry.Metrics
 	auth     *identity.Authenticator
 	trace    *trace.Recorder // nil: none is kept
 	hep      *trace.Exporter // nil: nobody is told
 	draining atomic.Bool
 	alarms   alarms
-	started  time.Time
+
+	recordFigures recordFigures
+	started       time.Time
 
 	// Created is what the first start shows once; nil on later starts.
 	Created *Credentials
@@ -174,7 +179,7 @@ func (a *App) openStorage(ctx context.Context) error {
 		o.URL = filepath.Join(a.o.DataDir, "ullim.db")
 	}
 	a.dir = newDirectory(nil, a.log)
-	o.OnChange = a.changed
+	o.OnChange, o.Streams, o.Searchable = a.changed, a.streamed, a.searchable
 	db, err := storage.Open(ctx, o)
 	if err != nil {
 		return err
@@ -182,6 +187,9 @@ func (a *App) openStorage(ctx context.Context) error {
 	a.life.onStop("database", db.Close)
 	a.db, a.stores = db, newStores(db)
 	a.dir.stores = a.stores
+	if err = a.openRecords(ctx); err != nil { // before anything writes a contact
+		return err
+	}
 	if a.blobs = a.o.Blobs; a.blobs == nil {
 		files, err := blob.NewFiles(filepath.Join(a.o.DataDir, "blobs"))
 		if err != nil {
@@ -197,6 +205,9 @@ func (a *App) openStorage(ctx context.Context) error {
 func (a *App) changed(c resource.Change) {
 	a.dir.changed(c)
 	a.outside.changed(c)
+	if c.Kind == resource.KindRecordStream {
+		a.syncRecords()
+	}
 	if a.flows != nil && a.modules != nil { // what an export calls by name may be there now, or no longer
 		a.flows.Relink()
 		a.modules.Relink()
@@ -365,7 +376,7 @@ func (a *App) openJobs(context.Context) error {
 		},
 	})
 	a.life.onStopDo("jobs", a.jobs.Stop)
-	return errors.Join(a.observe(), a.observeGuard(), a.observeOutside(), a.observeChats(), a.metrics.ObserveTrunks(a.trunkReadings))
+	return errors.Join(a.observe(), a.observeGuard(), a.observeOutside(), a.observeChats(), a.observeRecords(), a.metrics.ObserveTrunks(a.trunkReadings))
 }
 
 // Start begins to serve.
@@ -383,6 +394,7 @@ func (a *App) Start() {
 	a.watchCertificates()
 	a.jobs.Start()
 	a.outside.runner.Start()
+	a.startRecords()
 	a.sip.Start()
 }
 

@@ -4,6 +4,7 @@ import (
 	"ullim/acd"
 	"ullim/internal/call"
 	"ullim/internal/identity"
+	"ullim/internal/records"
 	"ullim/internal/resource"
 	"ullim/internal/stream"
 	"ullim/internal/webhook"
@@ -34,6 +35,9 @@ type stores struct {
 	functions resource.Store[*webhook.Function]
 	audio     resource.Store[*stream.Destination]
 	quick     resource.Store[*acd.QuickConnect]
+
+	streams      resource.Store[*records.Destination]
+	dispositions resource.Store[*records.Disposition]
 }
 
 func newStores(db *storage.DB) *stores {
@@ -57,6 +61,9 @@ func newStores(db *storage.DB) *stores {
 		functions: resourcesOf[webhook.Function](db),
 		audio:     resourcesOf[stream.Destination](db),
 		quick:     resourcesOf[acd.QuickConnect](db),
+
+		streams:      resourcesOf[records.Destination](db),
+		dispositions: resourcesOf[records.Disposition](db),
 	}
 }
 

@@ -12,7 +12,6 @@ package connect
 import (
 	"context"
 	"errors"
-	"time"
 
 	"ullim/acd"
 	"ullim/internal/api/rest"
@@ -23,6 +22,7 @@ import (
 	"ullim/internal/webhook"
 	"ullim/ivr"
 	"ullim/prompts"
+	"ullim/reporting"
 	"ullim/sip"
 )
 
@@ -65,10 +65,12 @@ type Agents interface {
 	CurrentUsers(instanceID string) []acd.AgentSnapshot
 }
 
-// Contacts looks contact records up. call.Reader is one.
+// Contacts looks contact records up and changes what is known about contacts, whether they go on or have ended.
 type Contacts interface {
 	Contact(ctx context.Context, instanceID, id string) (*contact.Record, error)
-	Contacts(ctx context.Context, instanceID string, from, to time.Time, p resource.Page) ([]*contact.Record, string, error)
+	SearchContacts(ctx context.Context, q contact.Query) ([]*contact.Record, string, error)
+	AssociatedContacts(ctx context.Context, instanceID, id string) ([]*contact.Record, error)
+	EditContact(ctx context.Context, instanceID, id string, e contact.Edit) error
 }
 
 // Options are what the face translates to. All are required.
@@ -95,6 +97,8 @@ type Options struct {
 	Calls       Calls
 	Chats       Chats
 	Routing     Routing
+	Line        Line
+	Reports     reporting.Source
 	// StopCall ends a call and tells whether there was one; nil: calls are not ended here.
 	StopCall func(contactID, detail string) bool
 }
@@ -102,7 +106,8 @@ type Options struct {
 func (o *Options) complete() bool {
 	return o.Instances != nil && o.Users != nil && o.SecurityProfiles != nil && o.AccessKeys != nil && o.Devices != nil &&
 		o.Queues != nil && o.Hours != nil && o.RoutingProfiles != nil && o.AgentStatuses != nil && o.Prompts != nil && o.Numbers != nil && o.Functions != nil && o.Flows != nil && o.Agents != nil && o.PromptFiles != nil &&
-		o.Contacts != nil && o.Calls != nil && o.Modules != nil && o.Chats != nil && o.Routing != nil && o.QuickConnects != nil
+		o.Contacts != nil && o.Calls != nil && o.Modules != nil && o.Chats != nil && o.Routing != nil && o.QuickConnects != nil &&
+		o.Line != nil && o.Reports != nil
 }
 
 // service has the handlers.
@@ -136,7 +141,9 @@ func Table(o Options) (*rest.Table, error) {
 	s.numbers(t)
 	s.contacts(t)
 	s.tapes(t)
+	s.voice(t)
 	s.chats(t)
 	s.lambdas(t)
+	s.metrics(t)
 	return t, nil
 }
