@@ -16,6 +16,7 @@ import (
 	"ullim/internal/calendar"
 	"ullim/internal/contact"
 	"ullim/internal/identity"
+	"ullim/internal/recording"
 	"ullim/internal/resource"
 	"ullim/ivr"
 )
@@ -68,6 +69,17 @@ func bodies() map[string]string {
 		"AssociatePhoneNumberContactFlow":            `{"InstanceId":"INSTANCE","ContactFlowId":"FLOW"}`,
 		"UpdatePhoneNumberMetadata":                  `{"PhoneNumberDescription":"d"}`,
 		"SearchContacts":                             `{"InstanceId":"INSTANCE",` + timeRange + `}`,
+		"UpdateContact":                              `{"Name":"n"}`,
+		"UpdateContactAttributes":                    `{"InstanceId":"INSTANCE","InitialContactId":"c","Attributes":{"a":"b"}}`,
+		"TagContact":                                 `{"InstanceId":"INSTANCE","ContactId":"c","Tags":{"a":"b"}}`,
+		"CreateRecordStream":                         `{"Name":"n","Type":"WEBHOOK","Url":"https://hooks.example.com/"}`,
+		"UpdateRecordStream":                         `{"Name":"n","Url":"https://hooks.example.com/"}`,
+		"ReplayRecordStream":                         `{"Cursor":0}`,
+		"RedeliverDeadLetters":                       `{"DeadLetterIds":[1]}`,
+		"DeleteDeadLetters":                          `{"DeadLetterIds":[1]}`,
+		"CreateDisposition":                          `{"Code":"n"}`,
+		"UpdateDisposition":                          `{"Label":"n"}`,
+		"SetContactDisposition":                      `{"Notes":"n"}`,
 		"SearchAvailablePhoneNumbers":                `{"InstanceId":"INSTANCE","PhoneNumberCountryCode":"KR","PhoneNumberType":"DID"}`,
 		"ClaimPhoneNumber":                           `{"InstanceId":"INSTANCE","PhoneNumber":"+82215778000"}`,
 		"ListPhoneNumbersV2":                         `{"InstanceId":"INSTANCE"}`,
@@ -119,6 +131,10 @@ func bodies() map[string]string {
 		"UpdateFunction":                             `{"Name":"n","Url":"https://hooks.example.com/"}`,
 		"CreateAudioDestination":                     `{"Name":"n","Url":"wss://bots.example.com/"}`,
 		"UpdateAudioDestination":                     `{"Name":"n","Url":"wss://bots.example.com/"}`,
+		"AssociateInstanceStorageConfig":             `{"ResourceType":"CALL_RECORDINGS","StorageConfig":{"StorageType":"S3","S3Config":{"BucketName":"acme-calls","BucketPrefix":"calls"}}}`,
+		"UpdateInstanceStorageConfig":                `{"StorageConfig":{"StorageType":"S3","S3Config":{"BucketName":"acme-calls","BucketPrefix":"calls"}}}`,
+		"UpdateRetentionPolicy":                      `{"Rules":[{"Days":30}]}`,
+		"PlaceLegalHold":                             `{"Reason":"r"}`,
 		"AssociateLambdaFunction":                    `{"FunctionArn":"arn:aws:lambda:us-east-1:1:function:f"}`,
 	}
 }
@@ -182,6 +198,8 @@ func (w *world) foreign() map[string]string {
 		"PhoneNumberId":      {"POST", "/phone-number/claim", `{"InstanceId":"` + theirs + `","PhoneNumber":"3001"}`, "PhoneNumberId"},
 		"TrunkId":            {"POST", "/admin/v1/trunks", `{"Name":"t","Addresses":["192.0.2.9"]}`, "TrunkId"},
 		"FunctionId":         {"POST", "/admin/v1/functions", `{"Name":"f","Url":"https://hooks.example.com/"}`, "FunctionId"},
+		"RecordStreamId":     {"POST", "/admin/v1/record-streams", `{"Name":"s","Type":"FILE"}`, "RecordStreamId"},
+		"DispositionId":      {"POST", "/admin/v1/dispositions", `{"Code":"sold"}`, "DispositionId"},
 		"AudioDestinationId": {"POST", "/admin/v1/audio-destinations", `{"Name":"a","Url":"wss://bots.example.com/"}`, "AudioDestinationId"},
 		"DeviceId":           {"POST", "/admin/v1/devices", `{"Name":"d","UserId":"` + u.ID + `"}`, "DeviceId"},
 	} {
@@ -196,9 +214,11 @@ func (w *world) foreign() map[string]string {
 	w.records.records = append(w.records.records, &contact.Record{
 		ID: "foreign-contact", InstanceID: theirs, Recordings: []contact.Recording{{Location: "k", Status: contact.RecordingAvailable}},
 	})
-	ids["ContactId"] = "foreign-contact"
+	ids["ContactId"], ids["InitialContactId"] = "foreign-contact", "foreign-contact"
 	ids["AccessKeyId"] = w.keys["boss"].ID
 	ids["Number"] = "1"
+	place := &recording.StorageConfig{Meta: resource.Meta{InstanceID: theirs, Name: string(recording.CallRecordings)}, Bucket: "acme-calls", Prefix: "theirs"}
+	first("AssociationId", place, c.StorageConfigs.Create(ctx, place))
 	ids["AttributeType"] = "NO_SUCH_ATTRIBUTE"
 	return ids
 }
@@ -286,6 +306,7 @@ func arnOf(label, id string) string {
 		"QuickConnectId": resource.KindQuickConnect,
 		"FunctionId":     resource.KindFunction, "AudioDestinationId": resource.KindAudioDestination,
 		"ContactFlowId": resource.KindFlow, "ContactFlowModuleId": resource.KindFlowModule, "PromptId": resource.KindPrompt, "PhoneNumberId": resource.KindPhoneNumber,
+		"InitialContactId": rest.KindContact, "RecordStreamId": resource.KindRecordStream, "DispositionId": resource.KindDisposition,
 		"TrunkId": resource.KindTrunk, "DeviceId": resource.KindDevice, "ContactId": rest.KindContact,
 	}
 	kind, ok := kinds[label]
@@ -317,6 +338,8 @@ func (w *world) versions() []string {
 	add(describeAll(ctx, c.Devices))
 	add(describeAll(ctx, c.AccessKeys))
 	add(describeAll(ctx, w.o.Admin.Trunks))
+	add(describeAll(ctx, c.StorageConfigs))
+	add(describeAll(ctx, w.o.Admin.RetentionPolicies))
 	slices.Sort(out)
 	return out
 }

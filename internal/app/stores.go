@@ -4,6 +4,7 @@ import (
 	"ullim/acd"
 	"ullim/internal/call"
 	"ullim/internal/identity"
+	"ullim/internal/recording"
 	"ullim/internal/records"
 	"ullim/internal/resource"
 	"ullim/internal/stream"
@@ -38,6 +39,8 @@ type stores struct {
 
 	streams      resource.Store[*records.Destination]
 	dispositions resource.Store[*records.Disposition]
+	storage      resource.Store[*recording.StorageConfig]
+	retention    resource.Store[*recording.Policy]
 }
 
 func newStores(db *storage.DB) *stores {
@@ -64,6 +67,8 @@ func newStores(db *storage.DB) *stores {
 
 		streams:      resourcesOf[records.Destination](db),
 		dispositions: resourcesOf[records.Disposition](db),
+		storage:      resourcesOf[recording.StorageConfig](db),
+		retention:    resourcesOf[recording.Policy](db),
 	}
 }
 

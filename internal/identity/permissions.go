@@ -65,6 +65,7 @@ const (
 	StreamsEdit            = "RecordStreams.Edit"
 	ListenRecordings       = "ListenCallRecordings"
 	DownloadRecordings     = "DownloadCallRecordings"
+	DeleteRecordings       = "DeleteCallRecordings" // and holds, which keep from deleting
 	ManagerListenIn        = "ManagerListenIn"
 	InstanceView           = "Instance.View"
 	InstanceEdit           = "Instance.Edit"
@@ -113,7 +114,7 @@ const (
 
 // DefaultSecurityProfiles are the four profiles that every instance begins with, without ids.
 func DefaultSecurityProfiles(instanceID string) []*SecurityProfile {
-	agent := []string{BasicAgentAccess, OutboundCallAccess, DispositionsView}
+	agent := []string{BasicAgentAccess, OutboundCallAccess}
 	analyst := []string{
 		BasicAgentAccess, "AccessMetrics", RealTimeMetrics, HistoricalMetrics, ContactSearch,
 		"ContactAttributes.View", ListenRecordings, ManagerListenIn, "MetricsReports.View", "MetricsReports.Create",

@@ -158,7 +158,7 @@ func RecordOf(r *contact.Record) *Record {
 		out.QueuePriority = &r.QueuePriority
 	}
 	if r.QueueTimeAdjustment != 0 {
-		out.QueueTimeAdjustmentSeconds = new(seconds(r.QueueTimeAdjustment))
+		out.QueueTimeAdjustmentSeconds = new(int64(r.QueueTimeAdjustment / time.Second))
 	}
 	if !r.GreetingStart.IsZero() || !r.GreetingEnd.IsZero() {
 		out.CustomerVoiceActivity = &VoiceActivity{Stamp(r.GreetingStart), Stamp(r.GreetingEnd)}

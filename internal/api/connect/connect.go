@@ -18,6 +18,7 @@ import (
 	"ullim/internal/call"
 	"ullim/internal/contact"
 	"ullim/internal/identity"
+	"ullim/internal/recording"
 	"ullim/internal/resource"
 	"ullim/internal/webhook"
 	"ullim/ivr"
@@ -88,6 +89,8 @@ type Options struct {
 	Numbers          resource.Store[*call.Number]
 	Functions        resource.Store[*webhook.Function]
 	QuickConnects    resource.Store[*acd.QuickConnect]
+	StorageConfigs   resource.Store[*recording.StorageConfig]
+	Places           Places
 
 	Flows       Flows
 	Modules     Modules
@@ -107,7 +110,7 @@ func (o *Options) complete() bool {
 	return o.Instances != nil && o.Users != nil && o.SecurityProfiles != nil && o.AccessKeys != nil && o.Devices != nil &&
 		o.Queues != nil && o.Hours != nil && o.RoutingProfiles != nil && o.AgentStatuses != nil && o.Prompts != nil && o.Numbers != nil && o.Functions != nil && o.Flows != nil && o.Agents != nil && o.PromptFiles != nil &&
 		o.Contacts != nil && o.Calls != nil && o.Modules != nil && o.Chats != nil && o.Routing != nil && o.QuickConnects != nil &&
-		o.Line != nil && o.Reports != nil
+		o.Line != nil && o.Reports != nil && o.StorageConfigs != nil && o.Places != nil
 }
 
 // service has the handlers.
@@ -145,5 +148,6 @@ func Table(o Options) (*rest.Table, error) {
 	s.chats(t)
 	s.lambdas(t)
 	s.metrics(t)
+	s.storage(t)
 	return t, nil
 }

@@ -150,12 +150,12 @@ type listContactReferencesOutput struct {
 func (s *service) listContactReferences(
 	ctx context.Context, c *rest.Call, in *listContactReferencesInput,
 ) (*listContactReferencesOutput, error) {
-	if len(in.ReferenceTypes) == 0 || len(in.ReferenceTypes) > 6 {
-		return nil, errs.Field("referenceTypes", "must be 1 to 6")
-	}
 	r, err := s.Contacts.Contact(ctx, c.Instance(), in.ContactID)
 	if err != nil {
 		return nil, err
+	}
+	if len(in.ReferenceTypes) == 0 || len(in.ReferenceTypes) > 6 {
+		return nil, errs.Field("referenceTypes", "must be 1 to 6")
 	}
 	members := map[string]string{
 		"URL": "Url", "NUMBER": "Number", "STRING": "String", "DATE": "Date", "EMAIL": "Email", "ATTACHMENT": "Attachment",
