@@ -23,11 +23,6 @@ func (s *service) voice(t *rest.Table) {
 	rest.Op(t, "MonitorContact", "POST", "/contact/monitor", identity.ManagerListenIn, s.monitorContact)
 }
 
-type contactReference struct {
-	Type  string `json:"Type"`
-	Value string `json:"Value,omitempty"`
-}
-
 type machineDetection struct {
 	EnableAnswerMachineDetection bool `json:"EnableAnswerMachineDetection,omitempty"`
 	AwaitAnswerMachinePrompt     bool `json:"AwaitAnswerMachinePrompt,omitempty"`
