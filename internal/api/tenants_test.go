@@ -139,6 +139,11 @@ func bodies() map[string]string {
 		"UpdateRetentionPolicy":                      `{"Rules":[{"Days":30}]}`,
 		"PlaceLegalHold":                             `{"Reason":"r"}`,
 		"AssociateLambdaFunction":                    `{"FunctionArn":"arn:aws:lambda:us-east-1:1:function:f"}`,
+		"GetCurrentMetricData":                       `{"Filters":{"Queues":["q"]},"CurrentMetrics":[{"Name":"AGENTS_ONLINE"}]}`,
+		"GetMetricData": `{"StartTime":` + fiveMinutes(-12) + `,"EndTime":` + fiveMinutes(-1) + `,"Filters":{"Queues":["q"]},
+			"HistoricalMetrics":[{"Name":"CONTACTS_QUEUED"}]}`,
+		"GetMetricDataV2": `{"ResourceArn":"INSTANCE","StartTime":` + fiveMinutes(-12) + `,"EndTime":` + fiveMinutes(-1) + `,
+			"Filters":[{"FilterKey":"QUEUE","FilterValues":["q"]}],"Metrics":[{"Name":"CONTACTS_QUEUED"}]}`,
 	}
 }
 
