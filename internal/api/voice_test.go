@@ -96,13 +96,13 @@ func TestCallsThatCannotBeAreRefused(t *testing.T) {
 		}
 	}
 	_, err := c.TransferContact(ctx, &awsconnect.TransferContactInput{InstanceId: id, ContactId: aws.String(liveContact), ContactFlowId: flow})
-	wantError[*types.InvalidRequestException](t, err)
+	wantError[*types.InvalidParameterException](t, err)
 	_, err = c.TransferContact(ctx, &awsconnect.TransferContactInput{InstanceId: id, ContactId: aws.String("none"), ContactFlowId: flow, QueueId: aws.String(w.queue)})
 	wantError[*types.ResourceNotFoundException](t, err)
 	_, err = c.MonitorContact(ctx, &awsconnect.MonitorContactInput{
 		InstanceId: id, ContactId: aws.String(liveContact), UserId: aws.String("u"), AllowedMonitorCapabilities: []types.MonitorCapability{"WHISPER"},
 	})
-	wantError[*types.InvalidRequestException](t, err)
+	wantError[*types.InvalidParameterException](t, err)
 	if len(w.calls.asked) > 0 {
 		t.Errorf("asked for %v", w.calls.asked)
 	}
