@@ -311,7 +311,7 @@ func (a *App) openCalls(ctx context.Context) error {
 		Node: a.o.Node, Media: with.Media, Dialer: with.Dialer,
 		Flows:  &flows{engine: a.engine, source: a.flows, dir: a.dir, log: a.log, out: a.outside, related: relations{a}},
 		Queues: a.centers, Numbers: a.dir, Instances: a.dir.Instance, Store: a.db, Spill: a.spill, Events: a.events,
-		People: people{a.dir}, Sounds: sounds(), Opened: a.opened,
+		People: people{a.dir}, Places: destinations{a.dir, a.centers}, Sounds: sounds(), Opened: a.opened,
 		Closed: func(r *contact.Record) {
 			a.names.remove(r.ID)
 			a.traceQuality(r)

@@ -36,6 +36,7 @@ type Snapshot struct {
 	// Destination is the user whom a transfer is for: of a flow that an agent hears who transfers. Consulted is the contact
 	// of whom the agent consults, while they talk.
 	Destination string
+	NextID      string // of the segment that a transfer would begin
 	Consulted   string
 
 	lines []*line
@@ -189,13 +190,13 @@ func (a *actor) receive(e Event) {
 			return
 		}
 	}
-	if a.state.NextID == "" && a.state.Phase >= PhaseTalking && a.state.Phase < PhaseEnding {
-		a.state.NextID = a.m.o.NewID() // an event may end a segment from now on
-	}
 	a.local = append(a.local, e)
 	for len(a.local) > 0 {
 		e, a.local = a.local[0], a.local[1:]
 		effects := a.advance(e)
+		if a.state.NextID == "" && a.state.Phase >= PhaseTalking && a.state.Phase < PhaseEnding {
+			a.state.NextID = a.m.o.NewID() // an event may end a segment from now on
+		}
 		a.customer.Store(int64(a.state.Customer))
 		a.asker.Store(int64(a.state.asker()))
 		a.publish() // before a flow begins that reads it
@@ -297,7 +298,7 @@ func (a *actor) publish() {
 		Callback: a.state.Callback, Logging: a.state.Logging,
 		Offer: a.state.Offer, Parties: a.state.Parties, Headers: a.headers, Secret: a.state.Secret != 0, lines: slices.Clone(a.lines),
 		Taped: a.state.Taping != "", Paused: a.state.Paused,
-		Destination: a.state.destination(), Consulted: a.state.Aside.Record.ID,
+		NextID: a.state.NextID, Destination: a.state.destination(), Consulted: a.state.Aside.Record.ID,
 	})
 }
 

@@ -151,6 +151,7 @@ func Table(o Options) (*rest.Table, error) {
 	s.numbers(t)
 	s.contacts(t)
 	s.tapes(t)
+	s.voice(t)
 	s.chats(t)
 	s.lambdas(t)
 	s.metrics(t)
