@@ -86,7 +86,8 @@ type Center struct {
 	mail     *mailbox
 	counts   Counts
 	snapshot atomic.Pointer[snapshot]
-	witness  func(a *actor, got []Match, now time.Time) // of tests: is told every decision before it is carried out
+	witness  func(a *actor, got []Match, now time.Time)                         // of tests: is told every decision before it is carried out
+	stepped  func(before AgentView, e Event, after AgentView, effects []Effect) // of tests: is told every step of an agent
 
 	mu      sync.Mutex
 	cancel  context.CancelFunc // set by Start

@@ -169,6 +169,9 @@ func (a *actor) step(g *agent, e Event) {
 	}
 	before := g.view.Slots
 	view, effects := Step(g.view, e)
+	if a.center.stepped != nil {
+		a.center.stepped(g.view, e, view, effects)
+	}
 	g.view = view
 	a.touch(g)
 	for _, s := range before {
