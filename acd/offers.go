@@ -298,7 +298,7 @@ func (a *actor) reserve(g *agent, s Slot) {
 	end := func(err error, now time.Time) bool {
 		if err == nil && ok {
 			g.version, g.losses = version, 0
-			a.ring(g, s, now)
+			a.prove(g, s, now)
 			return false
 		}
 		a.lost(g, s, now)

@@ -30,6 +30,7 @@ type centersOptions struct {
 	Store   acd.Store
 	Dir     *directory
 	Devices func(userID string) bool
+	Alive   func(ctx context.Context, userID string) bool // nil: not asked
 	Calls   func() *call.Manager
 	Events  *events.Recorder
 	Log     *slog.Logger
@@ -203,6 +204,11 @@ var _ acd.Devices = phones{}
 
 // Reachable reports whether a device of the user is registered.
 func (p phones) Reachable(userID string) bool { return p.c.o.Devices(userID) }
+
+// Alive proves that a phone of the user is there.
+func (p phones) Alive(ctx context.Context, userID string) bool {
+	return p.c.o.Alive == nil || p.c.o.Alive(ctx, userID)
+}
 
 // OnCall reports whether the user talks by a call of their own.
 func (p phones) OnCall(userID string) bool {

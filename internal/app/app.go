@@ -269,6 +269,7 @@ func (a *App) openCalls(ctx context.Context) error {
 			_, ok := a.registry.Lookup(userID, time.Now())
 			return ok
 		},
+		Alive: func(ctx context.Context, userID string) bool { return a.sip == nil || a.sip.ProveAlive(ctx, userID) },
 	})
 	a.engine.Metrics = a.centers
 	a.calls = call.NewManager(call.Options{
