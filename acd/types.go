@@ -31,7 +31,8 @@ type Queue struct {
 	OutboundCallerIDName string      `json:"outboundCallerIdName,omitempty"`
 	OutboundCallerNumber string      `json:"outboundCallerNumberId,omitempty"`
 	OutboundFlowID       string      `json:"outboundFlowId,omitempty"`
-	RingSeconds          int         `json:"ringSeconds,omitempty"` // ours; 0: DefaultRingTime
+	RingSeconds          int         `json:"ringSeconds,omitempty"`   // ours; 0: DefaultRingTime
+	QuickConnects        []string    `json:"quickConnects,omitempty"` // ids of those that its agents see
 	Routing
 }
 
@@ -116,6 +117,7 @@ type Agent struct {
 	ACWTimeout       time.Duration                     // 0: until the agent clears it
 	ACWTimeouts      map[contact.Channel]time.Duration // by channel, where it differs
 	Skills           map[Skill]float64
+	HierarchyGroups  []contact.Group // where the agent stands, level 1 first
 }
 
 // AgentState is an agent's chosen status, as stored. Version grows with every change and every reservation.
@@ -169,6 +171,9 @@ func (q *Queue) Refs() []resource.Ref {
 	}
 	if q.OutboundCallerNumber != "" {
 		refs = append(refs, resource.Ref{Kind: resource.KindPhoneNumber, ID: q.OutboundCallerNumber})
+	}
+	for _, id := range q.QuickConnects {
+		refs = append(refs, resource.Ref{Kind: resource.KindQuickConnect, ID: id})
 	}
 	return append(refs, q.Routing.refs()...)
 }
