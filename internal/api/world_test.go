@@ -55,6 +55,7 @@ type world struct {
 	log     *syncBuffer
 	agents  *fakeAgents
 	routes  *fakeRouting
+	line    *fakeLine
 	blobs   *fakeBlobs
 	records *fakeContacts
 	calls   *fakeCalls
@@ -83,7 +84,7 @@ func newWorld(t *testing.T) *world {
 	must(t, err)
 	w := &world{
 		traces: trace.New(trace.Options{}),
-		t:      t, log: &syncBuffer{}, agents: &fakeAgents{}, routes: &fakeRouting{}, blobs: &fakeBlobs{files: map[string][]byte{}},
+		t:      t, log: &syncBuffer{}, agents: &fakeAgents{}, routes: &fakeRouting{}, line: newFakeLine(), blobs: &fakeBlobs{files: map[string][]byte{}},
 		records: &fakeContacts{}, calls: &fakeCalls{}, keys: map[string]*identity.NewKey{},
 	}
 	keys := apitest.NewStore(mem, func() *identity.AccessKey { return new(identity.AccessKey) })
@@ -143,6 +144,7 @@ func newWorld(t *testing.T) *world {
 	}
 	w.tellers(mem)
 	chats := newChats(t, w.o.Log)
+	w.o.Connect.Line, w.o.Connect.Reports = w.line, w.line
 	w.o.Connect.Routing, w.o.Admin.Routing, w.o.Admin.Queues = w.routes, w.routes, c.Queues
 	w.o.Connect.Chats, w.o.Admin.AgentContacts, w.o.Participant = chats, chats, participant.Options{Chats: chats, Origins: []string{"www.example.com"}, Rate: 20, Burst: 60}
 	w.o.Auth, err = identity.NewAuthenticator(identity.AuthOptions{

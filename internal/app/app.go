@@ -299,7 +299,7 @@ func (a *App) openCalls(ctx context.Context) error {
 		}
 	}
 	a.centers = newCenters(centersOptions{
-		Node: a.o.Node, Store: a.db, Dir: a.dir, Calls: func() *call.Manager { return a.calls }, Events: a.events, Log: a.log,
+		Node: a.o.Node, Store: a.db, AgentEvents: a.db, Dir: a.dir, Calls: func() *call.Manager { return a.calls }, Events: a.events, Log: a.log,
 		Devices: with.Present, Alive: with.Alive,
 	})
 	a.engine.Metrics = a.centers
@@ -389,6 +389,7 @@ func (a *App) Start() {
 		a.sip.SyncTrunks()
 	}
 	a.centers.sync(a.dir.instances())
+	a.openReports()
 	a.chats.Resume()
 	a.watchCertificates()
 	a.jobs.Start()

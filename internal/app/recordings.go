@@ -166,7 +166,9 @@ func (a *App) observeRecordings() error {
 }
 
 // asksToRecord tells whether a flow records at some place.
-func asksToRecord(content string) bool { return strings.Contains(content, "UpdateContactRecordingBehavior") }
+func asksToRecord(content string) bool {
+	return strings.Contains(content, "UpdateContactRecordingBehavior")
+}
 
 // recordings are what was recorded, for the API.
 type recordings struct{ a *App }
