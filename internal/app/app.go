@@ -80,7 +80,8 @@ type Options struct {
 type telephony struct {
 	Media   call.MediaPlane
 	Dialer  call.Dialer
-	Present func(userID string) bool // a device of the user's can ring
+	Present func(userID string) bool                      // a device of the user's can ring
+	Alive   func(ctx context.Context, userID string) bool // nil: phones are not asked before they ring
 }
 
 // App is the running engine. New wires it, Start serves, Drain and Close end it.
@@ -300,11 +301,12 @@ func (a *App) openCalls(ctx context.Context) error {
 				_, ok := a.registry.Lookup(userID, time.Now())
 				return ok
 			},
+			Alive: func(ctx context.Context, userID string) bool { return a.sip == nil || a.sip.ProveAlive(ctx, userID) },
 		}
 	}
 	a.centers = newCenters(centersOptions{
 		Node: a.o.Node, Store: a.db, AgentEvents: a.db, Dir: a.dir, Calls: func() *call.Manager { return a.calls }, Events: a.events, Log: a.log, Routed: a.routed,
-		Devices: with.Present,
+		Devices: with.Present, Alive: with.Alive,
 	})
 	a.engine.Metrics = a.centers
 	a.calls = call.NewManager(call.Options{
