@@ -31,7 +31,8 @@ type Queue struct {
 	OutboundCallerIDName string      `json:"outboundCallerIdName,omitempty"`
 	OutboundCallerNumber string      `json:"outboundCallerNumberId,omitempty"`
 	OutboundFlowID       string      `json:"outboundFlowId,omitempty"`
-	RingSeconds          int         `json:"ringSeconds,omitempty"` // ours; 0: DefaultRingTime
+	RingSeconds          int         `json:"ringSeconds,omitempty"`   // ours; 0: DefaultRingTime
+	QuickConnects        []string    `json:"quickConnects,omitempty"` // ids of those that its agents see
 	Routing
 }
 
@@ -170,6 +171,9 @@ func (q *Queue) Refs() []resource.Ref {
 	}
 	if q.OutboundCallerNumber != "" {
 		refs = append(refs, resource.Ref{Kind: resource.KindPhoneNumber, ID: q.OutboundCallerNumber})
+	}
+	for _, id := range q.QuickConnects {
+		refs = append(refs, resource.Ref{Kind: resource.KindQuickConnect, ID: id})
 	}
 	return append(refs, q.Routing.refs()...)
 }

@@ -37,6 +37,8 @@ func (q *Queue) Validate() error {
 		return errs.Field("Status", "must be ENABLED or DISABLED; is %q", q.Status)
 	case len([]rune(q.OutboundCallerIDName)) > maxCallerIDName:
 		return errs.Field("OutboundCallerConfig.OutboundCallerIdName", "must have at most %d characters", maxCallerIDName)
+	case len(q.QuickConnects) > MaxQueueQuickConnects:
+		return errs.New(errs.Limit, "QuickConnectIds: a queue has at most %d; would have %d", MaxQueueQuickConnects, len(q.QuickConnects))
 	case q.RingSeconds < 0 || q.RingSeconds > MaxRingSeconds:
 		return errs.Field("RingSeconds", "must be 0 (the default) to %d; is %d", MaxRingSeconds, q.RingSeconds)
 	}

@@ -16,7 +16,9 @@ import (
 	"ullim/internal/calendar"
 	"ullim/internal/contact"
 	"ullim/internal/identity"
+	"ullim/internal/recording"
 	"ullim/internal/resource"
+	"ullim/internal/view"
 	"ullim/ivr"
 )
 
@@ -73,11 +75,28 @@ func bodies() map[string]string {
 		"AssociatePhoneNumberContactFlow": `{"InstanceId":"INSTANCE","ContactFlowId":"FLOW"}`,
 		"UpdatePhoneNumberMetadata":       `{"PhoneNumberDescription":"d"}`,
 		"SearchContacts":                  `{"InstanceId":"INSTANCE",` + timeRange + `}`,
+		"UpdateContact":                   `{"Name":"n"}`,
+		"UpdateContactAttributes":         `{"InstanceId":"INSTANCE","InitialContactId":"c","Attributes":{"a":"b"}}`,
+		"TagContact":                      `{"InstanceId":"INSTANCE","ContactId":"c","Tags":{"a":"b"}}`,
+		"CreateRecordStream":              `{"Name":"n","Type":"WEBHOOK","Url":"https://hooks.example.com/"}`,
+		"UpdateRecordStream":              `{"Name":"n","Url":"https://hooks.example.com/"}`,
+		"ReplayRecordStream":              `{"Cursor":0}`,
+		"RedeliverDeadLetters":            `{"DeadLetterIds":[1]}`,
+		"DeleteDeadLetters":               `{"DeadLetterIds":[1]}`,
+		"CreateDisposition":               `{"Code":"n"}`,
+		"UpdateDisposition":               `{"Label":"n"}`,
+		"SetContactDisposition":           `{"Notes":"n"}`,
 		"SearchAvailablePhoneNumbers":     `{"InstanceId":"INSTANCE","PhoneNumberCountryCode":"KR","PhoneNumberType":"DID"}`,
 		"ClaimPhoneNumber":                `{"InstanceId":"INSTANCE","PhoneNumber":"+82215778000"}`,
 		"ListPhoneNumbersV2":              `{"InstanceId":"INSTANCE"}`,
 		"UpdateTrunk":                     `{"Name":"n","Addresses":["192.0.2.1"]}`,
 		"UpdateDevice":                    `{"Disabled":true}`,
+		"CreateQuickConnect":              `{"Name":"n","QuickConnectConfig":{"QuickConnectType":"FLOW","FlowConfig":{"ContactFlowId":"f"}}}`,
+		"UpdateQuickConnectConfig":        `{"QuickConnectConfig":{"QuickConnectType":"FLOW","FlowConfig":{"ContactFlowId":"FLOW"}}}`,
+		"UpdateQuickConnectName":          `{"Name":"n"}`,
+		"SearchQuickConnects":             `{"InstanceId":"INSTANCE"}`,
+		"AssociateQueueQuickConnects":     `{"QuickConnectIds":["q"]}`,
+		"DisassociateQueueQuickConnects":  `{"QuickConnectIds":["q"]}`,
 		"CreateQueue":                     `{"Name":"n","HoursOfOperationId":"h"}`,
 		"CreateHoursOfOperation":          `{"Name":"n","TimeZone":"UTC"}`,
 		"CreateHoursOfOperationOverride":  `{"Name":"n","EffectiveFrom":"2026-01-01","EffectiveTill":"2026-01-01"}`,
@@ -118,7 +137,23 @@ func bodies() map[string]string {
 		"UpdateFunction":                  `{"Name":"n","Url":"https://hooks.example.com/"}`,
 		"CreateAudioDestination":          `{"Name":"n","Url":"wss://bots.example.com/"}`,
 		"UpdateAudioDestination":          `{"Name":"n","Url":"wss://bots.example.com/"}`,
+		"AssociateInstanceStorageConfig":  `{"ResourceType":"CALL_RECORDINGS","StorageConfig":{"StorageType":"S3","S3Config":{"BucketName":"acme-calls","BucketPrefix":"calls"}}}`,
+		"UpdateInstanceStorageConfig":     `{"StorageConfig":{"StorageType":"S3","S3Config":{"BucketName":"acme-calls","BucketPrefix":"calls"}}}`,
+		"UpdateRetentionPolicy":           `{"Rules":[{"Days":30}]}`,
+		"PlaceLegalHold":                  `{"Reason":"r"}`,
 		"AssociateLambdaFunction":         `{"FunctionArn":"arn:aws:lambda:us-east-1:1:function:f"}`,
+		"PauseContact":                    `{"InstanceId":"INSTANCE","ContactId":"c"}`,
+		"ResumeContact":                   `{"InstanceId":"INSTANCE","ContactId":"c"}`,
+		"CreateView":                      `{"Name":"n","Status":"SAVED","Content":{"Template":"{}","Actions":["a"]}}`,
+		"UpdateViewContent":               `{"Status":"SAVED","Content":{"Template":"{}","Actions":["a"]}}`,
+		"UpdateViewMetadata":              `{"Name":"n"}`,
+		"CreateViewVersion":               `{}`,
+		"SearchViews":                     `{"InstanceId":"INSTANCE"}`,
+		"CreatePredefinedAttribute":       `{"Name":"n","Values":{"StringList":["v"]}}`,
+		"UpdatePredefinedAttribute":       `{"Values":{"StringList":["v"]}}`,
+		"SearchPredefinedAttributes":      `{"InstanceId":"INSTANCE"}`,
+		"SearchHoursOfOperations":         `{"InstanceId":"INSTANCE"}`,
+		"SearchHoursOfOperationOverrides": `{"InstanceId":"INSTANCE"}`,
 	}
 }
 
@@ -171,6 +206,14 @@ func (w *world) foreign() map[string]string {
 	ids["resourceArn"] = url.PathEscape(resource.ARN(theirs, resource.KindFlow, fs[0].ID))
 	module := &ivr.Flow{Meta: resource.Meta{InstanceID: theirs, Name: "M"}, Type: ivr.TypeModule, Content: goodFlow}
 	first("ContactFlowModuleId", module, c.Modules.Create(ctx, module, ivr.Published))
+	form := &view.View{Meta: resource.Meta{InstanceID: theirs, Name: "V"}, Draft: view.Content{Actions: []string{"a"}, Template: "{}"}}
+	must(w.t, form.Set(form.Draft, view.Published))
+	_, err = form.AddVersion("", "", form.CreatedAt)
+	must(w.t, err)
+	first("ViewId", form, c.Views.Create(ctx, form))
+	ids["ViewVersion"] = "1"
+	must(w.t, c.Attributes.Create(ctx, &identity.PredefinedAttribute{Meta: resource.Meta{InstanceID: theirs, Name: "their-attribute"}}))
+	ids["Name"] = "their-attribute"
 	alias := &ivr.Alias{Name: "live", Version: 1}
 	_, err = c.Modules.CreateAlias(ctx, theirs, module.ID, alias)
 	must(w.t, err)
@@ -181,6 +224,8 @@ func (w *world) foreign() map[string]string {
 		"PhoneNumberId":      {"POST", "/phone-number/claim", `{"InstanceId":"` + theirs + `","PhoneNumber":"3001"}`, "PhoneNumberId"},
 		"TrunkId":            {"POST", "/admin/v1/trunks", `{"Name":"t","Addresses":["192.0.2.9"]}`, "TrunkId"},
 		"FunctionId":         {"POST", "/admin/v1/functions", `{"Name":"f","Url":"https://hooks.example.com/"}`, "FunctionId"},
+		"RecordStreamId":     {"POST", "/admin/v1/record-streams", `{"Name":"s","Type":"FILE"}`, "RecordStreamId"},
+		"DispositionId":      {"POST", "/admin/v1/dispositions", `{"Code":"sold"}`, "DispositionId"},
 		"AudioDestinationId": {"POST", "/admin/v1/audio-destinations", `{"Name":"a","Url":"wss://bots.example.com/"}`, "AudioDestinationId"},
 		"DeviceId":           {"POST", "/admin/v1/devices", `{"Name":"d","UserId":"` + u.ID + `"}`, "DeviceId"},
 	} {
@@ -190,12 +235,16 @@ func (w *world) foreign() map[string]string {
 		}
 		ids[label] = member(w.t, answer, call.member)
 	}
+	quick := &acd.QuickConnect{Meta: resource.Meta{InstanceID: theirs, Name: "q"}, Type: acd.QuickNumber, Number: "+82215778000"}
+	first("QuickConnectId", quick, c.QuickConnects.Create(ctx, quick))
 	w.records.records = append(w.records.records, &contact.Record{
 		ID: "foreign-contact", InstanceID: theirs, Recordings: []contact.Recording{{Location: "k", Status: contact.RecordingAvailable}},
 	})
-	ids["ContactId"] = "foreign-contact"
+	ids["ContactId"], ids["InitialContactId"] = "foreign-contact", "foreign-contact"
 	ids["AccessKeyId"] = w.keys["boss"].ID
 	ids["Number"] = "1"
+	place := &recording.StorageConfig{Meta: resource.Meta{InstanceID: theirs, Name: string(recording.CallRecordings)}, Bucket: "acme-calls", Prefix: "theirs"}
+	first("AssociationId", place, c.StorageConfigs.Create(ctx, place))
 	ids["AttributeType"] = "NO_SUCH_ATTRIBUTE"
 	return ids
 }
@@ -280,8 +329,10 @@ func arnOf(label, id string) string {
 	kinds := map[string]resource.Kind{
 		"QueueId": resource.KindQueue, "HoursOfOperationId": resource.KindHours, "RoutingProfileId": resource.KindRoutingProfile,
 		"UserId": resource.KindUser, "AgentStatusId": resource.KindAgentStatus, "SecurityProfileId": resource.KindSecurityProfile,
-		"FunctionId": resource.KindFunction, "AudioDestinationId": resource.KindAudioDestination,
+		"QuickConnectId": resource.KindQuickConnect,
+		"FunctionId":     resource.KindFunction, "AudioDestinationId": resource.KindAudioDestination,
 		"ContactFlowId": resource.KindFlow, "ContactFlowModuleId": resource.KindFlowModule, "PromptId": resource.KindPrompt, "PhoneNumberId": resource.KindPhoneNumber,
+		"InitialContactId": rest.KindContact, "RecordStreamId": resource.KindRecordStream, "DispositionId": resource.KindDisposition,
 		"TrunkId": resource.KindTrunk, "DeviceId": resource.KindDevice, "ContactId": rest.KindContact,
 	}
 	kind, ok := kinds[label]
@@ -303,6 +354,7 @@ func (w *world) versions() []string {
 	}
 	add(describeAll(ctx, c.Queues))
 	add(describeAll(ctx, c.Hours))
+	add(describeAll(ctx, c.QuickConnects))
 	add(describeAll(ctx, c.RoutingProfiles))
 	add(describeAll(ctx, c.Users))
 	add(describeAll(ctx, c.AgentStatuses))
@@ -312,6 +364,8 @@ func (w *world) versions() []string {
 	add(describeAll(ctx, c.Devices))
 	add(describeAll(ctx, c.AccessKeys))
 	add(describeAll(ctx, w.o.Admin.Trunks))
+	add(describeAll(ctx, c.StorageConfigs))
+	add(describeAll(ctx, w.o.Admin.RetentionPolicies))
 	slices.Sort(out)
 	return out
 }

@@ -22,6 +22,7 @@ import (
 	"ullim/internal/events"
 	"ullim/internal/identity"
 	"ullim/internal/jobs"
+	"ullim/internal/records"
 	"ullim/internal/resource"
 	"ullim/internal/telemetry"
 	"ullim/internal/trace"
@@ -40,6 +41,8 @@ type Options struct {
 	Instance InstanceSpec
 	Database storage.Options
 	Blobs    blob.Store // default: files under DataDir/blobs
+
+	Recordings RecordingOptions
 
 	Packets      []net.PacketConn // SIP on UDP, bound
 	Listeners    []net.Listener   // SIP on TCP, bound
@@ -97,7 +100,7 @@ type App struct {
 	limits   *sip.Limits
 	registry *sip.Registrar
 	jobs     *jobs.Runner
-	uploads  *uploader
+	keeping  keeping
 	runs     *ivr.RunLog
 	blobs    blob.Store
 	spool    string
@@ -107,13 +110,17 @@ type App struct {
 	modules  *ivr.ModuleService
 	engine   *ivr.Engine
 	outside  *outside
+	records  *records.Service
+	desk     *records.Desk
 	metrics  *telemetry.Metrics
 	auth     *identity.Authenticator
 	trace    *trace.Recorder // nil: none is kept
 	hep      *trace.Exporter // nil: nobody is told
 	draining atomic.Bool
 	alarms   alarms
-	started  time.Time
+
+	recordFigures recordFigures
+	started       time.Time
 
 	// Created is what the first start shows once; nil on later starts.
 	Created *Credentials
@@ -151,6 +158,7 @@ func (a *App) wire(ctx context.Context) error {
 		{"media", a.openMedia},
 		{"recovery", a.recover},
 		{"traces", a.openTrace},
+		{"recordings", a.openKeeping},
 		{"calls", a.openCalls},
 		{"chats", a.openChats},
 		{"signalling", a.openSIP},
@@ -174,7 +182,7 @@ func (a *App) openStorage(ctx context.Context) error {
 		o.URL = filepath.Join(a.o.DataDir, "ullim.db")
 	}
 	a.dir = newDirectory(nil, a.log)
-	o.OnChange = a.changed
+	o.OnChange, o.Streams, o.Searchable = a.changed, a.streamed, a.searchable
 	db, err := storage.Open(ctx, o)
 	if err != nil {
 		return err
@@ -182,6 +190,9 @@ func (a *App) openStorage(ctx context.Context) error {
 	a.life.onStop("database", db.Close)
 	a.db, a.stores = db, newStores(db)
 	a.dir.stores = a.stores
+	if err = a.openRecords(ctx); err != nil { // before anything writes a contact
+		return err
+	}
 	if a.blobs = a.o.Blobs; a.blobs == nil {
 		files, err := blob.NewFiles(filepath.Join(a.o.DataDir, "blobs"))
 		if err != nil {
@@ -197,6 +208,9 @@ func (a *App) openStorage(ctx context.Context) error {
 func (a *App) changed(c resource.Change) {
 	a.dir.changed(c)
 	a.outside.changed(c)
+	if c.Kind == resource.KindRecordStream {
+		a.syncRecords()
+	}
 	if a.flows != nil && a.modules != nil { // what an export calls by name may be there now, or no longer
 		a.flows.Relink()
 		a.modules.Relink()
@@ -275,7 +289,7 @@ func (a *App) openCalls(ctx context.Context) error {
 	with := a.o.people
 	if with == nil {
 		with = &telephony{
-			Media: plane{a.plane, a.events, a.trace}, Dialer: traced{dialer{a}, a},
+			Media: plane{a.plane, a.events, a.trace, a.keeping.guard.room}, Dialer: traced{dialer{a}, a},
 			Present: func(userID string) bool {
 				_, ok := a.registry.Lookup(userID, time.Now())
 				return ok
@@ -289,7 +303,7 @@ func (a *App) openCalls(ctx context.Context) error {
 	a.engine.Metrics = a.centers
 	a.calls = call.NewManager(call.Options{
 		Node: a.o.Node, Media: with.Media, Dialer: with.Dialer,
-		Flows:  &flows{engine: a.engine, source: a.flows, dir: a.dir, log: a.log, out: a.outside},
+		Flows:  &flows{engine: a.engine, source: a.flows, dir: a.dir, log: a.log, out: a.outside, related: relations{a}},
 		Queues: a.centers, Numbers: a.dir, Instances: a.dir.Instance, Store: a.db, Spill: a.spill, Events: a.events,
 		People: people{a.dir}, Sounds: sounds(), Opened: a.opened,
 		Closed: func(r *contact.Record) {
@@ -297,7 +311,7 @@ func (a *App) openCalls(ctx context.Context) error {
 			a.traceQuality(r)
 			a.metrics.ContactClosed(r.DisconnectReason)
 			if len(r.Recordings) > 0 { // only then is there an upload to do
-				a.jobs.Wake()
+				a.keeping.runner.Wake()
 			}
 		},
 		Log: a.log, NewID: uuid.NewString, MaxCalls: a.o.MaxCalls, Engaged: func(userID string) { a.centers.deviceChanged(userID) },
@@ -351,21 +365,15 @@ func (a *App) openSIP(ctx context.Context) error {
 }
 
 func (a *App) openJobs(context.Context) error {
-	root, err := os.OpenRoot(a.spool)
-	if err != nil {
-		return err
-	}
-	a.life.onStop("spool", root.Close)
-	a.uploads = &uploader{db: a.db, blobs: a.blobs, spool: root, log: a.log}
-	back := &callbacks{store: a.db, records: a.db, calls: a.calls, dir: a.dir, log: a.log, wake: func() { a.jobs.Wake() }}
+	back := &callbacks{store: a.db, records: a.db, calls: a.calls, engine: a.engine, dir: a.dir, log: a.log, wake: func() { a.jobs.Wake() }}
 	a.engine.Callbacks = back
 	a.jobs = jobs.New(jobs.Options{
 		Store: a.db, Log: a.log, Workers: 4, Handlers: map[string]jobs.Handler{
-			storage.JobUpload: a.uploads.handle, storage.JobTranscript: a.writeTranscript, jobCallback: back.handle,
+			jobCallback: back.handle, jobCallbackFlow: back.handleFlow,
 		},
 	})
 	a.life.onStopDo("jobs", a.jobs.Stop)
-	return errors.Join(a.observe(), a.observeGuard(), a.observeOutside(), a.observeChats(), a.metrics.ObserveTrunks(a.trunkReadings))
+	return errors.Join(a.observe(), a.observeGuard(), a.observeOutside(), a.observeChats(), a.observeRecords(), a.metrics.ObserveTrunks(a.trunkReadings))
 }
 
 // Start begins to serve.
@@ -383,7 +391,9 @@ func (a *App) Start() {
 	a.chats.Resume()
 	a.watchCertificates()
 	a.jobs.Start()
+	a.startKeeping()
 	a.outside.runner.Start()
+	a.startRecords()
 	a.sip.Start()
 }
 
@@ -392,7 +402,7 @@ func (a *App) Ready(ctx context.Context) error {
 	if a.draining.Load() {
 		return errors.New("shutting down")
 	}
-	return a.db.Ping(ctx)
+	return errors.Join(a.db.Ping(ctx), a.keeping.guard.ready())
 }
 
 // Drain refuses new calls at once, lets the live ones finish until ctx ends, and then ends the rest. When it returns

@@ -54,7 +54,8 @@ type tenant struct {
 	queues    map[string]*acd.Queue // by name
 	hours     map[string]*acd.Hours // by name
 	byNumber  map[string]*call.Number
-	outbound  *sip.OutboundPolicy // may be nil
+	outbound  *sip.OutboundPolicy          // may be nil
+	quick     map[string]*acd.QuickConnect // by name
 }
 
 func newDirectory(s *stores, log *slog.Logger) *directory {
@@ -67,7 +68,8 @@ func newDirectory(s *stores, log *slog.Logger) *directory {
 func (d *directory) changed(c resource.Change) {
 	readWhenNeeded := []resource.Kind{
 		resource.KindFlow, resource.KindPrompt, resource.KindAccessKey, resource.KindSecurityProfile,
-		resource.KindFunction, resource.KindAudioDestination,
+		resource.KindFunction, resource.KindAudioDestination, resource.KindView, resource.KindAttribute,
+		resource.KindRecordStream, resource.KindDisposition, resource.KindStorageConfig, resource.KindRetentionPolicy,
 	}
 	if slices.Contains(readWhenNeeded, c.Kind) {
 		return
@@ -175,6 +177,9 @@ func (d *directory) readTenant(ctx context.Context, inst *identity.Instance) (*t
 		return nil, err
 	}
 	t.outbound = policies[sip.OutboundPolicyName]
+	if _, t.quick, err = index(ctx, d.stores.quick, inst.ID); err != nil {
+		return nil, err
+	}
 	if t.users, _, err = index(ctx, d.stores.users, inst.ID); err != nil {
 		return nil, err
 	}

@@ -7,6 +7,17 @@ import (
 )
 
 func (s *step) offered(o Offer) {
+	if s.Aside.Stage == asideAsking && o.ContactID == s.Aside.ID {
+		s.asideEnqueued(nil)
+	}
+	if s.Aside.Stage == asideQueued && o.ContactID == s.Aside.ID {
+		s.asideOffered(o)
+		return
+	}
+	if o.ContactID != s.Record.ID { // of a segment that is over
+		s.do(reportOffer{OfferID: o.ID, Result: OfferCallerLeft})
+		return
+	}
 	if s.Phase == PhaseEnqueueing { // the offer overtook the answer of the ACD
 		s.inLine()
 	}
@@ -133,6 +144,10 @@ func (s *step) whisperCustomer() {
 
 // whisperOver: a whisper has lasted for two minutes.
 func (s *step) whisperOver(gen int) {
+	if gen != 0 && gen == s.Aside.To {
+		s.asideWhisperOver()
+		return
+	}
 	if gen == 0 || gen != s.AgentGen {
 		return
 	}
@@ -164,12 +179,8 @@ func (s *step) join() {
 // disconnect flow has the word. Without one, who has lost the agent to a fault goes back to the front of the queue, and
 // whose agent hung up has been served.
 func (s *step) agentLeft(e LegEvent) {
-	if other := s.another(s.AgentGen); other != 0 {
-		s.tell("agent left", "the others talk on")
-		s.agentPartOver()
-		s.AgentGen = other
-		s.save()
-		return
+	if c := s.party(s.Customer); c != nil {
+		c.OnHold = false // whoever goes on with them, or whatever
 	}
 	fault := e.Cause == CauseTimeout || e.Cause == CauseTransport || e.Cause == CauseProtocol
 	reason, detail := contact.AgentDisconnect, "agent hung up"
@@ -180,6 +191,14 @@ func (s *step) agentLeft(e LegEvent) {
 		reason, detail = contact.TelecomProblem, "agent: "+e.Text
 	}
 	s.Reason = reason
+	if s.Aside.Stage == asideTalks {
+		s.warmDrop()
+		return
+	}
+	if heir := s.heir(); heir != 0 {
+		s.inherit(heir)
+		return
+	}
 	s.stopTape()
 	s.agentPartOver()
 	s.customerAlone(detail, fault)
@@ -197,7 +216,7 @@ func (s *step) customerAlone(detail string, owed bool) {
 		s.tell("agent left", "the customer hears the disconnect flow")
 		s.run(ofCustomer, FlowDisconnect, hook)
 		s.save()
-	case owed && queue != nil:
+	case owed && queue != nil && !queue.EnqueueTimestamp.IsZero():
 		s.tell("agent left", "%s: the customer waits again, at the front", detail)
 		s.Target = TargetQueue{ID: queue.ID, Name: queue.Name}
 		s.nextSegment(segment{Method: contact.QueueTransfer})
@@ -214,6 +233,7 @@ func (s *step) agentPartOver() {
 	if s.Record.Agent != nil && s.Record.Agent.AgentInteractionEndTimestamp.IsZero() {
 		s.Record.Agent.AgentInteractionEndTimestamp = s.now
 	}
+	s.endHold()
 	s.dropAgent("contact ended")
 	if id != "" {
 		s.do(reportDone{OfferID: id})

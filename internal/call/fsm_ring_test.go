@@ -87,7 +87,7 @@ func TestNobodyRingsForACallerWhoHasLeft(t *testing.T) {
 func TestTheRecordTellsWhatRoutingDid(t *testing.T) {
 	at := time.Date(2026, 3, 2, 9, 0, 0, 0, time.UTC)
 	s := State{
-		Phase: PhaseFlow, Gen: 1, Customer: firstParty, Flow: [2]int{1, 0}, Target: TargetQueue{ID: "q"},
+		Phase: PhaseFlow, Gen: 1, Customer: firstParty, Flow: [places]int{1, 0}, Target: TargetQueue{ID: "q"},
 		Parties: []Party{{ID: firstParty, Role: RoleCustomer, Stage: partyUp}},
 		Record:  contact.Record{ID: "c"},
 		Rank: Routing{AgeAdjustment: time.Minute, Steps: []RoutingStep{

@@ -298,6 +298,8 @@ const (
 	FlowCustomerHold
 	FlowAgentHold
 	FlowOutboundWhisper // the customer whom an agent has called hears it before they talk
+	FlowAgentTransfer   // the agent who transfers to another agent hears it, and it decides
+	FlowQueueTransfer   // ... to a queue
 )
 
 // FlowRun asks for a flow to be run. FlowID is empty for the instance's default flow of that kind.
@@ -324,6 +326,7 @@ const (
 	FlowFailed                          // no such flow, or an action without a way out failed
 	FlowLeft                            // the participant left, or ctx ended
 	FlowTransferred                     // the customer has been joined with somebody outside
+	FlowNone                            // no flow is set, and the instance has no default
 )
 
 // Queues is the call's side of the ACD (an adapter on acd implements it). Only Enqueue can fail; the rest posts.

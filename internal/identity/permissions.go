@@ -44,6 +44,10 @@ const (
 	PromptsCreate          = "Prompts.Create"
 	PromptsEdit            = "Prompts.Edit"
 	PromptsDelete          = "Prompts.Delete"
+	QuickConnectsView      = "TransferDestinations.View"
+	QuickConnectsCreate    = "TransferDestinations.Create"
+	QuickConnectsEdit      = "TransferDestinations.Edit"
+	QuickConnectsDelete    = "TransferDestinations.Delete"
 	NumbersView            = "PhoneNumbers.View"
 	NumbersClaim           = "PhoneNumbers.Claim"
 	NumbersEdit            = "PhoneNumbers.Edit"
@@ -53,8 +57,15 @@ const (
 	RealTimeMetrics        = "RealTimeMetrics"
 	HistoricalMetrics      = "HistoricalMetrics"
 	ContactSearch          = "ContactSearch.View"
+	ContactEdit            = "ContactAttributes.Edit" // what is known about a contact: name, attributes, tags
+	HistoricalChanges      = "HistoricalChanges.View" // the audit trail
+	DispositionsView       = "Dispositions.View"
+	DispositionsEdit       = "Dispositions.Edit"
+	StreamsView            = "RecordStreams.View" // where contact records and events go
+	StreamsEdit            = "RecordStreams.Edit"
 	ListenRecordings       = "ListenCallRecordings"
 	DownloadRecordings     = "DownloadCallRecordings"
+	DeleteRecordings       = "DeleteCallRecordings" // and holds, which keep from deleting
 	ManagerListenIn        = "ManagerListenIn"
 	InstanceView           = "Instance.View"
 	InstanceEdit           = "Instance.Edit"
@@ -62,6 +73,10 @@ const (
 	TrunksEdit             = "Trunks.Edit"
 	DevicesView            = "Devices.View"
 	DevicesEdit            = "Devices.Edit"
+	ViewsView              = "Views.View"
+	ViewsEdit              = "Views.Edit"
+	AttributesView         = "PredefinedAttributes.View"
+	AttributesEdit         = "PredefinedAttributes.Edit"
 	SystemView             = "System.View"
 	SecurityView           = "Security.View" // bans, dry runs of calls, outbound policy
 	SecurityEdit           = "Security.Edit"
@@ -73,8 +88,8 @@ func Permissions() []string {
 		BasicAgentAccess, OutboundCallAccess, RealTimeMetrics, ListenRecordings, DownloadRecordings,
 		"AccessMetrics", HistoricalMetrics, "AgentActivityAudit", "DeleteCallRecordings", "RedactedData",
 		ManagerListenIn, "RestrictTaskCreation", "ChatTestMode",
-		ContactSearch, "ContactAttributes.View", "AgentTimeCard.View", "HistoricalChanges.View",
-		UsersEditPermission, QueuesEnableAndDisable, "AgentStates.EnableAndDisable", FlowsPublish, "Views.View",
+		ContactSearch, "ContactAttributes.View", ContactEdit, DispositionsView, DispositionsEdit, StreamsView, StreamsEdit, "AgentTimeCard.View", "HistoricalChanges.View",
+		UsersEditPermission, QueuesEnableAndDisable, "AgentStates.EnableAndDisable", FlowsPublish, ViewsView, ViewsEdit, AttributesView, AttributesEdit,
 		NumbersView, NumbersClaim, NumbersEdit, NumbersRelease,
 		InstanceView, InstanceEdit, TrunksView, TrunksEdit, DevicesView, DevicesEdit, SystemView,
 		SecurityView, SecurityEdit,
@@ -113,7 +128,7 @@ func DefaultSecurityProfiles(instanceID string) []*SecurityProfile {
 	// A manager does everything with routing, people and metrics, but nothing with the system underneath and nothing
 	// that would let them raise themselves to administrator.
 	system := []string{
-		InstanceEdit, TrunksView, TrunksEdit, SystemView, SecurityView, SecurityEdit, "SecurityProfiles.Create", "SecurityProfiles.Edit",
+		InstanceEdit, StreamsView, StreamsEdit, TrunksView, TrunksEdit, SystemView, SecurityView, SecurityEdit, "SecurityProfiles.Create", "SecurityProfiles.Edit",
 		"SecurityProfiles.Delete", "DeleteCallRecordings", "RedactedData", "RestrictTaskCreation", NumbersClaim,
 		NumbersRelease, "Campaigns.Delete",
 	}
