@@ -21,7 +21,8 @@ const (
 	maxDeviceBackoff  = time.Minute
 	storeBackoff      = 200 * time.Millisecond // after a store operation failed, doubling
 	maxStoreBackoff   = 5 * time.Second
-	statusPatience    = 5 * time.Second  // how long SetStatus waits for the store
+	statusPatience    = 5 * time.Second // how long SetStatus waits for the store
+	devicesAtOnce     = 200
 	devicePoll        = 15 * time.Second // hints are not relied on: devices and configuration are looked at again
 	configPoll        = time.Minute
 	publishPause      = 100 * time.Millisecond // between two snapshots of a large center
@@ -41,14 +42,24 @@ type agent struct {
 	saving    bool       // a save waits to begin
 	asked     []*request // who waits for it
 	failures  int        // device failures in a row
-	losses    int        // lost reservations in a row
+	dirty     bool       // has changed since it was indexed
+	fresh     bool       // has changed since the last decision
+	shown     *agentSnapshot
+	turns     map[string]float64 // Candidate.Turns; replaced, never changed
+	losses    int                // lost reservations in a row
 	notBefore time.Time
 }
 
 // waiter is a waiting contact in the actor's hands.
 type waiter struct {
 	Waiting
-	losses int
+	losses    int
+	offers    []string // that live
+	dirty     bool     // has changed since it was indexed
+	fresh     bool     // has changed since the last decision
+	shown     *Waiting // as indexed and published
+	armed     time.Time
+	decisions []Decision
 }
 
 // actor owns everything that lives in an instance. Only its goroutine touches it, but for work.
@@ -63,14 +74,23 @@ type actor struct {
 	counts           *Counts
 	readConfig       func(ctx context.Context) (Config, error)
 	keep             func(Reservation) bool
+	agentEvents      AgentEvents // nil: nobody keeps them
 	center           *Center
 
 	setup   *setup
 	agents  map[string]*agent
 	states  map[string]AgentState // as stored at the start, of users not seen yet
 	offers  map[string]*agent     // by offer
-	queue   []*waiter             // all waiting contacts, oldest first
-	waiters map[string]*waiter    // the same by contact
+	waiters map[string]*waiter    // by contact
+	talks   map[string]string     // the offer of a contact that is with an agent
+	sizes   map[string]int        // how many wait in a queue, those who are being offered included
+	turns   map[string]float64    // of a queue with ROUND_ROBIN or WEIGHTED: where its turns have come to
+
+	past   past
+	index  *index
+	dirty  dirty
+	shown  []*Waiting       // all waiting contacts, oldest first
+	listed []*agentSnapshot // all agents, by id
 
 	ops    ops
 	alarms alarms
@@ -78,24 +98,29 @@ type actor struct {
 	work   sync.WaitGroup // goroutines
 
 	wantConfig, readingConfig bool
-	nextPick                  time.Time // an alarm to pick is set for then
-	changed                   bool      // since the last published snapshot
+	timeline                  timeline // what agents do, as events
+	changed                   bool     // since the last published snapshot
 	published                 time.Time
 	publishing                bool // an alarm to publish is set
 }
 
 func newActor(c *Center) *actor {
-	return &actor{
+	a := &actor{
 		instanceID: c.o.InstanceID, node: c.o.Node, store: c.o.Store, ringer: c.o.Ringer, devices: c.o.Devices,
 		events: c.o.Events, log: c.o.Log.With("instance_id", c.o.InstanceID), mail: c.mail, counts: &c.counts,
-		readConfig: c.o.Config, keep: c.o.Keep, center: c,
+		readConfig: c.o.Config, keep: c.o.Keep, center: c, agentEvents: c.o.AgentEvents,
 		agents: make(map[string]*agent), states: make(map[string]AgentState), offers: make(map[string]*agent),
-		waiters: make(map[string]*waiter), ops: ops{tail: make(map[string]*op)},
+		waiters: make(map[string]*waiter), talks: make(map[string]string), sizes: make(map[string]int),
+		turns: make(map[string]float64), past: past{by: make(map[string][]Decision)}, index: newIndex(), ops: ops{tail: make(map[string]*op)},
+		timeline: newTimeline(&c.o, &c.counts),
 	}
+	a.ops.touch = a.touchKey
+	return a
 }
 
 // run is the life of the actor.
 func (a *actor) run(ctx context.Context) {
+	defer a.timeline.keep(ctx)()
 	defer a.work.Wait()
 	if !a.load(ctx) {
 		return
@@ -110,19 +135,26 @@ func (a *actor) run(ctx context.Context) {
 		case <-timer.C:
 		}
 		now := time.Now()
-		for _, msg := range a.mail.take() {
-			a.contain(func() { msg(a, now) })
-		}
-		a.contain(func() { a.alarms.due(now) })
-		a.contain(func() { a.pick(now) })
-		a.act(ctx)
-		a.publish(now)
+		a.turn(ctx, now)
 		if wait, ok := a.alarms.next(now); ok {
 			timer.Reset(max(wait, time.Nanosecond))
 		} else {
 			timer.Stop()
 		}
 	}
+}
+
+// turn is one turn of the loop: what has come, what time brings, what to decide, what to do.
+func (a *actor) turn(ctx context.Context, now time.Time) {
+	for _, msg := range a.mail.take() {
+		a.contain(func() { msg(a, now) })
+	}
+	a.contain(func() { a.alarms.due(now) })
+	for again := true; again; again = len(a.dirty.agents)+len(a.dirty.contacts) > 0 {
+		a.contain(func() { a.pick(now) })
+		a.act(ctx)
+	}
+	a.publish(now)
 }
 
 // contain keeps a panic from ending the process: the message is lost, the others are not.
@@ -149,6 +181,7 @@ func (a *actor) load(ctx context.Context) bool {
 			for _, r := range kept {
 				a.restore(r)
 			}
+			a.beginTimeline(states, kept, now)
 			a.poll(now)
 			a.changed = true
 			a.act(ctx)
@@ -175,6 +208,9 @@ func (a *actor) read(ctx context.Context) (cfg Config, states []AgentState, kept
 	if err != nil {
 		return cfg, nil, nil, err
 	}
+	if err = a.readPast(ctx, rs); err != nil {
+		return cfg, nil, nil, err
+	}
 	for _, r := range rs {
 		if r.Node != a.node {
 			a.log.Warn("acd found a reservation of another node", "node", r.Node, "user_id", r.UserID, "contact_id", r.ContactID)
@@ -183,6 +219,9 @@ func (a *actor) read(ctx context.Context) (cfg Config, states []AgentState, kept
 		if r.Channel != contact.Voice && a.keep != nil && a.keep(r) {
 			kept = append(kept, r)
 			continue
+		}
+		if err = a.endWork(ctx, r); err != nil {
+			return cfg, nil, nil, err
 		}
 		if err = a.store.EndReservation(ctx, r.OfferID); err != nil {
 			return cfg, nil, nil, err
@@ -203,10 +242,11 @@ func (a *actor) restore(r Reservation) {
 	}
 	s := Slot{
 		OfferID: r.OfferID, ContactID: r.ContactID, QueueID: r.QueueID, Channel: r.Channel, State: SlotConnected, Since: r.Since,
-		Started: r.Since, Answered: true, Rung: true, Inbound: true, ACWTimeout: g.ACWTimeout,
+		Started: r.Since, Answered: true, Rung: true, Inbound: true, ACWTimeout: g.acw(r.Channel),
 	}
 	g.view.Slots = append(slices.Clone(g.view.Slots), s)
-	a.offers[r.OfferID] = g
+	a.offers[r.OfferID], a.talks[r.ContactID] = g, r.OfferID
+	a.touch(g)
 	if r.State != SlotConnected {
 		a.until("move reservation", []string{agentKey(g.UserID), contactKey(r.ContactID)}, func(ctx context.Context) error {
 			return a.store.MoveReservation(ctx, r.OfferID, SlotConnected, r.Since)
@@ -217,11 +257,17 @@ func (a *actor) restore(r Reservation) {
 // poll looks again at what is otherwise told by hints.
 func (a *actor) poll(now time.Time) {
 	var devices, config func(time.Time)
-	devices = func(now time.Time) {
-		for _, g := range a.agents {
-			a.lookAtDevice(g, now)
+	from := ""
+	devices = func(now time.Time) { // some at a time: everybody at once would take too long
+		i, _ := slices.BinarySearchFunc(a.listed, from, compareShown)
+		to := min(i+devicesAtOnce, len(a.listed))
+		for _, s := range slices.Clone(a.listed[i:to]) {
+			a.lookAtDevice(a.agents[s.UserID], now)
 		}
-		a.alarms.set(now.Add(devicePoll), devices)
+		if from = ""; to < len(a.listed) {
+			from = a.listed[to].UserID
+		}
+		a.alarms.set(now.Add(devicePoll/time.Duration(1+len(a.listed)/devicesAtOnce)), devices)
 	}
 	config = func(now time.Time) {
 		a.wantConfig = true
@@ -262,18 +308,26 @@ func (a *actor) act(ctx context.Context) {
 
 // configure takes over a configuration.
 func (a *actor) configure(cfg Config, now time.Time) {
-	s, bad := prepare(cfg)
+	s, bad := prepare(cfg, a.setup)
 	for _, id := range bad {
 		a.log.Error("acd ignores hours that cannot be used", "hours_id", id)
 	}
+	others := s.routesLike(a.setup)
 	a.setup, a.changed = s, true
+	if !others {
+		a.touchAll()
+	}
 	for id, who := range cfg.Agents {
 		g := a.agents[id]
 		if g == nil {
 			g = a.newAgent(who, now)
 		}
+		if g.removed || !g.Agent.same(who) {
+			a.touch(g)
+		}
 		g.Agent, g.removed = who, false
 		a.lookAtDevice(g, now)
+		a.note(g, now)
 	}
 	for id, g := range a.agents {
 		if _, ok := cfg.Agents[id]; !ok {
@@ -287,6 +341,7 @@ func (a *actor) configure(cfg Config, now time.Time) {
 func (a *actor) newAgent(who Agent, now time.Time) *agent {
 	g := &agent{Agent: who, view: AgentView{StatusID: a.setup.offline, StatusSince: now}}
 	a.agents[who.UserID] = g
+	a.touch(g)
 	if s, ok := a.states[who.UserID]; ok {
 		delete(a.states, who.UserID)
 		g.version = s.Version
@@ -306,6 +361,10 @@ func (a *actor) forget(g *agent) {
 	if g.removed && len(g.view.Slots) == 0 {
 		delete(a.agents, g.UserID)
 		a.states[g.UserID] = a.stateOf(g)
+		if b := a.timeline.last[g.UserID]; b != nil {
+			a.forgetMoment(g.UserID, b, time.Now())
+		}
+		a.touch(g)
 	}
 }
 
@@ -315,13 +374,15 @@ func (a *actor) lookAtDevice(g *agent, now time.Time) {
 		return
 	}
 	if on := a.devices.OnCall(g.UserID); on != g.onCall {
-		g.onCall, a.changed = on, true
+		g.onCall = on
+		a.touch(g)
+		a.note(g, now)
 	}
 	was := g.reachable
 	if g.reachable = a.devices.Reachable(g.UserID); g.reachable == was {
 		return
 	}
-	a.changed = true
+	a.touch(g)
 	if g.reachable {
 		a.step(g, Event{Kind: EventDeviceBack, At: now})
 	}
@@ -347,47 +408,38 @@ func (a *actor) enqueue(w Waiting, now time.Time) error {
 	if w.Criteria != nil && w.Criteria.Since.IsZero() {
 		w.Criteria = &Criteria{Steps: w.Criteria.Steps, Since: now}
 	}
-	w.OfferID, w.NotBefore, w.Settling, w.Refused = "", time.Time{}, false, nil
-	if g, _ := a.holder(w.ContactID); g != nil {
+	w.OfferID, w.NotBefore, w.Settling, w.Refused, w.Answered = "", time.Time{}, false, nil, false
+	if a.talks[w.ContactID] != "" {
 		return errs.New(errs.InvalidRequest, "contact %s is with an agent", w.ContactID)
 	}
 	old := a.waiters[w.ContactID]
 	if old != nil {
-		if old.OfferID != "" {
+		if len(old.offers) > 0 {
 			return errs.New(errs.InvalidRequest, "contact %s is being offered to an agent", w.ContactID)
 		}
 		if old.QueueID == w.QueueID && old.Channel == w.Channel {
 			return nil
 		}
 	}
-	if n := a.waitingIn(w.QueueID); q.MaxContacts > 0 && n >= q.MaxContacts && !w.Owed {
+	if q.MaxContacts > 0 && a.sizes[w.QueueID] >= q.MaxContacts && !w.Owed {
 		return errs.New(errs.Limit, "queue %s is at its capacity of %d contacts", q.Name, q.MaxContacts)
 	}
 	if old != nil {
 		a.unqueue(w.ContactID)
 	}
 	v := &waiter{Waiting: w}
-	i, _ := slices.BinarySearchFunc(a.queue, v, compareWaiters)
-	a.queue = slices.Insert(a.queue, i, v)
 	a.waiters[w.ContactID] = v
-	a.changed = true
+	a.sizes[w.QueueID]++
+	v.shown = a.present(v)
+	i, _ := slices.BinarySearchFunc(a.shown, v.shown, compareWaiters)
+	a.shown = slices.Insert(a.shown, i, v.shown)
+	a.touchContact(v)
 	return nil
 }
 
-// compareWaiters is the order of actor.queue.
-func compareWaiters(v, w *waiter) int {
+// compareWaiters is the order of actor.shown.
+func compareWaiters(v, w *Waiting) int {
 	return cmp.Or(v.Since.Compare(w.Since), cmp.Compare(v.ContactID, w.ContactID))
-}
-
-// waitingIn is how many wait in a queue, those who are being offered included.
-func (a *actor) waitingIn(queueID string) int {
-	n := 0
-	for _, w := range a.queue {
-		if w.QueueID == queueID {
-			n++
-		}
-	}
-	return n
 }
 
 // unqueue takes a contact out of line.
@@ -397,22 +449,14 @@ func (a *actor) unqueue(contactID string) {
 		return
 	}
 	delete(a.waiters, contactID)
-	if i, ok := slices.BinarySearchFunc(a.queue, w, compareWaiters); ok {
-		a.queue = slices.Delete(a.queue, i, i+1)
+	a.retire(w)
+	if a.sizes[w.QueueID]--; a.sizes[w.QueueID] == 0 {
+		delete(a.sizes, w.QueueID)
 	}
-	a.changed = true
-}
-
-// holder is the agent who talks with a contact, and the offer.
-func (a *actor) holder(contactID string) (*agent, string) {
-	for offerID, g := range a.offers {
-		for _, s := range g.view.Slots {
-			if s.OfferID == offerID && s.ContactID == contactID && s.State == SlotConnected {
-				return g, offerID
-			}
-		}
+	if i, ok := slices.BinarySearchFunc(a.shown, w.shown, compareWaiters); ok {
+		a.shown = cut(a.shown, i)
 	}
-	return nil, ""
+	a.touchContact(w)
 }
 
 // choose is SetStatus.
@@ -472,6 +516,6 @@ func (a *actor) reorder(contactID string, o Order, now time.Time) {
 		if o.Criteria != nil {
 			w.Criteria = &Criteria{Steps: o.Criteria, Since: now}
 		}
-		a.changed = true
+		a.touchContact(w)
 	}
 }

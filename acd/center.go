@@ -25,6 +25,7 @@ type Offer struct {
 	RingTime           time.Duration
 	ACWTimeout         time.Duration
 	AutoAccept         bool
+	Shared             bool // other agents are rung for the contact at the same time: the first to answer has it
 }
 
 // Result is how an offer came out. Missed, rejected, device failed and caller left are four different things (R11).
@@ -38,6 +39,7 @@ const (
 	DeviceFailed               // no device, or it failed: the agent is not to blame
 	CallerLeft                 // the caller left first: the agent is as before
 	AgentLeft                  // the agent picked up, and was gone before the two were joined
+	Taken                      // another agent, who was rung too, was faster: the agent is as before
 )
 
 // Ringer rings phones (an adapter on the calls implements it). Ring should not block; it is called from a goroutine of
@@ -64,18 +66,23 @@ type Options struct {
 	Devices    Devices
 	// Keep is asked for each reservation of this node that a process before has left on a channel without audio: such a
 	// contact outlives the process. True: agent and contact are together still. Nil: none is kept.
-	Keep   func(r Reservation) bool
-	Events *events.Recorder
-	Log    *slog.Logger
+	Keep func(r Reservation) bool
+	// AgentEvents keeps the timeline of agents, written behind; nil: nobody does.
+	AgentEvents AgentEvents
+	// OnAgentEvent is told of every event of an agent, by the actor; it must not block. Nil: nobody is.
+	OnAgentEvent func(AgentEvent)
+	Events       *events.Recorder
+	Log          *slog.Logger
 }
 
 // Counts grow with what happened since the start.
 type Counts struct {
-	Offers, Answered, Joined, Missed, Rejected, DeviceFailed, CallerLeft, AgentLeft atomic.Uint64
-	Lost                                                                            atomic.Uint64 // reservations that failed or that somebody else won
-	StoreErrors                                                                     atomic.Uint64
-	Overdue                                                                         atomic.Uint64 // offers whose result never came: a fault in what rings
-	Panics                                                                          atomic.Uint64 // messages to the actor that panicked: a fault here
+	Offers, Answered, Joined, Missed, Rejected, DeviceFailed, CallerLeft, AgentLeft, Taken atomic.Uint64
+	Lost                                                                                   atomic.Uint64 // reservations that failed or that somebody else won
+	StoreErrors                                                                            atomic.Uint64
+	Overdue                                                                                atomic.Uint64 // offers whose result never came: a fault in what rings
+	Panics                                                                                 atomic.Uint64 // messages to the actor that panicked: a fault here
+	EventsLost                                                                             atomic.Uint64 // agent events dropped because the store was away for too long
 }
 
 // Center routes the contacts of one instance. All methods are safe from any goroutine.
@@ -84,6 +91,7 @@ type Center struct {
 	mail     *mailbox
 	counts   Counts
 	snapshot atomic.Pointer[snapshot]
+	witness  func(a *actor, got []Match, now time.Time) // of tests: is told every decision before it is carried out
 
 	mu      sync.Mutex
 	cancel  context.CancelFunc // set by Start

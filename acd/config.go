@@ -2,11 +2,14 @@ package acd
 
 import (
 	"cmp"
+	"maps"
+	"reflect"
 	"slices"
 	"time"
 
 	"ullim/internal/calendar"
 	"ullim/internal/contact"
+	"ullim/internal/resource"
 )
 
 // Config is what an operator has set up for one instance, by id: a private copy that nobody changes any more.
@@ -65,19 +68,29 @@ type setup struct {
 	Config
 	profiles  map[string]*Profile
 	schedules map[string]*calendar.Schedule
-	offline   string // id of the instance's OFFLINE status
+	offline   string                      // id of the instance's OFFLINE status
+	serving   map[lineKey][]server        // which profiles serve a line
+	members   map[string]members          // the agents of a profile, by its id
+	delays    map[lineKey][]time.Duration // after which it is eligible for somebody more
 }
 
 // prepare compiles a configuration. Hours that do not compile (stored by an older version, perhaps) are left out, and
 // named in the result.
-func prepare(c Config) (*setup, []string) {
+func prepare(c Config, old *setup) (*setup, []string) {
 	s := &setup{
 		Config:    c,
 		profiles:  make(map[string]*Profile, len(c.Profiles)),
 		schedules: make(map[string]*calendar.Schedule, len(c.Hours)),
+		members:   countMembers(c.Agents),
+		serving:   make(map[lineKey][]server), delays: make(map[lineKey][]time.Duration),
 	}
 	for id, p := range c.Profiles {
-		s.profiles[id] = CompileProfile(p)
+		if old != nil && sameVersion(old.Profiles[id], p) {
+			s.profiles[id] = old.profiles[id]
+		} else {
+			s.profiles[id] = CompileProfile(p)
+		}
+		s.serve(s.profiles[id])
 	}
 	var bad []string
 	for id, h := range c.Hours {
@@ -94,6 +107,55 @@ func prepare(c Config) (*setup, []string) {
 		}
 	}
 	return s, bad
+}
+
+// serve notes which lines a profile serves.
+func (s *setup) serve(p *Profile) {
+	for key, q := range p.byKey {
+		s.serving[key] = append(s.serving[key], server{p, q})
+		if d := time.Duration(q.Delay) * time.Second; d > 0 && !slices.Contains(s.delays[key], d) {
+			s.delays[key] = append(s.delays[key], d)
+		}
+	}
+}
+
+// versioned is what has a version and a place in memory.
+type versioned[T any] interface {
+	*T
+	Head() *resource.Meta
+}
+
+// sameVersion reports whether two pointers are to the same version of a resource.
+func sameVersion[T any, P versioned[T]](a, b P) bool {
+	if a == nil || b == nil {
+		return false
+	}
+	return a == b || a.Head().Version != 0 && a.Head().ID == b.Head().ID && a.Head().Version == b.Head().Version
+}
+
+// sameMap reports whether two maps have the same versions of the same resources.
+func sameMap[T any, P versioned[T]](a, b map[string]P) bool {
+	if len(a) != len(b) {
+		return false
+	}
+	for id, v := range a {
+		if !sameVersion(v, b[id]) {
+			return false
+		}
+	}
+	return true
+}
+
+// routesLike reports whether nobody but the agents themselves has changed.
+func (s *setup) routesLike(old *setup) bool {
+	return old != nil && sameMap(s.Profiles, old.Profiles) && sameMap(s.Queues, old.Queues) && sameMap(s.Statuses, old.Statuses)
+}
+
+// same reports whether two agents are the same in everything that routing knows.
+func (g Agent) same(o Agent) bool {
+	skills, others := g.Skills, o.Skills
+	g.Skills, o.Skills = nil, nil
+	return reflect.DeepEqual(g, o) && maps.Equal(skills, others)
 }
 
 // routable reports whether agents in a status are offered contacts.

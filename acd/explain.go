@@ -78,7 +78,7 @@ func explain(w *Waiting, a *Candidate, got, taker string, now time.Time) Reason 
 	if w == nil {
 		return WhyUnknownContact
 	}
-	if r := w.busy(now); r != "" {
+	if r := w.busy(now); r != "" && got != w.ContactID && !w.joinable(now) {
 		return r
 	}
 	if r := against(w, a, now); r != "" {

@@ -20,6 +20,7 @@ type Slot struct {
 	Rung       bool          // the reservation is durable and the phone was told to ring
 	Inbound    bool          // counts for TIME_SINCE_LAST_INBOUND
 	ACWTimeout time.Duration // 0: until the agent clears it
+	OnMiss     OnMiss        // of the queue
 }
 
 // AgentView is what Step knows of an agent. Slots is never changed in place.
@@ -29,13 +30,14 @@ type AgentView struct {
 	NextStatusID string
 	LastActivity time.Time
 	LastInbound  time.Time
+	Misses       int // in a row, of contacts of queues that count them
 	Slots        []Slot
 }
 
 // EventKind is what can happen to an agent.
 type EventKind int
 
-// Events. All but the last three are about one slot, named by its offer.
+// Events. All but the last four are about one slot, named by its offer.
 const (
 	EventOffered      EventKind = iota // Pick has chosen the agent; Slot is the new slot
 	EventLost                          // the reservation failed or somebody else was faster
@@ -47,8 +49,10 @@ const (
 	EventDeviceFailed                  // the device failed, but is still registered
 	EventCallerLeft                    // the caller has left
 	EventAgentLeft                     // the agent picked up and was gone before the two were joined
+	EventTaken                         // another agent, whose phone rang too, has answered
 	EventDone                          // the agent's part in the contact is over
 	EventACWOver                       // the time for after-contact work is over
+	EventMissOver                      // the queue's time for a missed contact is over
 	EventDismissed                     // the agent (or a supervisor) dismissed the contact
 	EventStatusChosen                  // somebody chose StatusID
 	EventDeviceBack                    // a device can be reached again
@@ -76,6 +80,7 @@ const (
 	EffectRefused                      // the agent is asked again for this contact only if nobody else is free
 	EffectUnqueue                      // the contact waits no longer: it has its agent
 	EffectBackoff                      // no offer to the agent for a moment
+	EffectMissed                       // start the timer of a missed contact, if its queue has one
 	EffectForgive                      // the device works: the next back-off is short again
 	EffectACWStarted                   // write the start of after-contact work, start its timer
 	EffectACWEnded                     // write its end
@@ -104,9 +109,11 @@ type Effect struct {
 //	device gone    =         ERROR * r        =          =      =       =         =
 //	device failed  =         free * r, pause  =          =      =       =         =
 //	caller left    =         free             ACW        =      =       =         =
+//	taken          =         free *           =          =      =       =         =
 //	agent left     =         free * r, pause  ACW        =      =       =         =
 //	done           =         free * r, pause  ACW        =      =       =         =
 //	ACW over       =         =                =          free   =       =         =
+//	miss over      =         =                =          =      free    =         =
 //	dismissed      =         =                =          free   free    free      free
 //	status chosen            =                =          free   free    free      free
 //	device back              =                =          =      =       =         free
@@ -115,6 +122,8 @@ type Effect struct {
 // While a next status waits, MISSED, REJECTED and ERROR are "free" at once: the agent has said already that he is going,
 // and nobody has to dismiss anything.
 //
+// "taken" is for one of several agents whose phones rang for the same contact: it is nobody's fault.
+//
 // What happens to the status, after the slots:
 //
 //	event          slots left        status           next status
@@ -122,10 +131,16 @@ type Effect struct {
 //	status chosen  none              the chosen one   none
 //	status chosen  some, another     as before        the chosen one
 //	status chosen  some, same again  as before        none
+//	limit missed   none              the queue's      none
+//	limit missed   some              as before        the queue's, if none
 //	any            none              next, if set     none
 //	any            some              as before        as before
 //
-// So a choice always replaces the one before it, and a status never changes but by a person's choice.
+// "limit missed": the agent has missed as many contacts in a row as the queue allows (OnMiss.Limit); MISSED is "free"
+// then. Joining a contact and choosing a status begin the count anew.
+//
+// So a choice always replaces the one before it, and without a limit of misses a status never changes but by a person's
+// choice.
 //
 // LastActivity moves when the agent becomes available after having done something (a slot is freed that was CONNECTED,
 // ACW, MISSED, REJECTED or ERROR, or the status changes), not when an offer comes to nothing without the agent's doing.
@@ -147,7 +162,7 @@ func Step(v AgentView, e Event) (AgentView, []Effect) {
 			m.choose()
 		}
 	case EventLost, EventAnswered, EventJoined, EventMissed, EventRejected, EventDeviceGone, EventDeviceFailed,
-		EventCallerLeft, EventAgentLeft, EventDone, EventACWOver, EventDismissed:
+		EventCallerLeft, EventAgentLeft, EventTaken, EventDone, EventACWOver, EventMissOver, EventDismissed:
 		if i := m.find(e.OfferID); i >= 0 {
 			m.slot(i)
 		}
@@ -200,7 +215,8 @@ func (m *machine) slot(i int) {
 			m.free(i)
 		}
 	case SlotMissed, SlotRejected, SlotError:
-		if m.e.Kind == EventDismissed {
+		over := m.e.Kind == EventMissOver && m.v.Slots[i].State == SlotMissed
+		if over || m.e.Kind == EventDismissed {
 			m.free(i)
 		}
 	}
@@ -210,17 +226,17 @@ func (m *machine) slot(i int) {
 func (m *machine) whileOffered(i int) {
 	s := &m.v.Slots[i]
 	switch m.e.Kind {
-	case EventLost:
+	case EventLost, EventTaken:
 		m.drop(i, EffectRequeue)
 	case EventAnswered:
 		s.Answered = true
 	case EventJoined:
-		s.State, s.Since, s.Answered = SlotConnected, m.e.At, true
+		s.State, s.Since, s.Answered, m.v.Misses = SlotConnected, m.e.At, true, 0
 		m.do(EffectMove, *s)
 		m.do(EffectUnqueue, *s)
 		m.do(EffectForgive, *s)
 	case EventMissed:
-		m.block(i, SlotMissed)
+		m.missed(i)
 	case EventRejected:
 		m.block(i, SlotRejected)
 	case EventDeviceGone:
@@ -229,7 +245,7 @@ func (m *machine) whileOffered(i int) {
 		m.drop(i, EffectBackoff, EffectRefused, EffectRequeue)
 	case EventCallerLeft:
 		m.drop(i, EffectUnqueue)
-	case EventOffered, EventACWOver, EventDismissed, EventStatusChosen, EventDeviceBack, EventAgentRemoved:
+	case EventOffered, EventACWOver, EventMissOver, EventDismissed, EventStatusChosen, EventDeviceBack, EventAgentRemoved:
 	}
 }
 
@@ -243,7 +259,7 @@ func (m *machine) whileConnected(i int) {
 		m.do(EffectMove, *s)
 		m.do(EffectACWStarted, *s)
 	case EventOffered, EventLost, EventAnswered, EventJoined, EventMissed, EventRejected, EventDeviceGone,
-		EventDeviceFailed, EventACWOver, EventDismissed, EventStatusChosen, EventDeviceBack, EventAgentRemoved:
+		EventDeviceFailed, EventTaken, EventACWOver, EventMissOver, EventDismissed, EventStatusChosen, EventDeviceBack, EventAgentRemoved:
 	}
 }
 
@@ -259,6 +275,28 @@ func (m *machine) block(i int, to SlotState) {
 		return
 	}
 	m.do(EffectMove, *s)
+}
+
+// missed is block, and what the queue wants of agents who miss its contacts.
+func (m *machine) missed(i int) {
+	s, limit := m.v.Slots[i], m.v.Slots[i].OnMiss.Limit
+	if limit > 0 {
+		m.v.Misses++
+	}
+	reached := limit > 0 && m.v.Misses >= limit
+	if reached {
+		m.v.Misses = 0
+		if m.v.NextStatusID == "" && s.OnMiss.StatusID != m.v.StatusID {
+			m.v.NextStatusID = s.OnMiss.StatusID // and so the slot is cleared in advance
+			m.save = true
+		}
+	}
+	m.block(i, SlotMissed)
+	if k := m.find(s.OfferID); k >= 0 && reached {
+		m.free(k)
+	} else if k >= 0 && s.OnMiss.WaitSeconds > 0 {
+		m.do(EffectMissed, m.v.Slots[k])
+	}
 }
 
 // drop removes an offer that came to nothing without the agent's doing.
@@ -305,7 +343,7 @@ func (m *machine) cleared(s SlotState) bool {
 
 // choose is the status part of EventStatusChosen.
 func (m *machine) choose() {
-	m.save = true
+	m.save, m.v.Misses = true, 0
 	switch {
 	case len(m.v.Slots) == 0:
 		m.status(m.e.StatusID)

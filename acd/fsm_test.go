@@ -55,6 +55,7 @@ func tableRows(t *testing.T, head string) [][]string {
 var eventNames = map[string]EventKind{
 	"offered": EventOffered, "lost": EventLost, "answered": EventAnswered, "joined": EventJoined, "missed": EventMissed,
 	"rejected": EventRejected, "device gone": EventDeviceGone, "device failed": EventDeviceFailed,
+	"taken": EventTaken, "miss over": EventMissOver,
 	"caller left": EventCallerLeft, "agent left": EventAgentLeft, "done": EventDone, "ACW over": EventACWOver,
 	"dismissed": EventDismissed, "status chosen": EventStatusChosen, "device back": EventDeviceBack,
 	"agent removed": EventAgentRemoved,
@@ -224,7 +225,7 @@ func TestTheNextStatusComesWhenTheLastContactIsCleared(t *testing.T) {
 
 func TestAnOfferThatComesToNothingLeavesTheAgentAsBefore(t *testing.T) {
 	before := AgentView{StatusID: "available", StatusSince: t0, LastActivity: t0, LastInbound: t0, Slots: []Slot{}}
-	for _, kind := range []EventKind{EventLost, EventCallerLeft, EventDeviceFailed, EventAgentLeft} {
+	for _, kind := range []EventKind{EventLost, EventCallerLeft, EventDeviceFailed, EventAgentLeft, EventTaken} {
 		v, _ := Step(before, Event{Kind: EventOffered, Slot: Slot{OfferID: "o", Inbound: true}, At: t0.Add(time.Minute)})
 		v, _ = Step(v, Event{Kind: kind, OfferID: "o", At: t0.Add(2 * time.Minute)})
 		if diff := cmp.Diff(before, v); diff != "" {

@@ -43,7 +43,7 @@ func (c *Center) Metrics() Metrics {
 		m.Queues[id] = QueueMetrics{QueueID: id, QueueName: q.Name}
 	}
 	for i := range s.waiting {
-		w := &s.waiting[i]
+		w := s.waiting[i]
 		m.Total.wait(w, now)
 		if q, ok := m.Queues[w.QueueID]; ok {
 			q.wait(w, now)
@@ -51,7 +51,7 @@ func (c *Center) Metrics() Metrics {
 		}
 	}
 	for i := range s.agents {
-		s.countAgent(&m, &s.agents[i], now)
+		s.countAgent(&m, s.agents[i], now)
 	}
 	return m
 }

@@ -51,8 +51,22 @@ func newModel(t *testing.T, seed uint64, failEvery int) *model {
 			m.want[id] = "offline"
 		}
 	})
-	m.c = m.center()
+	m.begin()
 	return m
+}
+
+// begin makes a Center whose every decision is compared with Pick over everything.
+func (m *model) begin() {
+	m.c = m.center()
+	m.c.witness = func(a *actor, got []Match, now time.Time) {
+		agents := make([]Candidate, 0, len(a.listed))
+		for _, s := range a.listed {
+			agents = append(agents, s.candidate)
+		}
+		if want := Pick(values(a.shown), agents, now); !slices.Equal(got, want) {
+			m.t.Errorf("after %d events the index finds %v, Pick %v", m.n, got, want)
+		}
+	}
 }
 
 // offer is a random offer, mostly a recent one.
@@ -210,7 +224,7 @@ func (m *model) restart() {
 	m.mu.Lock()
 	m.rung, m.offers = nil, nil
 	m.mu.Unlock()
-	m.c = m.center()
+	m.begin()
 	m.c.Start()
 	<-m.c.Ready()
 	synctest.Wait()
@@ -289,9 +303,18 @@ func (m *model) check() {
 		}
 	}
 	m.here = present
-	if ms := slowPick(s.waiting, agents, time.Now()); len(ms) > 0 {
+	if ms := slowPick(values(s.waiting), agents, time.Now()); len(ms) > 0 {
 		m.fail("no offer was started for %v", ms)
 	}
+}
+
+// values are the contacts that pointers point to.
+func values(list []*Waiting) []Waiting {
+	out := make([]Waiting, len(list))
+	for i, w := range list {
+		out[i] = *w
+	}
+	return out
 }
 
 // calm ends the faults and gives everybody a minute, then looks at what must hold in the end.

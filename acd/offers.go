@@ -12,48 +12,27 @@ import (
 
 // pick offers waiting contacts to agents, as Pick decides.
 func (a *actor) pick(now time.Time) {
-	for again := true; again && len(a.queue) > 0; {
-		again = false
-		agents, free := a.candidates(now)
-		if free == 0 {
-			return // whatever frees an agent picks again
+	for {
+		a.reindex(now)
+		agents, contacts := a.fresh(now)
+		if len(agents)+len(contacts) == 0 {
+			return
 		}
-		waiting := a.waiting()
-		for _, m := range Pick(waiting, agents, now) {
-			g := a.agents[m.UserID]
+		matches := a.index.match(a.setup, agents, contacts, now)
+		if a.center.witness != nil {
+			a.center.witness(a, matches, now)
+		}
+		a.decided(contacts, matches, now)
+		for _, m := range matches {
+			g, w := a.agents[m.UserID], a.waiters[m.ContactID]
 			// The hint that a phone is gone, or that the agent has called somebody, may be late.
-			if a.lookAtDevice(g, now); (!g.reachable || g.onCall) && a.waiters[m.ContactID].Channel == contact.Voice {
-				again = true
+			if a.lookAtDevice(g, now); (!g.reachable || g.onCall) && w.Channel == contact.Voice {
+				a.touchContact(w)
 				continue
 			}
-			a.offer(g, a.waiters[m.ContactID], now)
-		}
-		if !again {
-			a.wake(NextEligible(waiting, agents, now), now)
+			a.offer(g, w, now)
 		}
 	}
-}
-
-// wake sets an alarm for the next pick.
-func (a *actor) wake(at, now time.Time) {
-	if at.IsZero() || (a.nextPick.After(now) && !at.Before(a.nextPick)) {
-		return
-	}
-	a.nextPick = at
-	a.alarms.set(at, func(time.Time) {}) // every turn of the loop picks
-}
-
-// candidates are the agents as routing sees them, and how many could take something.
-func (a *actor) candidates(now time.Time) (list []Candidate, free int) {
-	list = make([]Candidate, 0, len(a.agents))
-	for _, g := range a.agents {
-		c := a.candidate(g)
-		if c.busy(now) == "" {
-			free++
-		}
-		list = append(list, c)
-	}
-	return list, free
 }
 
 // candidate is an agent as routing sees it.
@@ -61,7 +40,7 @@ func (a *actor) candidate(g *agent) Candidate {
 	c := Candidate{
 		UserID: g.UserID, Routable: a.setup.routable(g.view.StatusID), Leaving: g.view.NextStatusID != "",
 		Reachable: g.reachable, Settling: a.ops.busy(agentKey(g.UserID)), NotBefore: g.notBefore, Slots: g.view.Slots,
-		AvailableSince: g.view.LastActivity, Skills: g.Skills, OnCall: g.onCall,
+		AvailableSince: g.view.LastActivity, Skills: g.Skills, OnCall: g.onCall, Turns: g.turns,
 	}
 	if !g.removed {
 		c.Profile = a.setup.profiles[g.RoutingProfileID]
@@ -75,35 +54,32 @@ func (a *actor) candidate(g *agent) Candidate {
 	return c
 }
 
-// waiting are the contacts in line.
-func (a *actor) waiting() []Waiting {
-	list := make([]Waiting, len(a.queue))
-	for i, w := range a.queue {
-		list[i] = w.Waiting
-		list[i].Settling = a.ops.busy(contactKey(w.ContactID))
-	}
-	return list
-}
-
 // offer takes an agent for a contact.
 func (a *actor) offer(g *agent, w *waiter, now time.Time) {
-	w.OfferID = uuid.NewString()
-	a.offers[w.OfferID] = g
-	a.step(g, Event{Kind: EventOffered, At: now, Slot: Slot{
-		OfferID: w.OfferID, ContactID: w.ContactID, QueueID: w.QueueID, Channel: w.Channel, Inbound: w.inbound(),
-		ACWTimeout: g.ACWTimeout,
-	}})
+	id := uuid.NewString()
+	w.offers = append(slices.Clone(w.offers), id)
+	a.touchContact(w)
+	a.offers[id] = g
+	a.takeTurn(g, w)
+	s := Slot{
+		OfferID: id, ContactID: w.ContactID, QueueID: w.QueueID, Channel: w.Channel, Inbound: w.inbound(),
+		ACWTimeout: g.acw(w.Channel),
+	}
+	if q := a.setup.Queues[w.QueueID]; q != nil {
+		s.OnMiss = q.Missed
+	}
+	a.step(g, Event{Kind: EventOffered, At: now, Slot: s})
 }
 
 // leave takes a contact out of everything.
 func (a *actor) leave(contactID string, now time.Time) {
-	offerID := ""
+	live := []string{a.talks[contactID]}
 	if w := a.waiters[contactID]; w != nil {
-		offerID = w.OfferID
-	} else {
-		_, offerID = a.holder(contactID)
+		live = w.offers
 	}
-	a.step(a.offers[offerID], Event{Kind: EventCallerLeft, OfferID: offerID, At: now})
+	for _, id := range slices.Clone(live) {
+		a.step(a.offers[id], Event{Kind: EventCallerLeft, OfferID: id, At: now})
+	}
 	a.unqueue(contactID)
 }
 
@@ -120,6 +96,10 @@ func (a *actor) result(offerID string, r Result, now time.Time) {
 	case Answered:
 		e.Kind, kind = EventAnswered, "answered"
 		a.counts.Answered.Add(1)
+		if s, ok := g.slot(offerID); ok && a.waiters[s.ContactID] != nil {
+			a.waiters[s.ContactID].Answered = true
+			a.touchContact(a.waiters[s.ContactID])
+		}
 	case Missed:
 		e.Kind, kind = EventMissed, "missed"
 		a.counts.Missed.Add(1)
@@ -138,6 +118,9 @@ func (a *actor) result(offerID string, r Result, now time.Time) {
 	case AgentLeft:
 		e.Kind, kind = EventAgentLeft, "agent_left"
 		a.counts.AgentLeft.Add(1)
+	case Taken:
+		e.Kind, kind = EventTaken, "taken"
+		a.counts.Taken.Add(1)
 	default:
 		a.log.Error("acd ignores an unknown result", "offer_id", offerID, "result", int(r))
 		return
@@ -156,7 +139,17 @@ func (a *actor) joined(offerID string, now time.Time) {
 		return
 	}
 	a.counts.Joined.Add(1)
+	s, _ := g.slot(offerID)
+	var others []string
+	if w := a.waiters[s.ContactID]; w != nil && slices.Contains(w.offers, offerID) {
+		others = w.offers
+	}
 	a.step(g, Event{Kind: EventJoined, OfferID: offerID, At: now})
+	for _, id := range others { // who rang with this one and has not been told yet
+		if id != offerID {
+			a.step(a.offers[id], Event{Kind: EventTaken, OfferID: id, At: now})
+		}
+	}
 }
 
 // slot finds an offer in an agent's hands.
@@ -177,15 +170,25 @@ func (a *actor) step(g *agent, e Event) {
 	before := g.view.Slots
 	view, effects := Step(g.view, e)
 	g.view = view
-	a.changed = true
+	a.touch(g)
 	for _, s := range before {
-		if _, ok := g.slot(s.OfferID); !ok {
+		now, ok := g.slot(s.OfferID)
+		if !ok {
 			delete(a.offers, s.OfferID)
+		}
+		if s.State == SlotConnected && (!ok || now.State != SlotConnected) {
+			delete(a.talks, s.ContactID)
+		}
+	}
+	for _, s := range g.view.Slots {
+		if s.State == SlotConnected {
+			a.talks[s.ContactID] = s.OfferID
 		}
 	}
 	for _, f := range effects {
 		a.perform(g, f, e.At)
 	}
+	a.note(g, e.At)
 	a.forget(g)
 }
 
@@ -193,7 +196,7 @@ func (a *actor) step(g *agent, e Event) {
 func (a *actor) perform(g *agent, f Effect, now time.Time) {
 	s := f.Slot
 	w := a.waiters[s.ContactID]
-	if w != nil && w.OfferID != s.OfferID {
+	if w != nil && !slices.Contains(w.offers, s.OfferID) {
 		w = nil // the contact has moved on
 	}
 	both := []string{agentKey(g.UserID), contactKey(s.ContactID)}
@@ -210,11 +213,12 @@ func (a *actor) perform(g *agent, f Effect, now time.Time) {
 		})
 	case EffectRequeue:
 		if w != nil {
-			w.OfferID = ""
+			a.takeBack(w, s.OfferID)
 		}
 	case EffectRefused:
 		if w != nil {
 			w.refusedBy(g.UserID)
+			a.touchContact(w)
 		}
 	case EffectUnqueue:
 		if w != nil {
@@ -223,6 +227,10 @@ func (a *actor) perform(g *agent, f Effect, now time.Time) {
 	case EffectBackoff:
 		a.pause(g, now.Add(backoff(deviceBackoff, maxDeviceBackoff, g.failures)))
 		g.failures++
+	case EffectMissed:
+		a.alarms.set(now.Add(time.Duration(s.OnMiss.WaitSeconds)*time.Second), func(now time.Time) {
+			a.step(a.offers[s.OfferID], Event{Kind: EventMissOver, OfferID: s.OfferID, At: now})
+		})
 	case EffectForgive:
 		g.failures = 0
 	case EffectACWStarted:
@@ -257,7 +265,8 @@ func (w *waiter) refusedBy(userID string) {
 func (a *actor) pause(g *agent, until time.Time) {
 	if until.After(g.notBefore) {
 		g.notBefore = until
-		a.alarms.set(until, func(time.Time) { a.changed = true })
+		a.touch(g)
+		a.alarms.set(until, func(time.Time) { a.touch(g) })
 	}
 }
 
@@ -273,7 +282,7 @@ func (a *actor) reserve(g *agent, s Slot) {
 		}
 		r := Reservation{
 			OfferID: s.OfferID, InstanceID: a.instanceID, UserID: g.UserID, ContactID: s.ContactID, QueueID: s.QueueID,
-			Channel: s.Channel, State: SlotOffered, Node: a.node, Since: s.Since,
+			Channel: s.Channel, State: SlotOffered, Node: a.node, Since: s.Since, Shared: a.shares(s),
 		}
 		was, limit := g.version, 1
 		if p := a.setup.profiles[g.RoutingProfileID]; p != nil {
@@ -311,9 +320,10 @@ func (a *actor) ring(g *agent, s Slot, now time.Time) {
 	}
 	g.view.Slots = append([]Slot(nil), g.view.Slots...) // snapshots share the old one
 	g.view.Slots[i].Rung = true
+	a.touch(g)
 	o := Offer{
 		ID: s.OfferID, ContactID: s.ContactID, QueueID: s.QueueID, Channel: s.Channel, Agent: g.Agent, RingTime: a.setup.ringTime(s.QueueID),
-		ACWTimeout: s.ACWTimeout, AutoAccept: g.AutoAccept,
+		ACWTimeout: s.ACWTimeout, AutoAccept: g.AutoAccept, Shared: a.shares(s),
 	}
 	if q := a.queueOf(s.QueueID); q != nil {
 		o.QueueName = q.Name
@@ -343,10 +353,10 @@ func (a *actor) lost(g *agent, s Slot, now time.Time) {
 	g.stale = true
 	a.pause(g, now.Add(backoff(storeBackoff, maxStoreBackoff, g.losses)))
 	g.losses++
-	if w := a.waiters[s.ContactID]; w != nil && w.OfferID == s.OfferID {
+	if w := a.waiters[s.ContactID]; w != nil && slices.Contains(w.offers, s.OfferID) {
 		w.NotBefore = now.Add(backoff(storeBackoff, maxStoreBackoff, w.losses))
 		w.losses++
-		a.alarms.set(w.NotBefore, func(time.Time) { a.changed = true })
+		a.alarms.set(w.NotBefore, func(time.Time) { a.touchContact(w) })
 	}
 	a.step(g, Event{Kind: EventLost, OfferID: s.OfferID, At: now})
 	a.save(g)

@@ -28,6 +28,7 @@ type ops struct {
 	tail    map[string]*op // the last operation of a key
 	ready   []*op
 	running int
+	touch   func(key string) // is told when work for a key begins or ends
 }
 
 func agentKey(userID string) string      { return "a/" + userID }
@@ -44,6 +45,7 @@ func (o *ops) add(p *op) {
 			p.waits++
 		}
 		o.tail[key] = p
+		o.touch(key)
 	}
 	if p.waits == 0 {
 		o.ready = append(o.ready, p)
@@ -55,6 +57,7 @@ func (o *ops) finish(p *op) {
 	for _, key := range p.keys {
 		if o.tail[key] == p {
 			delete(o.tail, key)
+			o.touch(key)
 		}
 	}
 	for _, n := range p.next {

@@ -11,6 +11,12 @@ import (
 // defaultPriority is the priority of a contact that has none of its own (A2.1).
 const defaultPriority = 5
 
+// DefaultContactPriority is the priority of a contact that has none of its own (A2.1).
+const DefaultContactPriority = defaultPriority
+
+// MaxContactPriority is the largest contact priority: the last to be served (A2.1).
+const MaxContactPriority int64 = 9223372036854775807
+
 // Waiting is a contact in line.
 type Waiting struct {
 	ContactID     string
@@ -22,8 +28,13 @@ type Waiting struct {
 	Criteria      *Criteria                // which agents it prefers; nil: any. Never changed once it is here
 	Owed          bool                     // it was in line before: neither capacity nor the queue's status keeps it out
 	Method        contact.InitiationMethod // how the contact began; empty counts as inbound
+	Manual        bool                     // nobody is offered it: an agent takes it from the list (Center.Take)
+	Distribution  Distribution             // of its queue
+	Width         int                      // how many agents ring at once at most, with RING_ALL
 	Refused       []string                 // agents that missed, rejected or failed it: asked again only if nobody else is free
-	OfferID       string                   // its live offer; empty if it can be picked
+	OfferID       string                   // its live offer, or the first of them; empty if it can be picked
+	Ringing       int                      // how many live offers it has
+	Answered      bool                     // one of them was answered
 	NotBefore     time.Time                // back-off after a store error
 	Settling      bool                     // a store operation is under way
 }
@@ -31,16 +42,17 @@ type Waiting struct {
 // Candidate is an agent as routing sees it.
 type Candidate struct {
 	UserID         string
-	Profile        *Profile          // nil: none
-	Routable       bool              // the status is of type ROUTABLE
-	Leaving        bool              // a next status waits
-	Reachable      bool              // has a device that can ring
-	OnCall         bool              // talks by a call that no queue gave
-	Settling       bool              // a store operation is under way
-	NotBefore      time.Time         // back-off after a device failure or store error
-	AvailableSince time.Time         // the longest available agent goes first
-	Slots          []Slot            // what the agent has in hand
-	Skills         map[Skill]float64 // levels from 1 to 5
+	Profile        *Profile           // nil: none
+	Routable       bool               // the status is of type ROUTABLE
+	Leaving        bool               // a next status waits
+	Reachable      bool               // has a device that can ring
+	OnCall         bool               // talks by a call that no queue gave
+	Settling       bool               // a store operation is under way
+	NotBefore      time.Time          // back-off after a device failure or store error
+	AvailableSince time.Time          // the longest available agent goes first
+	Slots          []Slot             // what the agent has in hand
+	Skills         map[Skill]float64  // levels from 1 to 5
+	Turns          map[string]float64 // by queue with ROUND_ROBIN or WEIGHTED: the lower, the sooner it is this one's turn
 }
 
 // Match is a contact for an agent.
@@ -49,10 +61,16 @@ type Match struct {
 	UserID    string
 }
 
-// Pick decides who gets whom. Agents choose in order of how long they are available (ties: by id), each at most one
-// contact, and an agent's choice is the first contact in the best class of its profile that has an eligible one; within
-// a class contact priority, then age decide, across queues and channels (A2.3). Since every contact prefers the longest
-// available agent, no contact and agent that are not matched would both rather have each other.
+// Pick decides who gets whom. It is the specification; the actor's index finds the same without looking at everybody.
+//
+// An agent wants the contacts of the best class of the profile that has an eligible one, and within a class those of the
+// best contact priority, then the oldest, across queues and channels (A2.3). A contact wants agents who have not refused
+// it, and among them the one whom the rule of its queue puts first: the longest available one, unless the queue says
+// otherwise. Agents propose and contacts keep the best (deferred acceptance), so no contact and agent that are not
+// matched would both rather have each other, and nobody who could take something is left idle beside it.
+//
+// A contact that rings all takes as many more of the agents who are left as its width allows, also while it rings
+// already; of several such contacts the first in order goes first.
 //
 // The result depends on the arguments alone, not on their order.
 func Pick(waiting []Waiting, agents []Candidate, now time.Time) []Match {
@@ -63,27 +81,86 @@ func Pick(waiting []Waiting, agents []Candidate, now time.Time) []Match {
 	if len(p.free) == 0 {
 		return nil
 	}
+	held := court(p.free, p.best)
 	var out []Match
-	// A contact that an agent has refused waits for another free agent. If that one prefers somebody else, the next
-	// round finds nobody better and asks again, so the rounds end when one of them matches nothing.
-	for again := true; again; {
-		again = false
-		postponed := false
-		for i, a := range p.free {
-			if p.matched[i] {
-				continue
-			}
-			best, skipped := p.best(i, a)
-			postponed = postponed || skipped
-			if best < 0 {
-				continue
-			}
-			p.matched[i], p.taken[best], again = true, true, true
-			out = append(out, Match{ContactID: waiting[best].ContactID, UserID: a.UserID})
-		}
-		again = again && postponed
+	matched := make(map[*Candidate]bool, len(held))
+	for w, a := range held {
+		matched[a] = true
+		out = append(out, Match{ContactID: w.ContactID, UserID: a.UserID})
 	}
+	for _, w := range p.ringers(held) {
+		room := w.Width - w.Ringing
+		if held[w] != nil {
+			room = w.Width - 1
+		}
+		for _, a := range p.joiners(w, matched) {
+			if room--; room < 0 {
+				break
+			}
+			matched[a] = true
+			out = append(out, Match{ContactID: w.ContactID, UserID: a.UserID})
+		}
+	}
+	slices.SortFunc(out, compareMatches)
 	return out
+}
+
+// compareMatches is the order in which matches are given.
+func compareMatches(a, b Match) int {
+	return cmp.Or(cmp.Compare(a.ContactID, b.ContactID), cmp.Compare(a.UserID, b.UserID))
+}
+
+// court matches agents with contacts by deferred acceptance: each agent proposes to the best contact that would take
+// it, and who is given up for a better one proposes again. best gives that contact, nil for none. The agents come in
+// order of availability, so with the default rule hardly anybody proposes twice. The result is the one that is best for
+// the agents' rules, whatever the order of proposals.
+func court(agents []*Candidate, best func(a *Candidate, takes func(*Waiting) bool) *Waiting) map[*Waiting]*Candidate {
+	held := make(map[*Waiting]*Candidate)
+	var again []*Candidate
+	for i := 0; i < len(agents) || len(again) > 0; {
+		var a *Candidate
+		if n := len(again); n > 0 {
+			a, again = again[n-1], again[:n-1]
+		} else {
+			a = agents[i]
+			i++
+		}
+		w := best(a, func(w *Waiting) bool {
+			h := held[w]
+			return h == nil || w.prefer(a, h) < 0
+		})
+		if w == nil {
+			continue
+		}
+		if h := held[w]; h != nil {
+			again = append(again, h)
+		}
+		held[w] = a
+	}
+	return held
+}
+
+// prefer is the order in which a contact wants agents.
+func (w *Waiting) prefer(a, b *Candidate) int {
+	if len(w.Refused) > 0 {
+		if x, y := slices.Contains(w.Refused, a.UserID), slices.Contains(w.Refused, b.UserID); x != y {
+			if y {
+				return -1
+			}
+			return 1
+		}
+	}
+	if w.Distribution == RoundRobin || w.Distribution == Weighted {
+		if c := cmp.Compare(a.Turns[w.QueueID], b.Turns[w.QueueID]); c != 0 {
+			return c
+		}
+	}
+	return compareAvailable(a, b)
+}
+
+// compareAvailable is the order of availability: the longest available agent first, ties by id.
+func compareAvailable(a, b *Candidate) int {
+	return cmp.Or(a.AvailableSince.Compare(b.AvailableSince), cmp.Compare(a.UserID, b.UserID))
 }
 
 // picker is the working space of one Pick.
@@ -91,16 +168,14 @@ type picker struct {
 	waiting []Waiting
 	now     time.Time
 	free    []*Candidate // agents that can take something, longest available first
-	matched []bool       // by index of free
-	taken   []bool       // by index of waiting
 	lines   map[lineKey]*line
 	own     map[string]bool // agents for whom somebody waits in their own queue
+	rings   []*Waiting      // contacts that ring and take more agents
 }
 
-// line is those who wait in one queue on one channel, best first, as indexes of waiting.
+// line is those who wait in one queue on one channel, best first.
 type line struct {
-	order []int
-	head  int  // all before it are taken
+	order []*Waiting
 	byAge bool // in order of real age: the first who is too young ends the search
 }
 
@@ -115,16 +190,12 @@ func newPicker(waiting []Waiting, agents []Candidate, now time.Time) *picker {
 			}
 		}
 	}
-	if len(p.free) == 0 {
-		return p
-	}
-	slices.SortFunc(p.free, func(a, b *Candidate) int {
-		return cmp.Or(a.AvailableSince.Compare(b.AvailableSince), cmp.Compare(a.UserID, b.UserID))
-	})
-	p.matched = make([]bool, len(p.free))
-	p.taken = make([]bool, len(waiting))
+	slices.SortFunc(p.free, compareAvailable)
 	for i := range waiting {
 		w := &waiting[i]
+		if w.joinable(now) {
+			p.rings = append(p.rings, w)
+		}
 		key := lineKey{w.QueueID, w.Channel}
 		l, served := p.lines[key]
 		if !served || w.busy(now) != "" {
@@ -134,132 +205,92 @@ func newPicker(waiting []Waiting, agents []Candidate, now time.Time) *picker {
 			l = &line{}
 			p.lines[key] = l
 		}
-		l.order = append(l.order, i)
+		l.order = append(l.order, w)
 	}
 	for _, l := range p.lines {
 		if l != nil {
-			p.sort(l)
+			l.sort()
 		}
 	}
 	return p
 }
 
 // sort puts a line in order.
-func (p *picker) sort(l *line) {
-	slices.SortFunc(l.order, func(i, j int) int { return p.waiting[i].compare(&p.waiting[j]) })
+func (l *line) sort() {
+	slices.SortFunc(l.order, (*Waiting).compare)
 	l.byAge = true
 	for k := 1; k < len(l.order) && l.byAge; k++ {
-		l.byAge = !p.waiting[l.order[k]].Since.Before(p.waiting[l.order[k-1]].Since)
+		l.byAge = !l.order[k].Since.Before(l.order[k-1].Since)
 	}
 }
 
-// best is the contact that free agent i takes, -1 for none. skipped: one was passed over because somebody else is free
-// who has not refused it.
-func (p *picker) best(i int, a *Candidate) (best int, skipped bool) {
-	best = -1
+// best is the contact that an agent wants most of those that would take it, nil for none.
+func (p *picker) best(a *Candidate, takes func(*Waiting) bool) *Waiting {
+	var best *Waiting
 	class := 0
 	for _, q := range linesOf(a, p.own) {
-		if best >= 0 && q.Priority > class {
+		if best != nil && q.Priority > class {
 			break
 		}
 		l := p.lines[lineKey{q.QueueID, q.Channel}]
 		if l == nil || a.full(q.Channel) != "" {
 			continue
 		}
-		first, s := p.first(l, i, a, q)
-		skipped = skipped || s
-		if first >= 0 && (best < 0 || p.waiting[first].compare(&p.waiting[best]) < 0) {
-			best, class = first, q.Priority
+		if w := firstOf(l.order, l.byAge, a, q, p.now, takes); w != nil && (best == nil || w.compare(best) < 0) {
+			best, class = w, q.Priority
 		}
 	}
-	return best, skipped
+	return best
 }
 
-// first is the first of a line that free agent i may take.
-func (p *picker) first(l *line, i int, a *Candidate, q ProfileQueue) (first int, skipped bool) {
-	for l.head < len(l.order) && p.taken[l.order[l.head]] {
-		l.head++
-	}
-	for _, at := range l.order[l.head:] {
-		w := &p.waiting[at]
-		if p.taken[at] {
-			continue
-		}
-		if !eligible(w, q, p.now) {
-			if l.byAge {
-				return -1, skipped
+// firstOf is the first of a line that an agent may take.
+func firstOf(order []*Waiting, byAge bool, a *Candidate, q ProfileQueue, now time.Time, takes func(*Waiting) bool) *Waiting {
+	for _, w := range order {
+		switch {
+		case !eligible(w, q, now):
+			if byAge {
+				return nil
 			}
-			continue
+		case w.Criteria != nil && !w.wants(a, now):
+		case takes(w):
+			return w
 		}
-		if w.Criteria != nil && !w.wants(a, p.now) {
-			continue
-		}
-		if slices.Contains(w.Refused, a.UserID) && p.another(w, i) {
-			skipped = true
-			continue
-		}
-		return at, skipped
 	}
-	return -1, skipped
+	return nil
 }
 
-// another reports whether a free agent other than i could take w and has not refused it.
-func (p *picker) another(w *Waiting, i int) bool {
-	for j, b := range p.free {
-		if j == i || p.matched[j] || slices.Contains(w.Refused, b.UserID) {
-			continue
-		}
-		if against(w, b, p.now) == "" {
-			return true
+// ringers are the contacts that ring all and take more agents, those who were just matched included, in order.
+func (p *picker) ringers(held map[*Waiting]*Candidate) []*Waiting {
+	list := slices.Clone(p.rings)
+	for w := range held {
+		if w.Distribution == RingAll && w.Width > 1 {
+			list = append(list, w)
 		}
 	}
-	return false
+	slices.SortFunc(list, (*Waiting).compare)
+	return list
 }
 
-// NextEligible is when time alone makes a pair of contact and agent possible that is not possible now: a delay of a
-// routing profile or a back-off has passed. Zero if nothing will.
-func NextEligible(waiting []Waiting, agents []Candidate, now time.Time) time.Time {
-	var next time.Time
-	sooner := func(t time.Time) {
-		if t.After(now) && (next.IsZero() || t.Before(next)) {
-			next = t
+// joiners are the agents who may ring beside others for a contact, the preferred first.
+func (p *picker) joiners(w *Waiting, matched map[*Candidate]bool) []*Candidate {
+	var out []*Candidate
+	for _, a := range p.free {
+		if !matched[a] && joins(w, a, p.now) {
+			out = append(out, a)
 		}
 	}
-	delays := make(map[lineKey][]int)
-	own := awaited(waiting)
-	for i := range agents {
-		a := &agents[i]
-		switch a.busy(now) {
-		case "":
-		case WhyAgentBackoff:
-			sooner(a.NotBefore)
-		default:
-			continue
-		}
-		for _, q := range linesOf(a, own) {
-			key := lineKey{q.QueueID, q.Channel}
-			if a.full(q.Channel) == "" && !slices.Contains(delays[key], q.Delay) {
-				delays[key] = append(delays[key], q.Delay)
-			}
-		}
-	}
-	for i := range waiting {
-		w := &waiting[i]
-		if w.OfferID != "" || w.Settling {
-			continue
-		}
-		if _, until := w.Criteria.step(now); !until.IsZero() { // then it takes others too
-			sooner(until)
-		}
-		for _, delay := range delays[lineKey{w.QueueID, w.Channel}] {
-			due := w.Since.Add(time.Duration(delay) * time.Second)
-			if w.NotBefore.After(due) {
-				due = w.NotBefore
-			}
-			sooner(due)
-		}
-	}
-	return next
+	return out // free agents are in order of availability, and none of these has refused it
+}
+
+// joins reports whether an agent may ring beside others for a contact: whoever has refused it is not asked again.
+func joins(w *Waiting, a *Candidate, now time.Time) bool {
+	return !slices.Contains(w.Refused, a.UserID) && against(w, a, now) == ""
+}
+
+// joinable reports whether a contact rings already and takes more agents.
+func (w *Waiting) joinable(now time.Time) bool {
+	return w.Distribution == RingAll && w.OfferID != "" && !w.Answered && w.Ringing < w.Width && !w.Settling && !w.Manual &&
+		!w.NotBefore.After(now)
 }
 
 // compare is the order in which contacts of one class are served: contact priority, age with its adjustment, id.

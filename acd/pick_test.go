@@ -211,38 +211,91 @@ func TestPickFollowsTheRulesOfRouting(t *testing.T) {
 	}
 }
 
-// slowPick asks, agent by agent, for the best of all contacts, without lines, heads and early ends.
+// slowPick is deferred acceptance as in the textbook: full lists of preferences, one proposal at a time, no lines, heads
+// and early ends; then each contact that rings all asks every agent.
 func slowPick(waiting []Waiting, agents []Candidate, now time.Time) []Match {
-	var out []Match
-	done := make(map[string]bool)
-	agents = slices.Clone(agents)
-	slices.SortFunc(agents, func(a, b Candidate) int {
-		return cmp.Or(a.AvailableSince.Compare(b.AvailableSince), cmp.Compare(a.UserID, b.UserID))
-	})
-	could := func(w *Waiting, a *Candidate) bool {
-		return !done[w.ContactID] && !done[a.UserID] && w.busy(now) == "" && against(w, a, now) == ""
+	could := func(w *Waiting, a *Candidate) bool { return w.busy(now) == "" && against(w, a, now) == "" }
+	class := func(a *Candidate, w *Waiting) int { return a.Profile.byKey[lineKey{w.QueueID, w.Channel}].Priority } // own queue: 0
+	wish := make([][]int, len(agents))                                                                             // contacts that each agent could have, the best first
+	for i := range agents {
+		a := &agents[i]
+		for j := range waiting {
+			if could(&waiting[j], a) {
+				wish[i] = append(wish[i], j)
+			}
+		}
+		slices.SortFunc(wish[i], func(x, y int) int {
+			return cmp.Or(cmp.Compare(class(a, &waiting[x]), class(a, &waiting[y])), waiting[x].compare(&waiting[y]))
+		})
 	}
-	for before := -1; before < len(out); {
-		before = len(out)
+	rank := func(w *Waiting, a *Candidate) string { // as a string, so that nothing is shared with prefer
+		refused, turn := 0, 0.0
+		if slices.Contains(w.Refused, a.UserID) {
+			refused = 1
+		}
+		if w.Distribution == RoundRobin || w.Distribution == Weighted {
+			turn = a.Turns[w.QueueID]
+		}
+		return fmt.Sprintf("%d %012.3f %020d %s", refused, turn, a.AvailableSince.UnixNano(), a.UserID)
+	}
+	has := make(map[int]int)
+	taken := make(map[int]bool)
+	for again := true; again; {
+		again = false
 		for i := range agents {
-			a := &agents[i]
-			var best *Waiting
-			for j := range waiting {
-				w := &waiting[j]
-				if !could(w, a) || slices.Contains(w.Refused, a.UserID) && slices.ContainsFunc(agents, func(b Candidate) bool {
-					return b.UserID != a.UserID && could(w, &b) && !slices.Contains(w.Refused, b.UserID)
-				}) {
+			if taken[i] || len(wish[i]) == 0 {
+				continue
+			}
+			again = true
+			j := wish[i][0]
+			wish[i] = wish[i][1:]
+			if k, held := has[j]; held {
+				if rank(&waiting[j], &agents[k]) < rank(&waiting[j], &agents[i]) {
 					continue
 				}
-				class := func(w *Waiting) int { return a.Profile.byKey[lineKey{w.QueueID, w.Channel}].Priority }
-				if best == nil || cmp.Or(cmp.Compare(class(w), class(best)), w.compare(best)) < 0 {
-					best = w
+				taken[k] = false
+			}
+			has[j], taken[i] = i, true
+		}
+	}
+	var out []Match
+	for j, i := range has {
+		out = append(out, Match{waiting[j].ContactID, agents[i].UserID})
+	}
+	return append(out, slowRing(waiting, agents, has, taken, now)...)
+}
+
+func slowRing(waiting []Waiting, agents []Candidate, has map[int]int, taken map[int]bool, now time.Time) (out []Match) {
+	order := make([]int, len(waiting))
+	for j := range order {
+		order[j] = j
+	}
+	slices.SortFunc(order, func(x, y int) int { return waiting[x].compare(&waiting[y]) })
+	for _, j := range order {
+		w := &waiting[j]
+		_, now1 := has[j]
+		rings := w.Ringing
+		if now1 {
+			rings = 1
+		}
+		if w.Distribution != RingAll || !now1 && (w.OfferID == "" || w.Answered || w.Settling || w.NotBefore.After(now)) {
+			continue
+		}
+		for rings < w.Width {
+			best := -1
+			for i := range agents {
+				a := &agents[i]
+				if !taken[i] && against(w, a, now) == "" && !slices.Contains(w.Refused, a.UserID) &&
+					(best < 0 || compareAvailable(a, &agents[best]) < 0) {
+					best = i
 				}
 			}
-			if best != nil {
-				done[best.ContactID], done[a.UserID] = true, true
-				out = append(out, Match{best.ContactID, a.UserID})
+			if best < 0 {
+				break
 			}
+			taken[best] = true
+			rings++
+			out = append(out, Match{w.ContactID, agents[best].UserID})
 		}
 	}
 	return out
@@ -274,14 +327,25 @@ func scene(r *rand.Rand, contacts, agents int) ([]Waiting, []Candidate) {
 		for r.IntN(3) == 0 {
 			ws[i].Refused = append(ws[i].Refused, fmt.Sprint("a", r.IntN(agents+1)))
 		}
+		switch n := r.IntN(12); {
+		case n < 3:
+			ws[i].Distribution, ws[i].Width = RingAll, 1+r.IntN(3)
+		case n < 5:
+			ws[i].Distribution = RoundRobin
+		case n < 6:
+			ws[i].Distribution = Weighted
+		}
 		if r.IntN(10) == 0 {
-			ws[i].OfferID = "live"
+			ws[i].OfferID, ws[i].Ringing, ws[i].Answered = "live", 1, r.IntN(3) == 0
 		}
 	}
 	as := make([]Candidate, agents)
 	for i := range as {
 		as[i] = idle(fmt.Sprint("a", i), profiles[r.IntN(len(profiles))], r.IntN(100))
 		as[i].Routable = r.IntN(8) > 0
+		if r.IntN(2) == 0 {
+			as[i].Turns = map[string]float64{"q0": float64(r.IntN(3)), "q1": r.Float64(), "q2": 1}
+		}
 		for range r.IntN(3) {
 			as[i].Slots = append(as[i].Slots, Slot{
 				Channel: []contact.Channel{contact.Voice, contact.Chat}[r.IntN(2)],
@@ -319,46 +383,6 @@ func TestPickAgreesWithTheSlowReferenceInAnyOrder(t *testing.T) {
 	}
 	if total < 2000 {
 		t.Fatalf("only %d matches: the scenes are too poor to prove anything", total)
-	}
-}
-
-func TestNextEligibleIsTheFirstMomentThatChangesSomething(t *testing.T) {
-	r := rand.New(rand.NewPCG(5, 5))
-	found := 0
-	for n := range 2000 {
-		ws, as := scene(r, 1+r.IntN(6), 1+r.IntN(4))
-		for i := range as {
-			if r.IntN(3) == 0 {
-				as[i].NotBefore = t0.Add(time.Duration(r.IntN(50)) * time.Second)
-			}
-		}
-		// After everything that is possible now has happened, the next match must not come before NextEligible.
-		for _, m := range Pick(ws, as, t0) {
-			ws = slices.DeleteFunc(ws, func(w Waiting) bool { return w.ContactID == m.ContactID })
-			as = slices.DeleteFunc(as, func(a Candidate) bool { return a.UserID == m.UserID })
-		}
-		next := NextEligible(ws, as, t0)
-		for s := range 150 {
-			at := t0.Add(time.Duration(s) * time.Second)
-			if len(Pick(ws, as, at)) > 0 {
-				found++
-				if next.IsZero() || next.After(at) {
-					t.Fatalf("scene %d: a match at +%d s, NextEligible says %v", n, s, next)
-				}
-				break
-			}
-		}
-	}
-	if found < 200 {
-		t.Fatalf("only %d scenes had a later match", found)
-	}
-	p := voiceProfile("q 1 30")
-	got := NextEligible([]Waiting{call("1", "q", 10)}, []Candidate{idle("a", p, 1)}, t0)
-	if want := t0.Add(20 * time.Second); !got.Equal(want) {
-		t.Fatalf("delay: %v, want %v", got, want)
-	}
-	if got = NextEligible([]Waiting{call("1", "q", 40)}, []Candidate{idle("a", p, 1)}, t0); !got.IsZero() {
-		t.Fatalf("nothing to wait for: %v", got)
 	}
 }
 

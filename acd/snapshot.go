@@ -12,8 +12,8 @@ import (
 // snapshot is what the actor publishes. It never changes; readers work on it in their own goroutines.
 type snapshot struct {
 	setup   *setup
-	agents  []agentSnapshot // by user id
-	waiting []Waiting       // oldest first
+	agents  []*agentSnapshot // by user id
+	waiting []*Waiting       // oldest first
 }
 
 // agentSnapshot is one agent in a snapshot.
@@ -28,7 +28,7 @@ func (a *actor) publish(now time.Time) {
 	if !a.changed {
 		return
 	}
-	if len(a.agents)+len(a.queue) > publishAtOnceSize {
+	if len(a.agents)+len(a.shown) > publishAtOnceSize {
 		if due := a.published.Add(publishPause); due.After(now) {
 			if !a.publishing {
 				a.publishing = true
@@ -38,13 +38,8 @@ func (a *actor) publish(now time.Time) {
 		}
 	}
 	a.changed, a.published = false, now
-	s := &snapshot{setup: a.setup, agents: make([]agentSnapshot, 0, len(a.agents))}
-	for _, g := range a.agents {
-		s.agents = append(s.agents, agentSnapshot{g.Agent, g.view, a.candidate(g)})
-	}
-	slices.SortFunc(s.agents, func(x, y agentSnapshot) int { return cmp.Compare(x.UserID, y.UserID) })
-	s.waiting = a.waiting()
-	a.center.snapshot.Store(s)
+	a.reindex(now)
+	a.center.snapshot.Store(&snapshot{setup: a.setup, agents: slices.Clone(a.listed), waiting: slices.Clone(a.shown)})
 }
 
 // Activity is what a supervisor sees of an agent: the first that applies, in this order (A2.4).
@@ -84,6 +79,8 @@ type WaitingSnapshot struct {
 	Waiting
 	QueueName string
 	Position  int // in its queue, from 1
+	// EstimatedWait is how long it will wait from now on, as the queue goes; 0: nobody can tell.
+	EstimatedWait time.Duration
 }
 
 // CurrentAgents are all agents, by id.
@@ -95,7 +92,7 @@ func (c *Center) CurrentAgents() []AgentSnapshot {
 	now := time.Now()
 	out := make([]AgentSnapshot, len(s.agents))
 	for i := range s.agents {
-		out[i] = s.agent(&s.agents[i], now)
+		out[i] = s.agent(s.agents[i], now)
 	}
 	return out
 }
@@ -103,11 +100,8 @@ func (c *Center) CurrentAgents() []AgentSnapshot {
 // CurrentAgent is one agent. errs.NotFound.
 func (c *Center) CurrentAgent(userID string) (AgentSnapshot, error) {
 	if s := c.snapshot.Load(); s != nil {
-		i, ok := slices.BinarySearchFunc(s.agents, userID, func(g agentSnapshot, id string) int {
-			return cmp.Compare(g.UserID, id)
-		})
-		if ok {
-			return s.agent(&s.agents[i], time.Now()), nil
+		if i, ok := slices.BinarySearchFunc(s.agents, userID, compareShown); ok {
+			return s.agent(s.agents[i], time.Now()), nil
 		}
 	}
 	return AgentSnapshot{}, errs.New(errs.NotFound, "user %s does not exist", userID)
@@ -198,7 +192,7 @@ func (c *Center) Waiting() []WaitingSnapshot {
 	}
 	out := make([]WaitingSnapshot, len(s.waiting))
 	for i, w := range s.waiting {
-		out[i].Waiting = w
+		out[i].Waiting = *w
 		if q := s.setup.Queues[w.QueueID]; q != nil {
 			out[i].QueueName = q.Name
 		}
@@ -225,7 +219,11 @@ func (c *Center) Explain(contactID string) []Verdict {
 	for i := range s.agents {
 		agents[i] = s.agents[i].candidate
 	}
-	return Explain(contactID, s.waiting, agents, time.Now())
+	waiting := make([]Waiting, len(s.waiting))
+	for i, w := range s.waiting {
+		waiting[i] = *w
+	}
+	return Explain(contactID, waiting, agents, time.Now())
 }
 
 // IsOpen says whether hours are open at a moment. errs.NotFound.

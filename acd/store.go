@@ -14,8 +14,8 @@ type Store interface {
 	// errs.Conflict if somebody else was faster.
 	PutAgentState(ctx context.Context, s AgentState) (version int64, err error)
 	// Reserve takes an agent for a contact: in one transaction the agent's version must still be agentVersion (the row
-	// is made if it is 0 and missing), the contact must have no live reservation (OFFERED or CONNECTED), and the
-	// agent's reservations on the channel (of any state) must be fewer than limit. ok is false, and nothing changed, if
+	// is made if it is 0 and missing), the contact must have no live reservation (OFFERED or CONNECTED; one that is
+	// Shared may stand beside others that are OFFERED and Shared), and the agent's reservations on the channel (of any state) must be fewer than limit. ok is false, and nothing changed, if
 	// one of these is not so. version is the agent's new version.
 	Reserve(ctx context.Context, r Reservation, agentVersion int64, limit int) (version int64, ok bool, err error)
 	// Reservations are all reservations of an instance.

@@ -31,7 +31,9 @@ type Queue struct {
 	OutboundCallerIDName string      `json:"outboundCallerIdName,omitempty"`
 	OutboundCallerNumber string      `json:"outboundCallerNumberId,omitempty"`
 	OutboundFlowID       string      `json:"outboundFlowId,omitempty"`
-	RingSeconds          int         `json:"ringSeconds,omitempty"` // ours; 0: DefaultRingTime
+	RingSeconds          int         `json:"ringSeconds,omitempty"`   // ours; 0: DefaultRingTime
+	QuickConnects        []string    `json:"quickConnects,omitempty"` // ids of those that its agents see
+	Routing
 }
 
 // Hours is when a queue or flow is open: weekly slots in an IANA zone, and what departs from them. Overrides and
@@ -83,6 +85,7 @@ type RoutingProfile struct {
 	DefaultOutboundQueueID string            `json:"defaultOutboundQueueId"`
 	Concurrencies          []Concurrency     `json:"concurrencies"`
 	Queues                 []ProfileQueue    `json:"queues"`
+	Manual                 []ManualQueue     `json:"manualQueues,omitempty"`
 	AvailabilityTimer      AvailabilityTimer `json:"availabilityTimer"`
 }
 
@@ -111,8 +114,10 @@ type Agent struct {
 	Username         string
 	RoutingProfileID string
 	AutoAccept       bool
-	ACWTimeout       time.Duration // 0: until the agent clears it
+	ACWTimeout       time.Duration                     // 0: until the agent clears it
+	ACWTimeouts      map[contact.Channel]time.Duration // by channel, where it differs
 	Skills           map[Skill]float64
+	HierarchyGroups  []contact.Group // where the agent stands, level 1 first
 }
 
 // AgentState is an agent's chosen status, as stored. Version grows with every change and every reservation.
@@ -151,7 +156,8 @@ type Reservation struct {
 	Channel    contact.Channel `json:"channel"`
 	State      SlotState       `json:"state"`
 	Node       string          `json:"node"`
-	Since      time.Time       `json:"since"` // when State was entered
+	Since      time.Time       `json:"since"`            // when State was entered
+	Shared     bool            `json:"shared,omitempty"` // OFFERED beside others for the same contact (RING_ALL)
 }
 
 // Kind is queue.
@@ -166,7 +172,10 @@ func (q *Queue) Refs() []resource.Ref {
 	if q.OutboundCallerNumber != "" {
 		refs = append(refs, resource.Ref{Kind: resource.KindPhoneNumber, ID: q.OutboundCallerNumber})
 	}
-	return refs
+	for _, id := range q.QuickConnects {
+		refs = append(refs, resource.Ref{Kind: resource.KindQuickConnect, ID: id})
+	}
+	return append(refs, q.Routing.refs()...)
 }
 
 // Kind is operating-hours.
@@ -188,6 +197,9 @@ func (*RoutingProfile) Kind() resource.Kind { return resource.KindRoutingProfile
 func (p *RoutingProfile) Refs() []resource.Ref {
 	refs := []resource.Ref{{Kind: resource.KindQueue, ID: p.DefaultOutboundQueueID}}
 	for _, q := range p.Queues {
+		refs = append(refs, resource.Ref{Kind: resource.KindQueue, ID: q.QueueID})
+	}
+	for _, q := range p.Manual {
 		refs = append(refs, resource.Ref{Kind: resource.KindQueue, ID: q.QueueID})
 	}
 	return refs

@@ -37,10 +37,12 @@ func (q *Queue) Validate() error {
 		return errs.Field("Status", "must be ENABLED or DISABLED; is %q", q.Status)
 	case len([]rune(q.OutboundCallerIDName)) > maxCallerIDName:
 		return errs.Field("OutboundCallerConfig.OutboundCallerIdName", "must have at most %d characters", maxCallerIDName)
+	case len(q.QuickConnects) > MaxQueueQuickConnects:
+		return errs.New(errs.Limit, "QuickConnectIds: a queue has at most %d; would have %d", MaxQueueQuickConnects, len(q.QuickConnects))
 	case q.RingSeconds < 0 || q.RingSeconds > MaxRingSeconds:
 		return errs.Field("RingSeconds", "must be 0 (the default) to %d; is %d", MaxRingSeconds, q.RingSeconds)
 	}
-	return nil
+	return q.Routing.Validate()
 }
 
 // Validate checks hours.
@@ -79,7 +81,24 @@ func (p *RoutingProfile) Validate() error {
 	if err != nil {
 		return err
 	}
-	return p.checkQueues(channels)
+	if err = p.checkQueues(channels); err != nil {
+		return err
+	}
+	if len(p.Manual) > MaxProfileQueues {
+		return errs.Field("ManualAssignmentQueueConfigs", "must have at most %d entries; has %d", MaxProfileQueues, len(p.Manual))
+	}
+	for i, q := range p.Manual {
+		field := fmt.Sprintf("ManualAssignmentQueueConfigs[%d].QueueReference", i)
+		switch {
+		case q.QueueID == "":
+			return errs.Field(field+".QueueId", "is required")
+		case !channels[q.Channel]:
+			return errs.Field(field+".Channel", "%q has no entry in MediaConcurrencies", q.Channel)
+		case slices.Contains(p.Manual[:i], q):
+			return errs.Field(field, "a queue appears once for each channel; this one appears again")
+		}
+	}
+	return nil
 }
 
 // checkConcurrencies gives the channels that the profile has.

@@ -296,3 +296,12 @@ func proficiency(v any) (float64, bool) {
 	n, err := strconv.ParseFloat(written(v), 64)
 	return n, err == nil && n >= 1 && n <= 5
 }
+
+// ParseCriteria reads routing criteria from JSON as UpdateContactRoutingData has them: an object with Steps.
+func ParseCriteria(raw []byte) ([]RoutingStep, error) {
+	var tree any
+	if err := json.Unmarshal(raw, &tree); err != nil {
+		return nil, fmt.Errorf("cannot be read: %w", err)
+	}
+	return readCriteria(tree)
+}

@@ -21,16 +21,20 @@ import (
 //
 // What a packet costs at ordinary loads is the wake-up, not the copying. So while packets come, the loop wakes on a grid of
 // gather, reads all that has arrived, and handles it in one pass; nobody waits longer than that. Its tickers are spread over
-// the steps of that grid: what is sent on time leaves evenly and not in one burst every Frame. Without tickers there is no
-// call, and it sleeps until something comes.
+// the steps of that grid: what is sent on time leaves evenly and not in one burst every Frame. While nobody says anything,
+// because all who are there listen, it wakes on a coarser grid of rest. Without tickers there is no call: it stays for linger,
+// because another call may come at once, and then sleeps until something comes.
 //
 // Between two steps it sleeps in the runtime's poller, on a timer descriptor: a goroutine that sleeps in a system call keeps
-// the runtime's monitor awake, which looks after it every 20 µs and costs more than the audio.
+// the runtime's monitor awake, which looks after it every 20 µs and costs more than the audio. For the same reason the system
+// calls of a pass are raw ones: none of them blocks, and each of the others would wake the monitor when it sleeps.
 type EpollLoop struct {
 	epoll   int
 	bell    int      // an eventfd in epoll: it ends the sleep of an idle loop
-	clock   int      // a timerfd: it expires at each step of the grid while there are tickers
+	clock   int      // a timerfd: it expires when the next step of the grid is due
 	timer   *os.File // the same, for the runtime's poller
+	expiry  syscall.RawConn
+	expired func(uintptr) bool // of sleepUntil; made once, so that a sleep allocates nothing
 	epoch   time.Time
 	running chan struct{} // closed when the goroutine is over
 
@@ -46,6 +50,7 @@ type EpollLoop struct {
 	steps   [steps]step
 	where   map[Ticker]int // in which step a ticker is
 	idle    bool           // the goroutine sleeps and does not know of what was added since
+	wake    time.Time      // when the timer expires
 	started bool
 	closed  bool
 
@@ -54,7 +59,11 @@ type EpollLoop struct {
 	ready   []*epollPort
 	scratch []Ticker
 	buf     [MaxPacket + 1 + Room]byte
-	ticking bool // the timer runs
+	armed   bool // by this sleep
+	quiet   bool // fewer than few packets came in the last calm
+	counter int  // of packets since tallied
+	tallied time.Time
+	needed  time.Time // when there was a ticker last
 	work    time.Duration
 	since   time.Time // when work began to be added up
 }
@@ -63,6 +72,14 @@ const (
 	// gather is how long packets may wait for each other.
 	gather = 2 * time.Millisecond
 	steps  = int(Frame / gather)
+	// rest takes its place after a calm in which fewer packets came than a single caller sends who speaks. The first packets
+	// of somebody who begins to speak then wait a little longer.
+	rest = 10 * time.Millisecond
+	calm = 200 * time.Millisecond
+	few  = 5
+	// linger is how long the clock goes on, once a Frame, when nobody needs it any more: ending and starting it costs a dozen
+	// thread switches, and where calls are short that is several times a call.
+	linger = time.Second
 	// slotBell stands where ports have their slots.
 	slotBell = -1
 	// catchUp is the most that is read from one socket in one pass: a stranger's flood must neither fill the socket's buffer,
@@ -96,6 +113,10 @@ func (l *EpollLoop) open() (err error) {
 		return err
 	}
 	l.timer = os.NewFile(uintptr(l.clock), "timerfd")
+	if l.expiry, err = l.timer.SyscallConn(); err != nil {
+		return err
+	}
+	l.expired = l.armOnce
 	if l.bell, err = unix.Eventfd(0, unix.EFD_CLOEXEC|unix.EFD_NONBLOCK); err != nil {
 		return err
 	}
@@ -121,18 +142,22 @@ func (l *EpollLoop) release() {
 
 // Open implements Loop. The socket is taken out of the runtime's poller, which would wake up for it too.
 func (l *EpollLoop) Open(conn net.PacketConn, h Handler) (Port, error) {
-	p := &epollPort{loop: l, handler: h, addr: addrPort(conn.LocalAddr())}
+	p := &epollPort{loop: l, handler: h, addr: localOf(conn)}
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if l.closed {
 		return nil, errors.Join(errs.New(errs.Unavailable, "the media loop is closed"), conn.Close())
 	}
-	udp, ok := conn.(*net.UDPConn)
-	if !ok {
-		return nil, errors.Join(errs.New(errs.Internal, "the epoll loop reads UDP sockets only"), conn.Close())
-	}
 	var err error
-	if p.fd, p.six, err = adopt(udp); err != nil {
+	switch c := conn.(type) {
+	case *rawSocket:
+		p.fd, p.six, err = c.take()
+	case *net.UDPConn:
+		p.fd, p.six, err = adopt(c)
+	default:
+		err = errors.Join(errs.New(errs.Internal, "the epoll loop reads UDP sockets only"), conn.Close())
+	}
+	if err != nil {
 		return nil, err
 	}
 	if n := len(l.free); n > 0 {
@@ -214,7 +239,16 @@ func (l *EpollLoop) Add(t Ticker) {
 	if l.idle {
 		l.idle = false
 		l.ring()
+	} else if next := l.steps[at].next; next.Before(l.wake) { // it sleeps longer than this one may wait
+		l.arm(next)
 	}
+}
+
+// arm lets the timer expire at a time. The caller holds mu.
+func (l *EpollLoop) arm(at time.Time) {
+	l.wake = at
+	spec := unix.ItimerSpec{Value: unix.NsecToTimespec(int64(max(time.Until(at), 1)))} // 0 would disarm it
+	_ = unix.TimerfdSettime(l.clock, 0, &spec, nil)                                    // a raw system call, too
 }
 
 // after is the first moment of a step after now.
@@ -292,7 +326,7 @@ func (l *EpollLoop) Close() error {
 func (l *EpollLoop) ring() {
 	if l.bell >= 0 {
 		one := [8]byte{1}
-		_, _ = unix.Write(l.bell, one[:]) // full means that it rings already
+		_, _, _ = syscall.RawSyscall(unix.SYS_WRITE, uintptr(l.bell), uintptr(unsafe.Pointer(&one[0])), uintptr(len(one))) // full: it rings already
 	}
 }
 
@@ -323,39 +357,58 @@ func (l *EpollLoop) account(from, to time.Time) {
 // sleep waits for the next step of the grid, or for a packet where nobody ticks. It gives the number of sockets that have
 // something to read, and false when the loop was closed.
 func (l *EpollLoop) sleep() (n int, ok bool) {
+	now := time.Now()
+	if now.Sub(l.tallied) >= calm || l.counter >= few {
+		l.quiet = l.counter < few
+		l.counter, l.tallied = 0, now
+	}
 	l.mu.Lock()
-	idle, closed := len(l.where) == 0, l.closed
-	l.idle = idle
+	if len(l.where) > 0 {
+		l.needed = now
+	}
+	l.idle = now.Sub(l.needed) >= linger
+	idle, closed := l.idle, l.closed
+	if !idle {
+		l.wake = l.following(now)
+	}
 	l.mu.Unlock()
 	if closed {
 		return 0, false
 	}
 	if idle {
-		l.runClock(false)
 		n, err := unix.EpollWait(l.epoll, l.events[:], -1)
 		if err != nil {
 			n = 0
 		}
 		return n, true
 	}
-	l.runClock(true)
-	var expired [8]byte
-	_, _ = l.timer.Read(expired[:]) // it cannot fail; if it did, the sleep would be shorter
+	l.armed = false
+	_ = l.expiry.Read(l.expired) // it cannot fail; if it did, the sleep would be shorter
 	return l.poll(), true
 }
 
-// runClock lets the timer expire at each step of the grid, or not at all.
-func (l *EpollLoop) runClock(on bool) {
-	if l.ticking == on {
-		return
+// following is the next step of the grid after now. The caller holds mu.
+func (l *EpollLoop) following(now time.Time) time.Time {
+	grid := gather
+	switch {
+	case len(l.where) == 0:
+		grid = Frame
+	case l.quiet:
+		grid = rest
 	}
-	l.ticking = on
-	var spec unix.ItimerSpec
-	if on {
-		spec.Value = unix.NsecToTimespec(int64(gather - time.Since(l.epoch)%gather))
-		spec.Interval = unix.NsecToTimespec(int64(gather))
+	return l.epoch.Add((now.Sub(l.epoch)/grid + 1) * grid)
+}
+
+// armOnce arms the timer, and says at the second time that it has expired.
+func (l *EpollLoop) armOnce(uintptr) (over bool) {
+	if l.armed {
+		return true
 	}
-	_ = unix.TimerfdSettime(l.clock, 0, &spec, nil)
+	l.armed = true
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.arm(l.wake) // perhaps nearer than a moment ago, for somebody who was added
+	return false
 }
 
 // poll asks what there is to read, and does not wait.
@@ -379,7 +432,7 @@ func (l *EpollLoop) receive(n int) {
 		switch {
 		case e.Fd == slotBell:
 			var drop [8]byte
-			_, _ = unix.Read(l.bell, drop[:])
+			_, _, _ = syscall.RawSyscall(unix.SYS_READ, uintptr(l.bell), uintptr(unsafe.Pointer(&drop[0])), uintptr(len(drop)))
 		case int(e.Fd) < len(l.ports) && l.ports[e.Fd] != nil:
 			l.ready = append(l.ready, l.ports[e.Fd])
 		}
@@ -403,6 +456,7 @@ func (l *EpollLoop) receive(n int) {
 			}
 			l.packets.Add(1)
 			now := time.Now()
+			l.counter++
 			p.handler.HandlePacket(l.buf[:size:size+Room], from, now)
 		}
 	}
@@ -418,6 +472,9 @@ func (l *EpollLoop) tick(now time.Time) time.Time {
 			continue
 		}
 		behind := now.Sub(s.next)
+		if l.wake.After(s.next) { // it was meant to wait for others
+			behind = now.Sub(l.wake)
+		}
 		send, lost, then := owed(s.next, now)
 		s.next = then
 		l.scratch = append(l.scratch[:0], s.tickers...)

@@ -1,6 +1,10 @@
 package media
 
-import "runtime"
+import (
+	"net"
+	"net/netip"
+	"runtime"
+)
 
 // newLoops are the loops of a plane: one for each processor.
 func newLoops() ([]Loop, error) {
@@ -16,4 +20,14 @@ func newLoops() ([]Loop, error) {
 		loops = append(loops, l)
 	}
 	return loops, nil
+}
+
+// listenerFor opens sockets in the way that is cheapest for these loops.
+func listenerFor(loops []Loop) func(netip.AddrPort) (net.PacketConn, error) {
+	for _, l := range loops {
+		if _, ok := l.(*EpollLoop); !ok {
+			return listenUDP
+		}
+	}
+	return listenRaw
 }

@@ -40,7 +40,7 @@ func NewNetLoop() *NetLoop {
 
 // Open implements Loop. A *net.UDPConn is read and written without allocation.
 func (l *NetLoop) Open(conn net.PacketConn, h Handler) (Port, error) {
-	p := &netPort{loop: l, conn: conn, addr: addrPort(conn.LocalAddr())}
+	p := &netPort{loop: l, conn: conn, addr: localOf(conn)}
 	p.udp, _ = conn.(udpConn)
 	l.mu.Lock()
 	defer l.mu.Unlock()
@@ -242,6 +242,14 @@ func (p *netPort) Close() error {
 	delete(p.loop.ports, p)
 	p.loop.mu.Unlock()
 	return p.conn.Close()
+}
+
+// localOf is where a socket is bound.
+func localOf(conn net.PacketConn) netip.AddrPort {
+	if c, ok := conn.(interface{ AddrPort() netip.AddrPort }); ok {
+		return c.AddrPort()
+	}
+	return addrPort(conn.LocalAddr())
 }
 
 // addrPort is a net.Addr as a netip.AddrPort, IPv4 always as IPv4.

@@ -111,7 +111,7 @@ func New(o Options) (*Plane, error) {
 		p.own = true
 	}
 	if o.Listen == nil {
-		o.Listen = listenUDP
+		o.Listen = listenerFor(p.loops)
 	}
 	if o.Log == nil {
 		o.Log = slog.New(slog.DiscardHandler)
@@ -184,7 +184,7 @@ func (p *Plane) Open(o SessionOptions) (*Session, error) {
 	s.rx.source.host = o.SignallingSource.Unmap()
 	s.tx.ssrc, s.tx.sequence, s.tx.stamp, s.tx.marker = s.id.ssrc, s.id.sequence, s.id.stamp, true
 	s.local = sdp.Local{
-		ID: s.id.session, Addr: p.o.Advertise, Port: addrPort(conn.LocalAddr()).Port(), Codecs: o.Codecs, Noise: o.Noise,
+		ID: s.id.session, Addr: p.o.Advertise, Port: localOf(conn).Port(), Codecs: o.Codecs, Noise: o.Noise,
 	}
 	if port != 0 {
 		s.local.Port = port
@@ -243,7 +243,7 @@ func (p *Plane) bindPair(port uint16) (conn, spare net.PacketConn, err error) {
 		return nil, nil, err
 	}
 	if port == 0 {
-		port = addrPort(conn.LocalAddr()).Port()
+		port = localOf(conn).Port()
 	}
 	if port == 1<<16-1 {
 		err = &net.OpError{Op: "listen", Err: syscall.EADDRINUSE}

@@ -73,7 +73,7 @@ func (s *Session) Offer() ([]byte, error) {
 	if err := s.describe(nil); err != nil {
 		return nil, err
 	}
-	return s.version(func(l sdp.Local) []byte { return sdp.Offer(l) }), nil
+	return s.version(sdp.Offer(s.bare())), nil
 }
 
 // Accept applies an answer to our offer. A later answer to the same offer replaces an earlier one (200 after 183). On
@@ -104,23 +104,19 @@ func (s *Session) Answer(offer []byte) ([]byte, error) {
 	if err = s.describe(&d); err != nil {
 		return nil, err
 	}
-	_, n, err := sdp.Answer(s.local, d)
+	bare, n, err := sdp.Answer(s.bare(), d)
 	if err != nil && len(s.local.Codecs) == 0 { // who offers no G.711 at all gets what costs more
-		l := s.local
+		l := s.bare()
 		l.Codecs = otherCodecs()
 		var again error
-		if _, n, again = sdp.Answer(l, d); again == nil {
-			s.local, err = l, nil
+		if bare, n, again = sdp.Answer(l, d); again == nil {
+			s.local.Codecs, err = l.Codecs, nil
 		}
 	}
 	if err != nil {
 		return nil, err
 	}
-	text := s.version(func(l sdp.Local) []byte {
-		b, _, _ := sdp.Answer(l, d) // decided above
-		return b
-	})
-	return text, s.agree(n)
+	return s.version(bare), s.agree(n)
 }
 
 // otherCodecs are those that are taken, if nothing was said, from a far end without G.711.
@@ -151,15 +147,21 @@ func (s *Session) describe(offer *sdp.Description) error {
 	return s.protection.Describe(&s.local, offer)
 }
 
-// version writes a description of ours; its version goes up by one if it says something new (RFC 3264 §8).
-func (s *Session) version(write func(sdp.Local) []byte) []byte {
+// bare is our side as if it had no version. The caller holds mu.
+func (s *Session) bare() sdp.Local {
 	l := s.local
 	l.Version = 0
-	if bare := string(write(l)); bare != s.written {
-		s.written = bare
+	return l
+}
+
+// version completes a description of ours that was written without its version, which goes up by one if it says something
+// new (RFC 3264 §8). The caller holds mu.
+func (s *Session) version(bare []byte) []byte {
+	if string(bare) != s.written {
+		s.written = string(bare)
 		s.local.Version++
 	}
-	return write(s.local)
+	return sdp.WithVersion(bare, s.local)
 }
 
 // Codec is what we send, by its RTP encoding name; empty before anything is agreed.

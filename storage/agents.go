@@ -11,6 +11,18 @@ import (
 
 var _ acd.Store = (*DB)(nil)
 
+// stateRinging is how OFFERED is stored of a reservation that is shared: the index that keeps a contact to one live
+// reservation does not count it.
+const stateRinging = "RINGING"
+
+// storedState is the state of a reservation as stored.
+func storedState(r acd.Reservation) string {
+	if r.Shared && r.State == acd.SlotOffered {
+		return stateRinging
+	}
+	return string(r.State)
+}
+
 // errNotReserved rolls a reservation back that cannot be had.
 var errNotReserved = errors.New("storage: not reserved")
 
@@ -104,10 +116,23 @@ func reserve(ctx context.Context, t tx, r acd.Reservation, agentVersion int64, l
 	if busy >= limit {
 		return errNotReserved
 	}
+	if r.Shared {
+		// Nobody but this contact's own call offers it, and it does so one after the other: no lock is needed for the count.
+		err = t.row(ctx, `SELECT COUNT(*) FROM reservation WHERE contact_id = $1 AND state IN ($2, $3)`,
+			r.ContactID, string(acd.SlotOffered), string(acd.SlotConnected)).Scan(&busy)
+	} else {
+		err = t.row(ctx, `SELECT COUNT(*) FROM reservation WHERE contact_id = $1 AND state = $2`, r.ContactID, stateRinging).Scan(&busy)
+	}
+	if err != nil {
+		return err
+	}
+	if busy > 0 {
+		return errNotReserved
+	}
 	n, err = t.exec(ctx, `INSERT INTO reservation
 		(offer_id, instance_id, user_id, contact_id, queue_id, channel, state, node, since_us)
 		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9) ON CONFLICT DO NOTHING`,
-		r.OfferID, r.InstanceID, r.UserID, r.ContactID, r.QueueID, string(r.Channel), string(r.State), r.Node, micros(r.Since))
+		r.OfferID, r.InstanceID, r.UserID, r.ContactID, r.QueueID, string(r.Channel), storedState(r), r.Node, micros(r.Since))
 	if err != nil {
 		return err
 	}
@@ -127,7 +152,9 @@ func (db *DB) Reservations(ctx context.Context, instanceID string) ([]acd.Reserv
 			var r acd.Reservation
 			var since int64
 			err := s.Scan(&r.OfferID, &r.InstanceID, &r.UserID, &r.ContactID, &r.QueueID, &r.Channel, &r.State, &r.Node, &since)
-			r.Since = fromMicros(since)
+			if r.Since = fromMicros(since); r.State == stateRinging {
+				r.State, r.Shared = acd.SlotOffered, true
+			}
 			return r, err
 		}, `SELECT offer_id, instance_id, user_id, contact_id, queue_id, channel, state, node, since_us
 			FROM reservation WHERE instance_id = $1 ORDER BY since_us, offer_id`, instanceID)

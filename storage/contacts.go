@@ -15,6 +15,7 @@ import (
 	"ullim/internal/errs"
 	"ullim/internal/jobs"
 	"ullim/internal/resource"
+	"ullim/reporting"
 )
 
 var (
@@ -41,6 +42,8 @@ type contactRow struct {
 	initiated, disconnected                                 int64
 	body                                                    string
 	recordings                                              []recordingRow
+
+	facts map[reporting.Table][]reporting.Fact // of a record that is closed and complete as it is; else countContact looks
 }
 
 // encodeContact copies everything that a write needs. The SIP Call-ID is as the network sent it, and the columns of
@@ -67,6 +70,15 @@ func encodeContact(r *contact.Record) (contactRow, error) {
 	return row, nil
 }
 
+// encodeClosed is encodeContact for a record that is final. Most short contacts meet no agent: they need no second look.
+func encodeClosed(r *contact.Record) (contactRow, error) {
+	row, err := encodeContact(r)
+	if err == nil && reporting.Complete(r) && len(r.Offers) == 0 && (r.Agent == nil || r.Agent.ConnectedToAgentTimestamp.IsZero()) {
+		row.facts = reporting.ContactFacts(r, nil)
+	}
+	return row, err
+}
+
 // clean makes a string storable.
 func clean(s string) string {
 	return strings.ToValidUTF8(strings.ReplaceAll(s, "\x00", ""), "")
@@ -82,6 +94,8 @@ func (r contactRow) args() []any {
 const (
 	insertContact = `INSERT INTO contact (id, instance_id, node, channel, queue_id, agent_id, call_id, initiated_us,
 		disconnected_us, body, open) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)`
+	insertClosed = `INSERT INTO contact (id, instance_id, node, channel, queue_id, agent_id, call_id, initiated_us,
+		disconnected_us, body, open, counted) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)`
 	contactColumns = `body, acw_start_us, acw_end_us, touched_us`
 )
 
@@ -159,7 +173,7 @@ func noContact(id string) error { return errs.New(errs.NotFound, "there is no co
 // agent who was connected is left in after-contact work, which is the agent's own and ends by EndReservation. So the
 // ACD may come with SlotACW before or after.
 func (db *DB) CloseContact(ctx context.Context, r *contact.Record) error {
-	row, err := encodeContact(r)
+	row, err := encodeClosed(r)
 	if err != nil {
 		return err
 	}
@@ -176,7 +190,7 @@ func (db *DB) CloseContact(ctx context.Context, r *contact.Record) error {
 // CloseContactLater is CloseContact for a caller that does not wait: the commit may be that of another write, some
 // milliseconds later. done is told when it is on the disk, or why not, from another goroutine, which it must not keep.
 func (db *DB) CloseContactLater(r *contact.Record, done func(error)) {
-	row, err := encodeContact(r)
+	row, err := encodeClosed(r)
 	var uploads []jobs.Job
 	if err == nil {
 		uploads, err = uploadJobs(r)
@@ -194,9 +208,9 @@ func (db *DB) CloseContactLater(r *contact.Record, done func(error)) {
 }
 
 func closeContact(ctx context.Context, t tx, row contactRow, uploads []jobs.Job) error {
-	n, err := t.exec(ctx, insertContact+` ON CONFLICT (id) DO UPDATE SET node = $3, channel = $4, queue_id = $5,
-		agent_id = $6, call_id = $7, initiated_us = $8, disconnected_us = $9, body = $10, open = $11
-		WHERE contact.open AND contact.instance_id = $2`, append(row.args(), false)...)
+	n, err := t.exec(ctx, insertClosed+` ON CONFLICT (id) DO UPDATE SET node = $3, channel = $4, queue_id = $5,
+		agent_id = $6, call_id = $7, initiated_us = $8, disconnected_us = $9, body = $10, open = $11, counted = $12
+		WHERE contact.open AND contact.instance_id = $2`, append(row.args(), false, row.facts != nil)...)
 	if err != nil || n == 0 {
 		return err // n == 0: closed before
 	}
@@ -208,7 +222,8 @@ func closeContact(ctx context.Context, t tx, row contactRow, uploads []jobs.Job)
 			return err
 		}
 	}
-	_, err = t.exec(ctx, `DELETE FROM reservation WHERE contact_id = $1 AND state = $2`, row.id, string(acd.SlotOffered))
+	_, err = t.exec(ctx, `DELETE FROM reservation WHERE contact_id = $1 AND state IN ($2, $3)`, row.id, string(acd.SlotOffered),
+		stateRinging)
 	if err != nil {
 		return err
 	}
@@ -218,7 +233,13 @@ func closeContact(ctx context.Context, t tx, row contactRow, uploads []jobs.Job)
 	}
 	_, err = t.exec(ctx, `UPDATE reservation SET state = $3, since_us = $4 WHERE contact_id = $1 AND state = $2`,
 		row.id, string(acd.SlotConnected), string(acd.SlotACW), at)
-	return err
+	if err != nil {
+		return err
+	}
+	if row.facts != nil {
+		return insertFacts(ctx, t, row.instanceID, row.facts)
+	}
+	return countContact(ctx, t, row.id)
 }
 
 // uploadJobs makes a job for each recording that lies in the spool.
@@ -278,6 +299,9 @@ func (db *DB) PutAfterContactWork(ctx context.Context, contactID string, start, 
 			contactID, micros(start), micros(end), micros(now()))
 		if err == nil && n == 0 {
 			err = noContact(contactID)
+		}
+		if err == nil && !end.IsZero() {
+			err = countContact(ctx, t, contactID)
 		}
 		return struct{}{}, err
 	})

@@ -38,9 +38,13 @@ func enqueue(ctx context.Context, t tx, j jobs.Job) error {
 		payload = "null"
 	}
 	_, err := t.exec(ctx, `INSERT INTO job (kind, key, payload, due_us, ready_us, attempts, buried, last_err)
-		VALUES ($1, $2, $3, $4, $4, 0, $5, '') ON CONFLICT DO NOTHING`, j.Kind, j.Key, payload, micros(j.Due), false)
+		VALUES ($1, $2, $3, $4, $4, 0, $5, '') ON CONFLICT DO NOTHING`, j.Kind, j.Key, payload, notBefore(j.Due), false)
 	return err
 }
+
+// notBefore is a time to the microsecond after it, not before: a handler that puts its job off until a moment must not be
+// asked again before that moment.
+func notBefore(t time.Time) int64 { return micros(t.Add(time.Microsecond - time.Nanosecond)) }
 
 // inKinds is a condition on kind, and its arguments after those given.
 func inKinds(kinds []string, args ...any) (string, []any) {
@@ -80,7 +84,7 @@ func (db *DB) Claim(ctx context.Context, kinds []string, n int, now time.Time, l
 
 // Extend implements jobs.Store.
 func (db *DB) Extend(ctx context.Context, id int64, until time.Time) error {
-	return db.changeJob(ctx, `UPDATE job SET ready_us = $2 WHERE id = $1 AND NOT buried`, id, micros(until))
+	return db.changeJob(ctx, `UPDATE job SET ready_us = $2 WHERE id = $1 AND NOT buried`, id, notBefore(until))
 }
 
 // Complete implements jobs.Store.
@@ -91,7 +95,7 @@ func (db *DB) Complete(ctx context.Context, id int64) error {
 // Retry implements jobs.Store.
 func (db *DB) Retry(ctx context.Context, id int64, at time.Time, reason string) error {
 	return db.changeJob(ctx, `UPDATE job SET due_us = $2, ready_us = $2, last_err = $3 WHERE id = $1 AND NOT buried`,
-		id, micros(at), shorten(reason))
+		id, notBefore(at), shorten(reason))
 }
 
 // Bury implements jobs.Store.

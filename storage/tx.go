@@ -47,7 +47,16 @@ type scanner interface{ Scan(dest ...any) error }
 
 // collect runs a query and scans every row.
 func collect[T any](ctx context.Context, t tx, scan func(scanner) (T, error), query string, args ...any) ([]T, error) {
-	rows, err := t.q.QueryContext(ctx, t.d.sql(query), args...)
+	return collectSent(ctx, t, scan, t.d.sql(query), args...)
+}
+
+// collectUncached is collect for a query that hardly comes again: its text is not kept.
+func collectUncached[T any](ctx context.Context, t tx, scan func(scanner) (T, error), query string, args ...any) ([]T, error) {
+	return collectSent(ctx, t, scan, t.d.rewrite(query), args...)
+}
+
+func collectSent[T any](ctx context.Context, t tx, scan func(scanner) (T, error), query string, args ...any) ([]T, error) {
+	rows, err := t.q.QueryContext(ctx, query, args...)
 	if err != nil {
 		return nil, err
 	}

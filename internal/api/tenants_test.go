@@ -25,6 +25,9 @@ import (
 func bodies() map[string]string {
 	const timeRange = `"TimeRange":{"Type":"INITIATION_TIMESTAMP","StartTime":1,"EndTime":2}`
 	return map[string]string{
+		"UpdateContactRoutingData":                   `{"QueuePriority":1}`,
+		"AssociateContactWithUser":                   `{"UserId":"u"}`,
+		"UpdateQueueRouting":                         `{"Distribution":"RING_ALL"}`,
 		"UpdateQueueName":                            `{"Name":"n"}`,
 		"UpdateQueueStatus":                          `{"Status":"DISABLED"}`,
 		"UpdateQueueHoursOfOperation":                `{"HoursOfOperationId":"h"}`,
@@ -71,6 +74,12 @@ func bodies() map[string]string {
 		"ListPhoneNumbersV2":                         `{"InstanceId":"INSTANCE"}`,
 		"UpdateTrunk":                                `{"Name":"n","Addresses":["192.0.2.1"]}`,
 		"UpdateDevice":                               `{"Disabled":true}`,
+		"CreateQuickConnect":                         `{"Name":"n","QuickConnectConfig":{"QuickConnectType":"FLOW","FlowConfig":{"ContactFlowId":"f"}}}`,
+		"UpdateQuickConnectConfig":                   `{"QuickConnectConfig":{"QuickConnectType":"FLOW","FlowConfig":{"ContactFlowId":"FLOW"}}}`,
+		"UpdateQuickConnectName":                     `{"Name":"n"}`,
+		"SearchQuickConnects":                        `{"InstanceId":"INSTANCE"}`,
+		"AssociateQueueQuickConnects":                `{"QuickConnectIds":["q"]}`,
+		"DisassociateQueueQuickConnects":             `{"QuickConnectIds":["q"]}`,
 		"CreateQueue":                                `{"Name":"n","HoursOfOperationId":"h"}`,
 		"CreateHoursOfOperation":                     `{"Name":"n","TimeZone":"UTC"}`,
 		"CreateHoursOfOperationOverride":             `{"Name":"n","EffectiveFrom":"2026-01-01","EffectiveTill":"2026-01-01"}`,
@@ -187,6 +196,8 @@ func (w *world) foreign() map[string]string {
 		}
 		ids[label] = member(w.t, answer, call.member)
 	}
+	quick := &acd.QuickConnect{Meta: resource.Meta{InstanceID: theirs, Name: "q"}, Type: acd.QuickNumber, Number: "+82215778000"}
+	first("QuickConnectId", quick, c.QuickConnects.Create(ctx, quick))
 	w.records.records = append(w.records.records, &contact.Record{
 		ID: "foreign-contact", InstanceID: theirs, Recordings: []contact.Recording{{Location: "k", Status: contact.RecordingAvailable}},
 	})
@@ -279,7 +290,8 @@ func arnOf(label, id string) string {
 	kinds := map[string]resource.Kind{
 		"QueueId": resource.KindQueue, "HoursOfOperationId": resource.KindHours, "RoutingProfileId": resource.KindRoutingProfile,
 		"UserId": resource.KindUser, "AgentStatusId": resource.KindAgentStatus, "SecurityProfileId": resource.KindSecurityProfile,
-		"FunctionId": resource.KindFunction, "AudioDestinationId": resource.KindAudioDestination,
+		"QuickConnectId": resource.KindQuickConnect,
+		"FunctionId":     resource.KindFunction, "AudioDestinationId": resource.KindAudioDestination,
 		"ContactFlowId": resource.KindFlow, "ContactFlowModuleId": resource.KindFlowModule, "PromptId": resource.KindPrompt, "PhoneNumberId": resource.KindPhoneNumber,
 		"TrunkId": resource.KindTrunk, "DeviceId": resource.KindDevice, "ContactId": rest.KindContact,
 	}
@@ -302,6 +314,7 @@ func (w *world) versions() []string {
 	}
 	add(describeAll(ctx, c.Queues))
 	add(describeAll(ctx, c.Hours))
+	add(describeAll(ctx, c.QuickConnects))
 	add(describeAll(ctx, c.RoutingProfiles))
 	add(describeAll(ctx, c.Users))
 	add(describeAll(ctx, c.AgentStatuses))

@@ -54,6 +54,7 @@ type world struct {
 	o       api.Options
 	log     *syncBuffer
 	agents  *fakeAgents
+	routes  *fakeRouting
 	blobs   *fakeBlobs
 	records *fakeContacts
 	calls   *fakeCalls
@@ -78,7 +79,7 @@ func newWorld(t *testing.T) *world {
 	must(t, err)
 	w := &world{
 		traces: trace.New(trace.Options{}),
-		t:      t, log: &syncBuffer{}, agents: &fakeAgents{}, blobs: &fakeBlobs{files: map[string][]byte{}},
+		t:      t, log: &syncBuffer{}, agents: &fakeAgents{}, routes: &fakeRouting{}, blobs: &fakeBlobs{files: map[string][]byte{}},
 		records: &fakeContacts{}, calls: &fakeCalls{}, keys: map[string]*identity.NewKey{},
 	}
 	keys := apitest.NewStore(mem, func() *identity.AccessKey { return new(identity.AccessKey) })
@@ -100,6 +101,7 @@ func newWorld(t *testing.T) *world {
 		Functions:        apitest.NewStore(mem, func() *webhook.Function { return new(webhook.Function) }),
 		StorageConfigs:   apitest.NewStore(mem, func() *recording.StorageConfig { return new(recording.StorageConfig) }),
 		Places:           fakePlaces{},
+		QuickConnects:    apitest.NewStore(mem, func() *acd.QuickConnect { return new(acd.QuickConnect) }),
 		Flows:            flows,
 		Modules:          modules,
 		Agents:           w.agents,
@@ -136,6 +138,7 @@ func newWorld(t *testing.T) *world {
 		}),
 	}
 	chats := newChats(t, w.o.Log)
+	w.o.Connect.Routing, w.o.Admin.Routing, w.o.Admin.Queues = w.routes, w.routes, c.Queues
 	w.o.Connect.Chats, w.o.Admin.AgentContacts, w.o.Participant = chats, chats, participant.Options{Chats: chats, Origins: []string{"www.example.com"}, Rate: 20, Burst: 60}
 	w.o.Auth, err = identity.NewAuthenticator(identity.AuthOptions{
 		Keys: keyFinder{keys}, Users: c.Users, Profiles: c.SecurityProfiles, Sealer: sealer, Log: w.o.Log,

@@ -147,6 +147,7 @@ func (c *centers) OfferResult(offerID string, r call.OfferResult) {
 	results := map[call.OfferResult]acd.Result{
 		call.OfferAnswered: acd.Answered, call.OfferMissed: acd.Missed, call.OfferRejected: acd.Rejected,
 		call.OfferDeviceFailed: acd.DeviceFailed, call.OfferCallerLeft: acd.CallerLeft, call.OfferAgentLeft: acd.AgentLeft,
+		call.OfferTaken: acd.Taken,
 	}
 	c.offer(offerID, r != call.OfferAnswered, func(center *acd.Center) { center.OfferResult(offerID, results[r]) })
 }
@@ -187,7 +188,7 @@ func (r *ringer) Ring(o acd.Offer) {
 	r.c.offers.Store(o.ID, r.center)
 	r.c.o.Calls().Offer(call.Offer{
 		ID: o.ID, ContactID: o.ContactID, QueueID: o.QueueID, RingTime: o.RingTime, AutoAccept: o.AutoAccept,
-		ACWTimeout: o.ACWTimeout,
+		ACWTimeout: o.ACWTimeout, Shared: o.Shared,
 		Agent: contact.AgentInfo{
 			ID: o.Agent.UserID, Username: o.Agent.Username, RoutingProfileID: o.Agent.RoutingProfileID,
 			RoutingProfileName: o.RoutingProfileName,

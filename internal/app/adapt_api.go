@@ -41,9 +41,9 @@ func (a *App) handler() (http.Handler, error) {
 		Connect: connect.Options{
 			Instances: a.stores.instances, Users: a.stores.users, SecurityProfiles: a.stores.profiles,
 			AccessKeys: a.stores.keys, Devices: a.stores.devices, Queues: a.stores.queues, Hours: a.stores.hours,
-			RoutingProfiles: a.stores.routing, AgentStatuses: a.stores.statuses, Prompts: a.stores.prompts, Numbers: numbers, Functions: a.stores.functions,
+			RoutingProfiles: a.stores.routing, AgentStatuses: a.stores.statuses, Prompts: a.stores.prompts, Numbers: numbers, Functions: a.stores.functions, QuickConnects: a.stores.quick,
 			Flows: a.flows, Modules: a.modules, Agents: liveAgents{a.centers}, PromptFiles: shelf, Contacts: a.db, Calls: a.calls,
-			Chats: a.chats, StopCall: a.calls.Stop,
+			Chats: a.chats, StopCall: a.calls.Stop, Routing: liveRouting{a.centers, a.calls, a.chats},
 			StorageConfigs: a.stores.storage, Places: a.keeping.places,
 		},
 		Participant: participant.Options{Chats: a.chats, Origins: a.o.Chat.Origins},
@@ -60,6 +60,7 @@ func (a *App) handler() (http.Handler, error) {
 			Simulation:    flowtest.Backing{Flows: a.flows, Modules: a.modules, Queues: a.dir, Prompts: a.prompts, Open: a.dir.OpenAt},
 			AgentContacts: a.chats,
 			Holds:         a.db, RetentionPolicies: a.stores.retention,
+			Queues: a.stores.queues, Routing: liveRouting{a.centers, a.calls, a.chats},
 		},
 	})
 }

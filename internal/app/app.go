@@ -69,6 +69,15 @@ type Options struct {
 	Trace       TraceOptions
 	Synthesizer prompts.Synthesizer // default: espeak-ng
 	Log         *slog.Logger
+
+	people *telephony // in place of SIP and RTP; nil: the real thing
+}
+
+// telephony is what calls are made of, without a packet: days of a whole call centre are simulated with it.
+type telephony struct {
+	Media   call.MediaPlane
+	Dialer  call.Dialer
+	Present func(userID string) bool // a device of the user's can ring
 }
 
 // App is the running engine. New wires it, Start serves, Drain and Close end it.
@@ -266,16 +275,23 @@ func (a *App) openSpeech(context.Context) error {
 }
 
 func (a *App) openCalls(ctx context.Context) error {
+	with := a.o.people
+	if with == nil {
+		with = &telephony{
+			Media: plane{a.plane, a.events, a.trace, a.keeping.guard.room}, Dialer: traced{dialer{a}, a},
+			Present: func(userID string) bool {
+				_, ok := a.registry.Lookup(userID, time.Now())
+				return ok
+			},
+		}
+	}
 	a.centers = newCenters(centersOptions{
 		Node: a.o.Node, Store: a.db, Dir: a.dir, Calls: func() *call.Manager { return a.calls }, Events: a.events, Log: a.log,
-		Devices: func(userID string) bool {
-			_, ok := a.registry.Lookup(userID, time.Now())
-			return ok
-		},
+		Devices: with.Present,
 	})
 	a.engine.Metrics = a.centers
 	a.calls = call.NewManager(call.Options{
-		Node: a.o.Node, Media: plane{a.plane, a.events, a.trace, a.keeping.guard.room}, Dialer: traced{dialer{a}, a},
+		Node: a.o.Node, Media: with.Media, Dialer: with.Dialer,
 		Flows:  &flows{engine: a.engine, source: a.flows, dir: a.dir, log: a.log, out: a.outside},
 		Queues: a.centers, Numbers: a.dir, Instances: a.dir.Instance, Store: a.db, Spill: a.spill, Events: a.events,
 		People: people{a.dir}, Sounds: sounds(), Opened: a.opened,

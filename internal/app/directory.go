@@ -54,7 +54,8 @@ type tenant struct {
 	queues    map[string]*acd.Queue // by name
 	hours     map[string]*acd.Hours // by name
 	byNumber  map[string]*call.Number
-	outbound  *sip.OutboundPolicy // may be nil
+	outbound  *sip.OutboundPolicy          // may be nil
+	quick     map[string]*acd.QuickConnect // by name
 }
 
 func newDirectory(s *stores, log *slog.Logger) *directory {
@@ -175,6 +176,9 @@ func (d *directory) readTenant(ctx context.Context, inst *identity.Instance) (*t
 		return nil, err
 	}
 	t.outbound = policies[sip.OutboundPolicyName]
+	if _, t.quick, err = index(ctx, d.stores.quick, inst.ID); err != nil {
+		return nil, err
+	}
 	if t.users, _, err = index(ctx, d.stores.users, inst.ID); err != nil {
 		return nil, err
 	}

@@ -3,3 +3,6 @@
 package app
 
 const worldsUnderTest = 200
+
+// raceEnabled says that the race detector slows everything down.
+const raceEnabled = false

@@ -36,6 +36,7 @@ type stores struct {
 	audio     resource.Store[*stream.Destination]
 	storage   resource.Store[*recording.StorageConfig]
 	retention resource.Store[*recording.Policy]
+	quick     resource.Store[*acd.QuickConnect]
 }
 
 func newStores(db *storage.DB) *stores {
@@ -60,6 +61,7 @@ func newStores(db *storage.DB) *stores {
 		audio:     resourcesOf[stream.Destination](db),
 		storage:   resourcesOf[recording.StorageConfig](db),
 		retention: resourcesOf[recording.Policy](db),
+		quick:     resourcesOf[acd.QuickConnect](db),
 	}
 }
 

@@ -26,7 +26,7 @@ func rules() map[string][]string {
 	with := func(more ...string) []string { return append(slices.Clone(w), more...) }
 	parts := with("internal/events", "internal/jobs", "internal/permit")
 	below := with("internal/events", "internal/jobs", "internal/permit", "internal/identity", "internal/call",
-		"internal/chat", "internal/cluster", "internal/recording", "internal/trace", "internal/webhook", "internal/stream", "internal/egress", "sip", "acd", "ivr", "ivr/flowtest", "campaigns", "dialer", "prompts")
+		"internal/chat", "internal/cluster", "internal/recording", "internal/trace", "internal/webhook", "internal/stream", "internal/egress", "sip", "acd", "ivr", "ivr/flowtest", "campaigns", "dialer", "prompts", "reporting")
 	return map[string][]string{
 		// 0 words
 		"internal/errs": nil, "internal/phone": {"internal/errs"}, "internal/calendar": {"internal/errs"},
@@ -48,6 +48,7 @@ func rules() map[string][]string {
 		"sip/siptest": w,
 		// 4 applications, not each other
 		"acd": parts, "ivr": append(slices.Clone(parts), "prompts"), "campaigns": parts, "campaigns/...": parts,
+		"reporting":    w,
 		"ivr/flowtest": append(slices.Clone(parts), "ivr", "prompts"),
 		"dialer":       append(slices.Clone(parts), "campaigns"),
 		// 5 storage

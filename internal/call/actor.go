@@ -31,6 +31,10 @@ type Snapshot struct {
 	Parties  []Party
 	Headers  map[string]string
 	Secret   bool // a flow asks for keys that nobody else may learn: no audio of the customer is to leave the call
+	// Destination is the user whom a transfer is for: of a flow that an agent hears who transfers. Consulted is the contact
+	// of whom the agent consults, while they talk.
+	Destination string
+	Consulted   string
 
 	lines []*line
 }
@@ -41,9 +45,11 @@ type actor struct {
 	log      *slog.Logger
 	mail     mailbox
 	digits   chan byte
+	keys     chan byte // of the agent who hears a transfer flow
 	done     chan struct{}
 	snapshot atomic.Pointer[Snapshot]
 	customer atomic.Int64 // the party whose keys are for the flow
+	asker    atomic.Int64 // ... for the transfer flow; 0: none runs
 	byInfo   atomic.Bool  // somebody takes keys by SIP INFO alone
 	headers  map[string]string
 	keep     keep
@@ -59,10 +65,11 @@ type actor struct {
 	bridge    bridge
 	recording Recording
 	taping    string // key of the recording
-	flows     [2]*Control
+	flows     [places]*Control
 	timers    map[timerKey]*time.Timer
-	flowReply chan error
+	flowReply [places]chan error
 	reply     chan error       // of the one who asked for something
+	aliases   []string         // contacts of ours by which we are found, too
 	newcomer  *askTakeOver     // who wants a place in this call
 	engaged   []string         // users who are in this call by themselves
 	waiting   []func(code int) // those who want one when the other end has answered
@@ -78,11 +85,18 @@ type timerKey struct {
 type (
 	askQueue struct {
 		gen   int
+		who   int
 		move  bool
 		reply chan error
 	}
 	askOutward struct {
 		outwardAsked
+		who   int
+		reply chan error
+	}
+	askAgent struct {
+		gen   int
+		who   int
 		reply chan error
 	}
 	askChange struct {
@@ -117,15 +131,16 @@ type (
 
 func (askQueue) isEvent()    {}
 func (askOutward) isEvent()  {}
+func (askAgent) isEvent()    {}
 func (askChange) isEvent()   {}
 func (askEvent) isEvent()    {}
 func (askTakeOver) isEvent() {}
 func (keyed) isEvent()       {}
 
 // press keeps a key for the flow; when nobody reads, the oldest are worth more.
-func (a *actor) press(d byte) {
+func (a *actor) press(keys chan byte, d byte) {
 	select {
-	case a.digits <- d:
+	case keys <- d:
 	default:
 		a.log.Warn("digit dropped: too many keys nobody waits for")
 	}
@@ -136,10 +151,12 @@ func (a *actor) receive(e Event) {
 	var applied chan struct{}
 	switch ask := e.(type) {
 	case askQueue:
-		a.flowReply = ask.reply
+		a.flowReply[ask.who] = ask.reply
 		e = enqueueAsked{Gen: ask.gen, NewID: a.m.o.NewID(), Move: ask.move}
 	case askOutward:
-		a.flowReply, e = ask.reply, ask.outwardAsked
+		a.flowReply[ask.who], e = ask.reply, ask.outwardAsked
+	case askAgent:
+		a.flowReply[ask.who], e = ask.reply, agentAsked{Gen: ask.gen, NewID: a.m.o.NewID()}
 	case askChange:
 		e, applied = ask.event, ask.applied
 	case askEvent:
@@ -177,6 +194,7 @@ func (a *actor) receive(e Event) {
 		e, a.local = a.local[0], a.local[1:]
 		effects := a.advance(e)
 		a.customer.Store(int64(a.state.Customer))
+		a.asker.Store(int64(a.state.asker()))
 		a.publish() // before a flow begins that reads it
 		for _, eff := range effects {
 			a.perform(eff)
@@ -274,6 +292,7 @@ func (a *actor) publish() {
 		Phase: a.state.Phase, Record: a.state.Record, Target: a.state.Target, Voice: a.state.Voice,
 		Callback: a.state.Callback, Logging: a.state.Logging,
 		Offer: a.state.Offer, Parties: a.state.Parties, Headers: a.headers, Secret: a.state.Secret != 0, lines: slices.Clone(a.lines),
+		Destination: a.state.destination(), Consulted: a.state.Aside.Record.ID,
 	})
 }
 
@@ -301,8 +320,10 @@ func (a *actor) emergency() {
 			l.end("internal error")
 		}
 	}
-	if a.flowReply != nil {
-		a.flowReply <- ErrLeft
+	for _, reply := range a.flowReply {
+		if reply != nil {
+			reply <- ErrLeft
+		}
 	}
 	if a.newcomer != nil {
 		a.newcomer.done("", ErrLeft)
@@ -310,6 +331,9 @@ func (a *actor) emergency() {
 	if a.state.Offer.ID != "" {
 		a.m.o.Queues.OfferResult(a.state.Offer.ID, OfferCallerLeft)
 		a.m.o.Queues.AgentDone(a.state.Offer.ID)
+	}
+	for _, r := range a.state.Rivals {
+		a.m.o.Queues.OfferResult(r.Offer.ID, OfferCallerLeft)
 	}
 	a.m.o.Queues.Leave(r.ID)
 	if a.recording != nil {
@@ -334,7 +358,7 @@ func (a *actor) startFlow(e startFlow) {
 		media = l.media
 	}
 	ctx, cancel := context.WithCancel(a.m.ctx)
-	c := &Control{actor: a, gen: e.Gen, who: e.For, media: media, ctx: ctx, cancel: cancel}
+	c := &Control{actor: a, gen: e.Gen, who: e.For, kind: e.Kind, media: media, ctx: ctx, cancel: cancel}
 	a.flows[e.For] = c
 	a.mail.uses.Add(1)
 	go func() {

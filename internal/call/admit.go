@@ -108,7 +108,7 @@ func (m *Manager) openLine(contactID, peer string, in Inbound, leg Leg) (*line, 
 func (m *Manager) newActor(s State, headers map[string]string) *actor {
 	a := &actor{
 		m: m, log: m.logFor(s.Record.ID, s.Record.CallID), headers: headers, state: s,
-		digits: make(chan byte, digitsSize), done: make(chan struct{}),
+		digits: make(chan byte, digitsSize), keys: make(chan byte, digitsSize), done: make(chan struct{}),
 	}
 	a.mail.busy = true // until it begins
 	a.mail.uses.Store(1)

@@ -104,7 +104,11 @@ func (s *step) committed() {
 	if s.Phase != PhaseCalling || !s.planned() {
 		return
 	}
+	after := callbackRing
+	if s.Record.InitiationMethod == contact.Outbound { // the agent hears it ring, and decides
+		after = callRing
+	}
 	p := s.party(s.Customer)
 	p.Stage, p.Media = partyDialled, true
-	s.do(dial{Party: p.ID, Target: s.Dial, Near: s.Caller}, startTimer{Timer: TimerRing, Gen: p.ID, After: callbackRing})
+	s.do(dial{Party: p.ID, Target: s.Dial, Near: s.Caller}, startTimer{Timer: TimerRing, Gen: p.ID, After: after})
 }

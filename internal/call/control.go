@@ -18,6 +18,7 @@ type Control struct {
 	actor  *actor
 	gen    int
 	who    int
+	kind   FlowKind
 	media  Media
 	ctx    context.Context //nolint:containedctx // a Control is the flow's run, and lives exactly as long
 	cancel context.CancelFunc
@@ -63,23 +64,35 @@ func (c *Control) reseat(media Media) {
 
 // Digits gives the customer's keys in the order pressed, also those pressed before anybody asked.
 func (c *Control) Digits() <-chan byte {
-	if c.who == ofAgent {
-		return nil
+	switch {
+	case c.who == ofCustomer:
+		return c.actor.digits
+	case c.kind == FlowAgentTransfer || c.kind == FlowQueueTransfer:
+		return c.actor.keys
 	}
-	return c.actor.digits
+	return nil
+}
+
+// Agent is the user whom the flow is about who is an agent: the one whom a transfer is for, or who hears the whisper. Empty:
+// the one of the record.
+func (c *Control) Agent() string {
+	if c.kind == FlowAgentTransfer || c.who == ofAside {
+		return c.Snapshot().Destination
+	}
+	return ""
 }
 
 // Enqueue puts the contact in its target queue. errs.Limit: at capacity. After nil the flow is over.
 func (c *Control) Enqueue(ctx context.Context) error {
 	reply := make(chan error, 1)
-	return c.asked(ctx, askQueue{gen: c.gen, reply: reply}, reply)
+	return c.asked(ctx, askQueue{gen: c.gen, who: c.who, reply: reply}, reply)
 }
 
 // Move takes the contact from the queue it waits in to its target queue, as a new segment. errs.Limit: at capacity, and
 // it waits where it was. After nil the flow is over.
 func (c *Control) Move(ctx context.Context) error {
 	reply := make(chan error, 1)
-	return c.asked(ctx, askQueue{gen: c.gen, move: true, reply: reply}, reply)
+	return c.asked(ctx, askQueue{gen: c.gen, who: c.who, move: true, reply: reply}, reply)
 }
 
 // CallThirdParty joins the customer with somebody outside, and returns when they talk, or with Resume when they have
@@ -89,7 +102,14 @@ func (c *Control) CallThirdParty(ctx context.Context, o Outcall) error {
 		return errs.New(errs.Denied, "the instance places no calls")
 	}
 	reply := make(chan error, 1)
-	return c.asked(ctx, askOutward{outwardAsked{Gen: c.gen, Outcall: o}, reply}, reply)
+	return c.asked(ctx, askOutward{outwardAsked{Gen: c.gen, Outcall: o}, c.who, reply}, reply)
+}
+
+// CallAgent hands the contact to the agent whom the transfer is for. errs.Limit: busy or away; errs.InvalidRequest: this is
+// no transfer to an agent. After nil the flow is over.
+func (c *Control) CallAgent(ctx context.Context) error {
+	reply := make(chan error, 1)
+	return c.asked(ctx, askAgent{gen: c.gen, who: c.who, reply: reply}, reply)
 }
 
 // asked waits for the answer of the call.
@@ -164,7 +184,7 @@ func (c *Control) Hold(ctx context.Context, agent, on bool) error {
 		}
 	}
 	reply := make(chan error, 1)
-	return c.asked(ctx, askEvent{event: holdAsked{Party: who, On: on}, reply: reply}, reply)
+	return c.asked(ctx, askEvent{event: holdAsked{Party: who, On: on, ByFlow: true}, reply: reply}, reply)
 }
 
 // SetVoice chooses how text is spoken from here on.

@@ -91,4 +91,4 @@ func (c *Control) SendDigits(digits string) error {
 }
 
 // OfCustomer reports whether the flow speaks to the customer, and not to the agent.
-func (c *Control) OfCustomer() bool { return c.who != ofAgent }
+func (c *Control) OfCustomer() bool { return c.who == ofCustomer }

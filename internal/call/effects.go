@@ -3,6 +3,7 @@ package call
 import (
 	"maps"
 	"net/netip"
+	"slices"
 	"time"
 
 	"ullim/internal/contact"
@@ -78,8 +79,11 @@ type (
 	reseat struct{ For, Party int }
 	// takeQueue asks the ACD for a place in line.
 	takeQueue struct{ Enqueue Enqueue }
-	// replyFlow answers the flow that asked for a queue, or for somebody outside.
-	replyFlow struct{ Err error }
+	// replyFlow answers the flow of a place that asked for a queue, or for somebody outside.
+	replyFlow struct {
+		For int
+		Err error
+	}
 	// reorder tells the ACD of a new order.
 	reorder struct {
 		ContactID string
@@ -111,6 +115,14 @@ type (
 		UserID string
 		Target string
 	}
+	// findAgent asks how the user can be reached whom a transfer is for; agentFound follows.
+	findAgent struct {
+		Gen    int
+		UserID string
+	}
+	// openBeside adds the record of a contact beside the one that the call is about; turnTo makes it that one.
+	openBeside struct{ Record contact.Record }
+	turnTo     struct{ ContactID string }
 	// lend offers a party to the call that has a dialog; moved follows.
 	lend struct {
 		Gen      int
@@ -190,6 +202,9 @@ func (save) isEffect()           {}
 func (commit) isEffect()         {}
 func (closeSegment) isEffect()   {}
 func (openSegment) isEffect()    {}
+func (openBeside) isEffect()     {}
+func (turnTo) isEffect()         {}
+func (findAgent) isEffect()      {}
 func (tell) isEffect()           {}
 
 // copyRecord gives a record that shares nothing that changes with r.
@@ -201,6 +216,7 @@ func copyRecord(r contact.Record) contact.Record {
 	}
 	if r.Agent != nil {
 		a := *r.Agent
+		a.Transitions = slices.Clone(a.Transitions)
 		r.Agent = &a
 	}
 	r.Recordings = append([]contact.Recording(nil), r.Recordings...)

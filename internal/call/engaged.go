@@ -48,7 +48,7 @@ func (m *Manager) engage(were, are []string) {
 func (s *State) ownUsers() (ids []string) {
 	for i := range s.Parties {
 		p := &s.Parties[i]
-		if p.Person.ID == "" || p.Stage == partyGone || p.Stage == partyPlanned || p.ID == s.AgentGen && s.Offer.ID != "" {
+		if p.Person.ID == "" || p.Stage == partyGone || p.Stage == partyPlanned || p.ID == s.AgentGen && s.Offer.ID != "" || p.ID == s.Aside.To {
 			continue
 		}
 		ids = append(ids, p.Person.ID)

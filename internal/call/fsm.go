@@ -29,7 +29,12 @@ func (s *step) decide(e Event, now time.Time) {
 	for i, r := range s.Settling {
 		s.Settling[i] = copyRecord(r)
 	}
+	s.Aside.Record = copyRecord(s.Aside.Record)
+	s.frontRival(e)
 	s.take(e)
+	s.noteRouting(e)
+	s.holds()
+	s.supervision()
 	s.wire()
 	s.tape()
 	s.complete()
@@ -49,7 +54,7 @@ func (s *step) take(e Event) {
 	case enqueueAsked:
 		s.enqueueAsked(e)
 	case enqueueDone:
-		s.enqueueDone(e.Err)
+		s.enqueueDone(e)
 	case outwardAsked:
 		s.outwardAsked(e)
 	case offered:
@@ -72,9 +77,13 @@ func (s *step) take(e Event) {
 		s.moved(e)
 	case reached:
 		s.reached(e)
+	case agentAsked:
+		s.agentAsked(e)
+	case agentFound:
+		s.agentFound(e)
 	case takeOver:
 		s.takeOver(e)
-	case inviteAsked, holdAsked, muteAsked, removeAsked, tapeAsked:
+	case inviteAsked, holdAsked, muteAsked, removeAsked, tapeAsked, transferAsked, leaveAsked, declineAsked, superviseAsked:
 		s.asked(e)
 	case stopAsked:
 		s.end(e.Reason, e.Detail)
@@ -123,8 +132,11 @@ func (s *step) stopFlow(who int) {
 
 // listener is the party for whom the flows of a place run.
 func (s *step) listener(who int) int {
-	if who == ofAgent {
+	switch who {
+	case ofAgent:
 		return s.AgentGen
+	case ofAside:
+		return s.Aside.To
 	}
 	return s.Customer
 }
@@ -139,6 +151,10 @@ func (s *step) begun() {
 		}
 		s.do(answer{Party: s.Customer})
 	case PhaseCalling:
+		if s.planned() {
+			s.dialCaller()
+			return
+		}
 		s.do(dial{Party: s.Customer, Target: s.Dial, Near: s.Caller},
 			startTimer{Timer: TimerRing, Gen: s.Customer, After: callRing})
 	case PhaseOutboundWhisper, PhaseFlow, PhaseEnqueueing, PhaseQueued, PhaseRinging, PhaseAgentWhisper, PhaseCustomerWhisper, PhaseTalking,
@@ -195,6 +211,8 @@ func (s *step) answered(p *Party) {
 		s.save()
 	case s.Phase == PhaseCalling && p.ID == s.Customer:
 		s.calleeAnswered(p)
+	case s.Phase == PhaseCalling && p.ID == s.Caller && s.planned():
+		s.callerAnswered(p)
 	case s.Phase == PhaseRinging && p.ID == s.AgentGen:
 		s.agentAnswered()
 	case s.Phase == PhaseTransferring && p.ID == s.Transfer.To:
@@ -211,6 +229,8 @@ func (s *step) answered(p *Party) {
 func (s *step) ended(p *Party, e LegEvent) {
 	switch {
 	case p.Stage == partyLent: // whoever takes the party hears of it: the line tells them
+	case p.ID == s.Aside.To && s.Aside.Stage != asideTalks:
+		s.asideRefused(e)
 	case s.Phase == PhaseTransferring && p.ID == s.Transfer.To:
 		s.transferFailed(failure(e))
 	case s.Phase == PhaseTransferring && p.ID == s.Transfer.By:
@@ -220,12 +240,22 @@ func (s *step) ended(p *Party, e LegEvent) {
 	case p.ID == s.Customer:
 		s.customerEnded(e)
 	case p.ID == s.Caller && s.Phase == PhaseCalling:
-		s.end(contact.AgentDisconnect, "the caller gave up")
+		s.callerEnded(p, e)
 	case p.ID == s.AgentGen:
 		s.agentEnded(e)
 	default:
 		s.tell("left", "%s %s", p.Role, p.Address.Address)
-		s.drop(p.ID, "")
+		s.leaves(p.ID, "")
+	}
+}
+
+// leaves lets somebody out who is neither the customer nor the agent.
+func (s *step) leaves(id int, cause string) {
+	consulted := id == s.Aside.To && s.Aside.Stage == asideTalks
+	s.do(stopTimer{Timer: TimerRing, Gen: id})
+	s.drop(id, cause)
+	if consulted {
+		s.asideOver(contact.AgentDisconnect)
 	}
 }
 
@@ -266,11 +296,8 @@ func (s *step) negotiated(e negotiated) {
 }
 
 func (s *step) flowDone(e flowDone) {
-	who := ofCustomer
-	if e.Kind == FlowAgentWhisper || e.Kind == FlowAgentHold {
-		who = ofAgent
-	}
-	if s.Flow[who] != e.Gen {
+	who := slices.Index(s.Flow[:], e.Gen)
+	if e.Gen == 0 || who < 0 {
 		return // of a flow that was ended
 	}
 	s.Flow[who] = 0
@@ -278,7 +305,13 @@ func (s *step) flowDone(e flowDone) {
 		s.end(contact.ContactFlowDisconnect, "the contact flow ended the contact")
 		return
 	}
+	if who == ofAside || s.Phase == PhaseTransferring && s.Aside.Stage == asideGreets && e.Kind == FlowCustomerWhisper {
+		s.asideWhispered(who)
+		return
+	}
 	switch e.Kind {
+	case FlowAgentTransfer, FlowQueueTransfer:
+		s.transferFlowDone(e)
 	case FlowInbound, FlowDisconnect:
 		// FlowQueued: the queue has the contact, or its answer is on the way.
 		if e.Outcome != FlowQueued && (s.Phase == PhaseFlow || s.Phase == PhaseRemaining) {
@@ -326,7 +359,7 @@ func (s *step) changed(e Event) {
 	case dataSet:
 		s.dataSet(e.Data)
 	case routingSet:
-		s.routingSet(e.Routing)
+		s.routingSet(e)
 	}
 }
 
@@ -344,8 +377,12 @@ func (s *step) mediaDead(e mediaDead) {
 }
 
 func (s *step) timer(e timerFired) {
-	if e.Timer == TimerWhisper {
+	switch e.Timer { //nolint:exhaustive // the others are of a party
+	case TimerWhisper:
 		s.whisperOver(e.Gen)
+		return
+	case TimerTransfer:
+		s.transferOver(e.Gen)
 		return
 	}
 	p := s.party(e.Gen)
@@ -356,6 +393,8 @@ func (s *step) timer(e timerFired) {
 	case e.Timer == TimerEarly:
 		s.lookAtEarly(p, e.Packets)
 	case p.Stage != partyDialled && p.Stage != partyRinging:
+	case p.ID == s.Aside.To:
+		s.asideMissed()
 	case s.Phase == PhaseRinging && p.ID == s.AgentGen:
 		s.missed()
 	default:
@@ -377,6 +416,7 @@ func (s *step) end(reason contact.DisconnectReason, detail string) {
 	}
 	s.stopFlow(ofCustomer)
 	s.abortTransfer()
+	s.releaseAside(reason)
 	s.releaseAgent()
 	s.stopFlow(ofAgent)
 	if s.Phase == PhaseCalling {
@@ -392,6 +432,8 @@ func (s *step) end(reason contact.DisconnectReason, detail string) {
 		s.do(stopTimer{Timer: TimerRing, Gen: s.Customer}, stopTimer{Timer: TimerEarly, Gen: s.Customer})
 	}
 	s.stopTape()
+	s.endHold()
+	s.endSupervision()
 	s.Phase = PhaseEnding
 	if s.Reason != "" {
 		reason = s.Reason

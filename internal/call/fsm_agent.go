@@ -7,13 +7,29 @@ import (
 )
 
 func (s *step) offered(o Offer) {
+	if s.Aside.Stage == asideAsking && o.ContactID == s.Aside.ID {
+		s.asideEnqueued(nil)
+	}
+	if s.Aside.Stage == asideQueued && o.ContactID == s.Aside.ID {
+		s.asideOffered(o)
+		return
+	}
+	if o.ContactID != s.Record.ID { // of a segment that is over
+		s.do(reportOffer{OfferID: o.ID, Result: OfferCallerLeft})
+		return
+	}
 	if s.Phase == PhaseEnqueueing { // the offer overtook the answer of the ACD
 		s.inLine()
 	}
 	if s.Phase != PhaseQueued {
-		s.do(reportOffer{OfferID: o.ID, Result: OfferCallerLeft})
+		s.alsoOffered(o)
 		return
 	}
+	s.ringAgent(o)
+}
+
+// ringAgent lets an agent's phone ring.
+func (s *step) ringAgent(o Offer) {
 	id := s.generation()
 	s.Phase, s.Offer, s.AgentGen, s.Rang = PhaseRinging, o, id, s.now
 	s.add(Party{
@@ -34,6 +50,7 @@ func (s *step) offered(o Offer) {
 }
 
 func (s *step) agentAnswered() {
+	s.rivalsOver(OfferTaken, completedElsewhere)
 	a := s.Offer.Agent
 	a.RingStartTimestamp, a.AcceptedByAgentTimestamp = s.Rang, s.now
 	s.Record.Agent = &a
@@ -51,6 +68,7 @@ func (s *step) missed() {
 	s.dropAgent("no answer")
 	s.Phase = PhaseQueued
 	s.do(reportOffer{OfferID: id, Result: OfferMissed})
+	s.nextRival()
 }
 
 // agentEnded: the agent's leg is gone, by the agent's will or not.
@@ -63,6 +81,7 @@ func (s *step) agentEnded(e LegEvent) {
 		s.dropAgent("")
 		s.Phase = PhaseQueued
 		s.do(reportOffer{OfferID: id, Result: result})
+		s.nextRival()
 	case PhaseAgentWhisper, PhaseCustomerWhisper:
 		s.agentLostBeforeJoin("hung up before the call was joined")
 	case PhaseTransferring: // the customer's side asked for it, and now nobody is left to be transferred
@@ -125,6 +144,10 @@ func (s *step) whisperCustomer() {
 
 // whisperOver: a whisper has lasted for two minutes.
 func (s *step) whisperOver(gen int) {
+	if gen != 0 && gen == s.Aside.To {
+		s.asideWhisperOver()
+		return
+	}
 	if gen == 0 || gen != s.AgentGen {
 		return
 	}
@@ -156,12 +179,8 @@ func (s *step) join() {
 // disconnect flow has the word. Without one, who has lost the agent to a fault goes back to the front of the queue, and
 // whose agent hung up has been served.
 func (s *step) agentLeft(e LegEvent) {
-	if other := s.another(s.AgentGen); other != 0 {
-		s.tell("agent left", "the others talk on")
-		s.agentPartOver()
-		s.AgentGen = other
-		s.save()
-		return
+	if c := s.party(s.Customer); c != nil {
+		c.OnHold = false // whoever goes on with them, or whatever
 	}
 	fault := e.Cause == CauseTimeout || e.Cause == CauseTransport || e.Cause == CauseProtocol
 	reason, detail := contact.AgentDisconnect, "agent hung up"
@@ -172,6 +191,14 @@ func (s *step) agentLeft(e LegEvent) {
 		reason, detail = contact.TelecomProblem, "agent: "+e.Text
 	}
 	s.Reason = reason
+	if s.Aside.Stage == asideTalks {
+		s.warmDrop()
+		return
+	}
+	if heir := s.heir(); heir != 0 {
+		s.inherit(heir)
+		return
+	}
 	s.stopTape()
 	s.agentPartOver()
 	s.customerAlone(detail, fault)
@@ -189,11 +216,11 @@ func (s *step) customerAlone(detail string, owed bool) {
 		s.tell("agent left", "the customer hears the disconnect flow")
 		s.run(ofCustomer, FlowDisconnect, hook)
 		s.save()
-	case owed && queue != nil:
+	case owed && queue != nil && !queue.EnqueueTimestamp.IsZero():
 		s.tell("agent left", "%s: the customer waits again, at the front", detail)
 		s.Target = TargetQueue{ID: queue.ID, Name: queue.Name}
 		s.nextSegment(segment{Method: contact.QueueTransfer})
-		s.takeQueue(queue.EnqueueTimestamp, true)
+		s.takeQueue(s.Place, true)
 		s.Requeued = true
 	default:
 		s.end(s.Reason, detail)
@@ -206,6 +233,7 @@ func (s *step) agentPartOver() {
 	if s.Record.Agent != nil && s.Record.Agent.AgentInteractionEndTimestamp.IsZero() {
 		s.Record.Agent.AgentInteractionEndTimestamp = s.now
 	}
+	s.endHold()
 	s.dropAgent("contact ended")
 	if id != "" {
 		s.do(reportDone{OfferID: id})
@@ -223,6 +251,7 @@ func (s *step) releaseAgent() {
 		s.stopTape()
 		s.agentPartOver()
 	case id != "": // ringing or whispering, and the customer is gone
+		s.rivalsOver(OfferCallerLeft, "contact ended")
 		s.dropAgent("contact ended")
 		s.Record.Agent = nil
 		if s.Record.Queue.DequeueTimestamp.IsZero() {

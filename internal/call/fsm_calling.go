@@ -17,7 +17,7 @@ func (s *step) ringing(p *Party, e LegEvent) {
 		s.tellCaller(p, e)
 	case s.Phase == PhaseTransferring && p.ID == s.Transfer.To && p.Told != e.Code:
 		p.Told = e.Code
-		s.do(notify{Party: s.Transfer.By, Code: e.Code, Reason: "Ringing"})
+		s.inform(s.Transfer, e.Code, "Ringing")
 	}
 }
 

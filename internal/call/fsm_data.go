@@ -60,14 +60,15 @@ func merged[V any](old, more map[string]V) map[string]V {
 }
 
 // routingSet changes the order in which the contact is served, also when it waits already.
-func (s *step) routingSet(r Routing) {
+func (s *step) routingSet(e routingSet) {
+	r := e.Routing
 	if r.Priority != 0 {
 		s.Rank.Priority = r.Priority
 	}
 	if r.Steps != nil {
 		s.Rank.Steps = r.Steps
 	}
-	if r.AgeAdjustment != 0 {
+	if r.AgeAdjustment != 0 || e.Age {
 		s.Rank.AgeAdjustment = r.AgeAdjustment
 	}
 	if s.Phase == PhaseQueued || s.Phase == PhaseRinging {

@@ -24,22 +24,32 @@ type Outcall struct {
 
 // Outward is an Outcall in progress. The flow that asked waits for its outcome.
 type Outward struct {
-	To     int
-	Back   Phase // where the customer was
-	Call   Outcall
-	Failed error     // while the queue takes the contact back
-	Since  time.Time // when it entered that queue
+	To    int
+	Back  Phase // where the customer was
+	Call  Outcall
+	Since time.Time // PhaseQueued: when it entered that queue
+}
+
+// comeback is a contact that gets back the place that it had in a queue. The flow that wanted something else is told
+// then, and goes on.
+type comeback struct {
+	On  bool
+	Err error
 }
 
 // outwardAsked calls the third party. Who waits in a queue leaves it meanwhile, and keeps the place.
 func (s *step) outwardAsked(e outwardAsked) {
+	if s.isTransferFlow(e.Gen) {
+		s.transferOutward(e.Outcall)
+		return
+	}
 	if e.Gen == 0 || e.Gen != s.Flow[ofCustomer] || s.Phase != PhaseFlow && s.Phase != PhaseRemaining && s.Phase != PhaseQueued {
-		s.do(replyFlow{Err: errBusy("the contact is %s: its flow cannot call a third party now", s.Phase)})
+		s.refuseFlow(e.Gen, errBusy("the contact is %s: its flow cannot call a third party now", s.Phase))
 		return
 	}
 	o := Outward{Back: s.Phase, Call: e.Outcall}
 	if s.Phase == PhaseQueued {
-		o.Since = s.Record.Queue.EnqueueTimestamp
+		o.Since = s.Place
 		s.do(leaveQueue{ContactID: s.Record.ID})
 	}
 	c := Callee{Number: e.Outcall.Number, FromNumber: e.Outcall.FromNumber, FromName: e.Outcall.FromName}
@@ -100,7 +110,7 @@ func (s *step) outwardEnded(p *Party, e LegEvent) {
 		s.do(replyFlow{Err: err})
 		return
 	}
-	s.Outward.To, s.Outward.Failed = 0, err
+	s.Outward, s.Comeback = Outward{}, comeback{On: true, Err: err}
 	was := s.Target
 	s.Target = TargetQueue{ID: s.Record.Queue.ID, Name: s.Record.Queue.Name}
 	s.takeQueue(o.Since, true)
@@ -109,11 +119,11 @@ func (s *step) outwardEnded(p *Party, e LegEvent) {
 
 // backInLine answers the flow whose contact has its place in the queue again; false if it is another that has come.
 func (s *step) backInLine() bool {
-	if s.Outward.Back != PhaseQueued {
+	if !s.Comeback.On {
 		return false
 	}
-	s.do(replyFlow{Err: s.Outward.Failed})
-	s.Outward, s.Requeued = Outward{}, false
+	s.do(replyFlow{Err: s.Comeback.Err})
+	s.Comeback, s.Requeued = comeback{}, false
 	return true
 }
 
@@ -138,14 +148,14 @@ func (s *State) wiredOutward() wiring {
 func (s *step) moveAsked(e enqueueAsked) {
 	switch {
 	case e.Gen == 0 || e.Gen != s.Flow[ofCustomer] || s.Phase != PhaseQueued:
-		s.do(replyFlow{Err: errBusy("the contact is %s: only one that waits in a queue can change it", s.Phase)})
+		s.refuseFlow(e.Gen, errBusy("the contact is %s: only one that waits in a queue can change it", s.Phase))
 		return
 	case s.Target.ID == "":
-		s.do(replyFlow{Err: errBusy("no working queue is set")})
+		s.refuseFlow(e.Gen, errBusy("no working queue is set"))
 		return
 	}
 	q := s.Record.Queue
-	s.Moving, s.WasSince = TargetQueue{ID: q.ID, Name: q.Name}, q.EnqueueTimestamp
+	s.Moving, s.WasSince = TargetQueue{ID: q.ID, Name: q.Name}, s.Place
 	q.DequeueTimestamp = s.now
 	s.do(leaveQueue{ContactID: s.Record.ID})
 	s.tell("moved", "from %s to %s", q.Name, s.Target.Name)
@@ -161,7 +171,7 @@ func (s *step) moveRefused(err error) {
 	was := s.Target
 	s.Target = s.Moving
 	s.Moving = TargetQueue{}
-	s.Outward = Outward{Back: PhaseQueued, Failed: err} // as one whose third party could not be had
+	s.Comeback = comeback{On: true, Err: err}
 	s.takeQueue(s.WasSince, true)
 	s.Target, s.Requeued = was, true
 }

@@ -14,7 +14,7 @@ func (s *step) refer(p *Party, r *Refer) {
 	switch {
 	case r == nil || p.Person.ID == "" || p.Role == RoleSupervisor:
 		code = 403
-	case s.Phase != PhaseTalking || p.Stage != partyUp || s.another(p.ID) == 0 && p.ID != s.AgentGen:
+	case s.Phase != PhaseTalking || p.Stage != partyUp || s.Aside.Stage != asideNone || s.another(p.ID) == 0 && p.ID != s.AgentGen:
 		code = 491 // one transfer at a time, and nobody is transferred who has not been reached
 	}
 	if code != 0 {
@@ -23,7 +23,7 @@ func (s *step) refer(p *Party, r *Refer) {
 		return
 	}
 	s.Phase = PhaseTransferring
-	s.Transfer = Transfer{Gen: s.generation(), By: p.ID, Who: p.Person, Target: r.Target}
+	s.Transfer = Transfer{Gen: s.generation(), By: p.ID, Who: p.Person, Target: r.Target, Owed: true, Since: s.now, Held: s.customerOnHold()}
 	s.stopTape()
 	s.tell("transfer", "%s asks for %s", p.Person.Username, r.Target)
 	s.do(notify{Party: p.ID, Code: 100, Reason: "Trying"})
@@ -33,6 +33,12 @@ func (s *step) refer(p *Party, r *Refer) {
 	}
 	s.Transfer.Names = *r.Replaces
 	s.lend()
+}
+
+// customerOnHold reports whether we have put the customer on hold.
+func (s *State) customerOnHold() bool {
+	c := s.party(s.Customer)
+	return c != nil && c.OnHold
 }
 
 // lend offers whoever is transferred to the call that the Replaces names.
@@ -83,12 +89,8 @@ func (s *step) resolved(e resolved) {
 			code = 486
 		}
 		s.transferFailed(code, reasonOf(code))
-	case e.FlowID != "":
-		s.transferToFlow(e)
 	default:
-		s.Transfer.Callee = e.Callee
-		s.Transfer.To = s.forward(e.Callee, s.kept(), s.Transfer.Who.ID)
-		s.Rang = s.now
+		s.proceed(e)
 	}
 }
 
@@ -139,19 +141,21 @@ func (s *step) transferToFlow(e resolved) {
 		s.transferFailed(403, "only one can be sent to a contact flow")
 		return
 	}
-	s.do(notify{Party: t.By, Code: 200, Reason: "OK"})
-	s.Transfer = Transfer{}
+	s.inform(t, 200, "OK")
+	s.endTransfer()
 	s.finishBy(t)
+	s.stopTape()
 	if kept != s.Customer { // a called user has sent the caller on
 		s.becomesCustomer(kept)
 	}
 	s.AgentGen = 0
-	s.nextSegment(segment{
-		Method: contact.Transfer, FlowID: e.FlowID,
-		System: &contact.Endpoint{Type: contact.TelephoneNumber, Address: e.Number},
-	})
+	next := segment{Method: contact.Transfer, FlowID: e.FlowID, Since: t.Since}
+	if e.Number != "" {
+		next.System = &contact.Endpoint{Type: contact.TelephoneNumber, Address: e.Number}
+	}
+	s.nextSegment(next)
 	s.Phase = PhaseFlow
-	s.tell("transferred", "to %s", e.Number)
+	s.tell("transferred", "to %s", t.Target)
 	s.stopFlow(ofAgent)
 	s.run(ofCustomer, FlowInbound, e.FlowID)
 	s.HoldFlow = [2]bool{}
@@ -160,8 +164,7 @@ func (s *step) transferToFlow(e resolved) {
 
 // finishBy ends the part of the one who has transferred, and notes it in the segment that is over.
 func (s *step) finishBy(t Transfer) {
-	s.Record.TransferCompletedTimestamp = s.now
-	s.Record.TransferredTo = &contact.Endpoint{Type: contact.TelephoneNumber, Address: t.Target}
+	s.Record.TransferCompletedTimestamp, s.Record.TransferredTo = s.now, t.endpoint()
 	if t.By == s.AgentGen {
 		s.agentPartOver()
 	} else {
@@ -194,16 +197,26 @@ func (s *step) becomesAgent(id int) {
 // transferAnswered: the other end is there. The one who transferred leaves, and a new segment begins.
 func (s *step) transferAnswered() {
 	t := s.Transfer
-	s.Transfer = Transfer{}
+	if t.To == s.Aside.To {
+		s.asideAnswered()
+		return
+	}
+	s.endTransfer()
 	s.Phase = PhaseTalking
-	s.do(stopTimer{Timer: TimerRing, Gen: t.To}, stopTimer{Timer: TimerEarly, Gen: t.To},
-		notify{Party: t.By, Code: 200, Reason: "OK"})
+	s.do(stopTimer{Timer: TimerRing, Gen: t.To}, stopTimer{Timer: TimerEarly, Gen: t.To})
+	s.inform(t, 200, "OK")
+	if by := s.party(t.By); t.Consult && by != nil && by.Stage == partyUp {
+		s.consults(t)
+		return
+	}
+	s.resume()
+	s.stopTape()
 	was := s.Customer
 	conference := t.By != was && t.By != s.AgentGen && s.AgentGen != 0
 	s.finishBy(t)
 	s.Reason = contact.AgentDisconnect
 	if !conference {
-		s.nextSegment(segment{Method: contact.Transfer, FlowID: s.Record.FlowID})
+		s.nextSegment(segment{Method: contact.Transfer, FlowID: s.Record.FlowID, Since: t.Since})
 	}
 	s.Reason = ""
 	switch {
@@ -225,19 +238,24 @@ func (s *step) transferorLeft(p *Party) {
 	s.tell("transferor left", "%s", p.Person.Username)
 	if p.ID == s.AgentGen {
 		s.agentPartOver()
-		return
+	} else {
+		s.drop(p.ID, "")
 	}
-	s.drop(p.ID, "")
+	s.goesOnAlone()
 }
 
 // transferFailed: the other end cannot be had. Whoever asked is told why, and has the other back if they are still there;
 // if not, the disconnect flow or the queue takes the customer, as it would one who has lost the agent to a fault.
 func (s *step) transferFailed(code int, reason string) {
 	t := s.Transfer
-	s.Transfer = Transfer{}
+	s.endTransfer()
 	s.tell("transfer failed", "%d %s", code, reason)
-	s.do(notify{Party: t.By, Code: code, Reason: reason})
+	s.inform(t, code, reason)
+	s.releaseAside(contact.Other)
 	s.dropTarget(t)
+	if c := s.party(s.Customer); c != nil {
+		c.OnHold = t.Held
+	}
 	s.Phase = PhaseTalking
 	by := s.party(t.By)
 	switch {
@@ -255,7 +273,7 @@ func (s *step) transferFailed(code int, reason string) {
 }
 
 func (s *step) dropTarget(t Transfer) {
-	if t.To != 0 {
+	if t.To != 0 && s.party(t.To) != nil {
 		s.do(stopTimer{Timer: TimerRing, Gen: t.To}, stopTimer{Timer: TimerEarly, Gen: t.To})
 		s.drop(t.To, "transfer over")
 	}
@@ -267,8 +285,9 @@ func (s *step) abortTransfer() {
 		return
 	}
 	t := s.Transfer
+	s.endTransfer()
 	s.Transfer = Transfer{Gen: t.Gen, Lent: t.Lent, By: t.By} // one who is on the way to another call is waited for
-	s.do(notify{Party: t.By, Code: 487, Reason: reasonOf(487)})
+	s.inform(t, 487, reasonOf(487))
 	s.dropTarget(t)
 }
 
@@ -309,7 +328,7 @@ func (s *step) moved(e moved) {
 	}
 	s.remove(p.ID)
 	s.Record.NextContactID, s.Record.TransferCompletedTimestamp = e.Next, s.now
-	s.Record.TransferredTo = &contact.Endpoint{Type: contact.TelephoneNumber, Address: t.Target}
+	s.Record.TransferredTo = t.endpoint()
 	if s.Phase >= PhaseEnding {
 		return
 	}
@@ -402,7 +421,7 @@ func (s *step) mayReplace(p *Party, e takeOver) error {
 		return errStillRings
 	case p == nil || p.Stage == partyGone || p.Stage == partyLent || s.Phase >= PhaseEnding:
 		return gone
-	case p.Role == RoleSupervisor || s.Phase == PhaseTransferring:
+	case p.Role == RoleSupervisor || s.Phase == PhaseTransferring || p.ID == s.Aside.To:
 		return errs.New(errs.Denied, "the call cannot be taken over now")
 	case p.Stage == partyUp && (s.Phase == PhaseTalking || p.ID == s.Customer):
 		return nil

@@ -64,8 +64,11 @@ func (l *line) digit(d byte) {
 	if owner == nil {
 		return
 	}
-	if int64(party) == owner.customer.Load() {
-		owner.press(d)
+	switch int64(party) {
+	case owner.customer.Load():
+		owner.press(owner.digits, d)
+	case owner.asker.Load():
+		owner.press(owner.keys, d)
 	}
 	if owner.byInfo.Load() {
 		owner.post(keyed{Party: party, Digit: d})

@@ -30,6 +30,7 @@ type Options struct {
 	Queues    Queues
 	Numbers   NumberLookup
 	People    People              // nil: nobody calls out
+	Places    Places              // nil: there are no queues to transfer to
 	Sounds    func(Sound) []Audio // what those hear who wait
 	Instances func(id string) (Instance, bool)
 	// Nearest names the claimed number that is most like one that nobody claimed; FlowReady is an error if a flow cannot
@@ -71,6 +72,7 @@ type Manager struct {
 
 	mu       sync.Mutex
 	calls    map[string]*actor // by contact id
+	beside   map[string]*actor // by the id of another contact of the call: see Aside
 	draining bool
 	admits   int // calls being admitted
 	empty    chan struct{}
@@ -95,7 +97,7 @@ func NewManager(o Options) *Manager {
 	}
 	ctx, cancel := context.WithCancel(context.Background())
 	return &Manager{
-		o: o, ctx: ctx, cancel: cancel, calls: make(map[string]*actor), empty: make(chan struct{}),
+		o: o, ctx: ctx, cancel: cancel, calls: make(map[string]*actor), beside: make(map[string]*actor), empty: make(chan struct{}),
 		engaged: engagements{by: make(map[string]int)},
 	}
 }
@@ -125,7 +127,18 @@ func (m *Manager) Count() int {
 func (m *Manager) find(contactID string) *actor {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	return m.calls[contactID]
+	if a := m.calls[contactID]; a != nil {
+		return a
+	}
+	return m.beside[contactID]
+}
+
+// alias lets a call be found by another contact of its own, until it is forgotten.
+func (m *Manager) alias(a *actor, contactID string) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.beside[contactID] = a
+	a.aliases = append(a.aliases, contactID)
 }
 
 // enter counts a call that is being admitted, so that Drain waits for it too. An emergency call always passes.
@@ -165,6 +178,9 @@ func (m *Manager) forget(a *actor) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	maps.DeleteFunc(m.calls, func(_ string, v *actor) bool { return v == a })
+	for _, id := range a.aliases {
+		delete(m.beside, id)
+	}
 	m.checkEmpty()
 }
 

@@ -196,7 +196,7 @@ func TestAQueueFlowMovesTheContactToAnotherQueueAndBackIfThatIsFull(t *testing.T
 	}
 	full := errs.New(errs.Limit, "full")
 	back, effects := Step(moved, enqueueDone{Err: full}, now)
-	if back.Record.Queue.ID == "q2" || !back.Record.Queue.EnqueueTimestamp.Equal(since) {
+	if back.Record.Queue.ID == "q2" || !back.Place.Equal(since) || !back.Record.Queue.EnqueueTimestamp.Equal(now) {
 		t.Errorf("waits for %+v after %s", back.Record.Queue, names(effects))
 	}
 	back, effects = Step(back, enqueueDone{}, now)

@@ -43,8 +43,11 @@ func (s partyStage) String() string {
 // firstParty is the id of the party whose INVITE began the call, or who was dialled first. Later ones are generations.
 const firstParty = -1
 
-// maxParties is how many may be in a call, those who listen included.
-const maxParties = 6
+// How many may be in a call: those of a conference, and supervisors beside them (A2.4).
+const (
+	maxParties     = 6
+	maxSupervisors = 5
+)
 
 // Party is somebody in a call: a leg, its media and what is known about them. The id is never used twice, so that late
 // events of a leg are recognised.
@@ -59,7 +62,9 @@ type Party struct {
 	Media   bool   // open
 	Held    bool   // they have put us on hold: they do not listen
 	OnHold  bool   // we have put them on hold
+	ByFlow  bool   // a flow has, not an agent
 	Muted   bool   // we let nobody hear them
+	Barges  bool   // of a supervisor: may join, not only listen
 	Early   bool   // early media: sent to one who calls us, received from one we call
 	Flowing bool   // the early media of one we call can be heard
 	Packets uint64 // received when it was last looked at
@@ -93,11 +98,11 @@ func (s *State) another(without ...int) int {
 	return 0
 }
 
-// count is how many parties are there, or on their way.
-func (s *State) count() int {
+// count is how many parties are there, or on their way: supervisors are counted apart.
+func (s *State) count(supervisors bool) int {
 	n := 0
 	for i := range s.Parties {
-		if s.Parties[i].Stage != partyGone {
+		if p := &s.Parties[i]; p.Stage != partyGone && (p.Role == RoleSupervisor) == supervisors {
 			n++
 		}
 	}
@@ -118,6 +123,9 @@ func (s *step) drop(id int, cause string) {
 	}
 	if p.Stage != partyGone {
 		p.Stage, p.Segment = partyGone, s.Record.ID
+		if id == s.Aside.To && s.Aside.Stage == asideTalks {
+			p.Segment = s.Aside.Record.ID
+		}
 		s.do(hangup{Party: id, Cause: cause})
 		if p.Media {
 			s.do(closeMedia{Party: id})
@@ -141,7 +149,7 @@ func (s *step) qualityKnown(e qualityKnown) {
 	case r == nil:
 	case p.Role == RoleCustomer:
 		r.CustomerQuality = &q
-	case p.Role == RoleAgent && r.Agent != nil && r.Agent.ID == p.Person.ID:
+	case p.Person.ID != "" && r.Agent != nil && r.Agent.ID == p.Person.ID:
 		r.AgentQuality = &q
 	}
 	s.remove(e.Party)
@@ -151,6 +159,9 @@ func (s *step) qualityKnown(e qualityKnown) {
 func (s *step) record(id string) *contact.Record {
 	if id == "" || id == s.Record.ID {
 		return &s.Record
+	}
+	if id == s.Aside.Record.ID {
+		return &s.Aside.Record
 	}
 	for i := range s.Settling {
 		if s.Settling[i].ID == id {

@@ -40,9 +40,9 @@ func (a *actor) perform(e Effect) {
 		a.setTimer(e)
 	case takeQueue, replyFlow, leaveQueue, reorder, reportOffer, reportJoined, reportDone:
 		a.performQueue(e)
-	case resolve, lend, adopt, refuse, reclaim, reply:
+	case resolve, findAgent, lend, adopt, refuse, reclaim, reply:
 		a.performOutside(e)
-	case save, openSegment, closeSegment, commit:
+	case save, openSegment, openBeside, turnTo, closeSegment, commit:
 		a.performRecord(e)
 	case tell:
 		a.tell(e.Kind, e.Detail)
@@ -103,17 +103,20 @@ func (a *actor) performQueue(e Effect) {
 	q := a.m.o.Queues
 	switch e := e.(type) {
 	case takeQueue:
+		if e.Enqueue.ContactID != a.state.Record.ID {
+			a.m.alias(a, e.Enqueue.ContactID)
+		}
 		go func() {
 			a.saver.flush() // the segment is on disk before anybody is offered it
 			err := q.Enqueue(a.m.ctx, e.Enqueue)
-			if !a.post(enqueueDone{Err: err}) && err == nil {
+			if !a.post(enqueueDone{ContactID: e.Enqueue.ContactID, Err: err}) && err == nil {
 				q.Leave(e.Enqueue.ContactID)
 			}
 		}()
 	case replyFlow:
-		if a.flowReply != nil {
-			a.flowReply <- e.Err
-			a.flowReply = nil
+		if reply := a.flowReply[e.For]; reply != nil {
+			reply <- e.Err
+			a.flowReply[e.For] = nil
 		}
 	case leaveQueue:
 		q.Leave(e.ContactID)
@@ -141,8 +144,13 @@ func (a *actor) performRecord(e Effect) {
 	case openSegment:
 		a.saver.create(e.Record)
 		a.m.o.Opened(e.Record.ID, e.Record.CallID)
-		a.m.rename(a, e.Record.ID)
-		a.log = a.m.logFor(e.Record.ID, e.Record.CallID)
+		a.turnTo(e.Record.ID)
+	case openBeside:
+		a.saver.create(e.Record)
+		a.m.o.Opened(e.Record.ID, e.Record.CallID)
+		a.m.alias(a, e.Record.ID)
+	case turnTo:
+		a.turnTo(e.ContactID)
 	case closeSegment:
 		if e.Last {
 			a.saver.closeLast(e.Record, func() { a.deliver(stored{}) })
@@ -158,6 +166,12 @@ func (a *actor) performOutside(e Effect) {
 	switch e := e.(type) {
 	case resolve:
 		a.resolve(e)
+	case findAgent:
+		found := agentFound{Gen: e.Gen}
+		if a.m.o.Places != nil {
+			found.Routed, found.Err = a.m.o.Places.Reach(a.state.Record.InstanceID, e.UserID)
+		}
+		a.local = append(a.local, found)
 	case lend:
 		a.lend(e)
 	case adopt:
@@ -194,18 +208,16 @@ func (a *actor) performOutside(e Effect) {
 	}
 }
 
-// resolve asks whom a REFER names: a number of ours, or whom its user may call.
+// turnTo gives the call the id of another contact.
+func (a *actor) turnTo(contactID string) {
+	a.m.rename(a, contactID)
+	a.log = a.m.logFor(contactID, a.state.Record.CallID)
+}
+
+// resolve asks whom a REFER names.
 func (a *actor) resolve(e resolve) {
-	r := resolved{Gen: e.Gen}
-	if n, ok := a.m.o.Numbers.Lookup("", e.Target); ok && n.InstanceID == a.state.Record.InstanceID && n.FlowID != "" {
-		r.FlowID, r.Number = n.FlowID, n.Name
-	} else {
-		r.Callee, r.Err = a.m.o.People.Find(e.UserID, e.Target)
-		if inst, known := a.m.o.Instances(a.state.Record.InstanceID); r.Err == nil && r.Callee.Person == nil &&
-			!r.Callee.Emergency && (!known || !inst.Outbound) {
-			r.Err = errs.New(errs.Denied, "the instance places no calls")
-		}
-	}
+	r := a.m.named(a.state.Record.InstanceID, e.UserID, e.Target)
+	r.Gen = e.Gen
 	a.local = append(a.local, r)
 }
 

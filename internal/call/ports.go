@@ -298,6 +298,8 @@ const (
 	FlowCustomerHold
 	FlowAgentHold
 	FlowOutboundWhisper // the customer whom an agent has called hears it before they talk
+	FlowAgentTransfer   // the agent who transfers to another agent hears it, and it decides
+	FlowQueueTransfer   // ... to a queue
 )
 
 // FlowRun asks for a flow to be run. FlowID is empty for the instance's default flow of that kind.
@@ -324,6 +326,7 @@ const (
 	FlowFailed                          // no such flow, or an action without a way out failed
 	FlowLeft                            // the participant left, or ctx ended
 	FlowTransferred                     // the customer has been joined with somebody outside
+	FlowNone                            // no flow is set, and the instance has no default
 )
 
 // Queues is the call's side of the ACD (an adapter on acd implements it). Only Enqueue can fail; the rest posts.
@@ -375,6 +378,7 @@ type Offer struct {
 	QueueID    string
 	AutoAccept bool
 	ACWTimeout time.Duration
+	Shared     bool // other agents are rung too, and the first to answer has the contact
 }
 
 // OfferResult is how an offer came out.
@@ -388,6 +392,7 @@ const (
 	OfferDeviceFailed             // no device, 408, 480, 5xx: the agent is not to blame
 	OfferCallerLeft               // the caller left first: the agent is as before
 	OfferAgentLeft                // answered, then gone before the two were joined
+	OfferTaken                    // another agent, who was rung too, was faster: this one is as before
 )
 
 // Store remembers contacts. Every method commits before it returns.

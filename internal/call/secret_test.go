@@ -72,7 +72,7 @@ func TestFlowsOfACallShareWhatTheyKeepAndMayForgetKeys(t *testing.T) {
 				t.Error("not secret", err)
 			}
 			for _, d := range []byte("123") {
-				r.Control.actor.press(d)
+				r.Control.actor.press(r.Control.actor.digits, d)
 			}
 			r.Control.DropDigits()
 			left = len(r.Control.Digits())

@@ -62,21 +62,27 @@ type State struct {
 	Logging  *bool  // of flows, as one of them chose
 	NextID   string // the id for the next segment, if one is needed
 
-	Gen      int    // last generation given out
-	Flow     [2]int // generation of the flow that runs for the customer and for the agent; 0: none
-	Offer    Offer  // the live offer; its ID is empty if there is none
-	Rang     time.Time
-	Parties  []Party
-	Customer int      // the party whom the contact is about
-	AgentGen int      // the party who serves the customer; 0: none
-	Caller   int      // PhaseCalling: the party who waits for the other end; 0: the engine itself calls
-	Dial     Target   // PhaseCalling: whom it calls
-	Failed   int      // PhaseCalling: what the other end was refused with, once it was
-	Came     came     // how the customer's call came to us; empty if we called
-	Transfer Transfer // PhaseTransferring
-	Outward  Outward  // PhaseOutward, and until the queue has the contact back after it
-	HoldFlow [2]bool  // a flow runs, or has run, for one who waits on hold
-	Wired    wiring   // what is in force
+	Gen        int         // last generation given out
+	Flow       [places]int // generation of the flow that runs at each place; 0: none
+	Offer      Offer       // the live offer; its ID is empty if there is none
+	Rang       time.Time
+	Rivals     []rival   // other agents who ring, with a queue that rings all
+	OfferIDs   []string  // of Record.Offers
+	StepsSince time.Time // when the first step of Record.Criteria began
+	Parties    []Party
+	Customer   int      // the party whom the contact is about
+	AgentGen   int      // the party who serves the customer; 0: none
+	Caller     int      // PhaseCalling: the party who waits for the other end; 0: the engine itself calls
+	Dial       Target   // PhaseCalling: whom it calls
+	Failed     int      // PhaseCalling: what the other end was refused with, once it was
+	Came       came     // how the customer's call came to us; empty if we called
+	Transfer   Transfer // PhaseTransferring
+	Aside      Aside    // a second contact: what a transfer has put in line, or whom the agent consults
+	Outward    Outward  // PhaseOutward
+	Comeback   comeback // Enqueueing: into the queue that the contact was in before
+	Hold       hold     // the customer waits on hold
+	HoldFlow   [2]bool  // a flow runs, or has run, for one who waits on hold
+	Wired      wiring   // what is in force
 
 	ToRecord bool                     // a flow switched recording on: as in Connect, nothing is recorded unasked
 	Taping   string                   // key of the recording that runs
@@ -88,6 +94,7 @@ type State struct {
 	Requeued bool                     // Enqueueing without a flow that asked
 	Moving   TargetQueue              // Enqueueing from one queue to another: the one before
 	WasSince time.Time                // when it entered that one
+	Place    time.Time                // since when the customer is in line, or was; a new segment after a fault keeps it
 	Reason   contact.DisconnectReason // decided before the end: the agent left first
 	Closing  bool                     // the final record is on its way to the store
 }
@@ -98,8 +105,20 @@ type came struct {
 	Identity []string
 }
 
-// Transfer is a transfer that somebody has asked for by REFER and whose outcome is not known yet.
+// Transfer is a transfer that somebody has asked for and whose outcome is not known yet.
 type Transfer struct {
+	Owed    bool      // asked for by REFER: the outcome is told
+	Consult bool      // the customer waits on hold until the agent has talked with whom was called
+	Since   time.Time // when it was asked for
+	Goal    resolved  // whom it is for
+	Flow    int       // generation of the transfer flow that decides; 0: none runs
+	Ran     int       // the same, also when it has decided
+	Asks    bool      // that flow, or nobody any more, waits for an agent to be found
+	NewID   string    // of the segment that an agent found will have
+	Steered bool      // Target was changed: it was Was
+	Was     TargetQueue
+	Held    bool // the customer was on hold before
+
 	Gen    int
 	By     int    // who asked
 	Who    Person // the same, who may be gone by the end
@@ -114,8 +133,10 @@ type Transfer struct {
 
 // Indexes of State.Flow.
 const (
-	ofCustomer = 0
-	ofAgent    = 1
+	ofCustomer = iota
+	ofAgent
+	ofAside // whom a transfer has reached, before they talk
+	places  // how many there are
 )
 
 // Timer names a timer of a call; at most one of each runs for a party.
@@ -123,10 +144,11 @@ type Timer int
 
 // Timers.
 const (
-	TimerRing    Timer = iota // a phone has rung long enough
-	TimerWhisper              // a whisper may last two minutes
-	TimerEarly                // time to look whether early media comes
-	timers                    // how many there are
+	TimerRing     Timer = iota // a phone has rung long enough
+	TimerWhisper               // a whisper may last two minutes
+	TimerEarly                 // time to look whether early media comes
+	TimerTransfer              // an agent whom a transfer is for has been waited for long enough
+	timers                     // how many there are
 )
 
 // maxWhisper is how long a whisper may last before the leg is cut (A1.4).
@@ -170,7 +192,10 @@ type (
 		Move  bool
 	}
 	// enqueueDone: the ACD has answered.
-	enqueueDone struct{ Err error }
+	enqueueDone struct {
+		ContactID string
+		Err       error
+	}
 	// offered: the ACD has reserved an agent.
 	offered struct{ Offer Offer }
 	// timerFired: a timer ran out; Gen is the one it was started with. TimerEarly: Packets have been received so far.
@@ -209,13 +234,16 @@ type (
 		Party   int
 		Quality contact.Quality
 	}
-	// resolved: whom a REFER names. FlowID: a number of ours, which is answered by that flow.
+	// resolved: whom a REFER names. FlowID: a number of ours, which is answered by that flow. Queue: a queue, or the own one
+	// of the user who is meant; the flow Transfer runs first, empty: the instance's default.
 	resolved struct {
-		Gen    int
-		Callee Callee
-		Number string
-		FlowID string
-		Err    error
+		Gen      int
+		Callee   Callee
+		Number   string
+		FlowID   string
+		Queue    TargetQueue
+		Transfer string
+		Err      error
 	}
 	// moved: another call has taken the party that it was asked to take, or not. Next is its contact.
 	moved struct {
@@ -233,7 +261,10 @@ type (
 	}
 	// dataSet: a flow changes what the record says of the contact; routingSet: the order in which it is served.
 	dataSet    struct{ Data Data }
-	routingSet struct{ Routing Routing }
+	routingSet struct {
+		Routing Routing
+		Age     bool // the adjustment counts also if it is 0
+	}
 	// takeOver: somebody is to take the place of a party. From is the contact that they come from; nil: they come by a
 	// call of their own, to pick this one up.
 	takeOver struct {
@@ -247,10 +278,12 @@ type (
 		Callee  Callee
 		Hears   Role
 		Monitor bool // a supervisor
+		Barges  bool // who may join later
 	}
 	holdAsked struct {
-		Party int
-		On    bool
+		Party  int
+		On     bool
+		ByFlow bool
 	}
 	muteAsked struct {
 		Party int

@@ -60,6 +60,9 @@ func wired(s *State) wiring {
 	case PhaseTalking:
 		return s.wiredTalking()
 	case PhaseTransferring:
+		if s.Transfer.Consult {
+			return s.wiredConsulting()
+		}
 		return s.wiredTransferring()
 	case PhaseOutward:
 		return s.wiredOutward()
@@ -101,7 +104,7 @@ func (s *State) members(without int) []member {
 	talkers := 0
 	for i := range s.Parties {
 		p := &s.Parties[i]
-		if p.ID == without || !p.present() {
+		if p.ID == without || !p.present() || p.ID == s.Aside.To && s.Aside.Stage != asideTalks {
 			continue
 		}
 		m := member{Party: p.ID, Role: p.Hears}
@@ -140,11 +143,12 @@ func (s *State) soundsFor(w *wiring, sound Sound) {
 // parked reports whether a party is the agent who has put the customer on hold: an agent who waits hears nothing.
 func (s *State) parked(party int) bool {
 	c := s.party(s.Customer)
-	return party == s.AgentGen && c != nil && c.OnHold
+	return s.Phase == PhaseTalking && party == s.AgentGen && c != nil && c.OnHold
 }
 
 func (s *State) hasFlow(party int) bool {
-	return party == s.Customer && s.Flow[ofCustomer] != 0 || party == s.AgentGen && s.Flow[ofAgent] != 0
+	return party == s.Customer && s.Flow[ofCustomer] != 0 || party == s.AgentGen && s.Flow[ofAgent] != 0 ||
+		party == s.Aside.To && s.Flow[ofAside] != 0
 }
 
 // wiredTransferring: the one who is transferred hears music until the other end rings, then the ringing tone, or what
@@ -152,11 +156,10 @@ func (s *State) hasFlow(party int) bool {
 func (s *State) wiredTransferring() wiring {
 	w := wiring{Bridge: s.members(s.Transfer.By)}
 	sound := SoundHold
-	if s.Transfer.Waits {
+	if s.rings() {
 		sound = SoundRing
 	}
 	if to := s.party(s.Transfer.To); to != nil && to.Stage == partyRinging {
-		sound = SoundRing
 		if kept := s.party(s.kept()); to.Early && to.Flowing && kept != nil && kept.present() {
 			w.Bridge = []member{{Party: kept.ID}, {Party: to.ID}}
 		}
@@ -165,12 +168,37 @@ func (s *State) wiredTransferring() wiring {
 	return w
 }
 
+// rings reports whether whom a transfer is for rings, or hears a whisper.
+func (s *State) rings() bool {
+	to := s.party(s.Transfer.To)
+	return s.Transfer.Waits || to != nil && (to.Stage == partyRinging || to.Stage == partyUp && to.ID == s.Aside.To)
+}
+
+// wiredConsulting: the customer waits on hold; the agent hears that it rings.
+func (s *State) wiredConsulting() wiring {
+	w := wiring{Bridge: s.members(s.Transfer.By)}
+	by, to := s.party(s.Transfer.By), s.party(s.Transfer.To)
+	if by != nil && by.present() && to != nil && to.Stage == partyRinging && to.Early && to.Flowing && !s.hasFlow(by.ID) {
+		w.Bridge = []member{{Party: by.ID}, {Party: to.ID}}
+	}
+	s.soundsFor(&w, SoundHold)
+	for i := range w.Sounds {
+		if w.Sounds[i].Party == s.Transfer.By && s.rings() {
+			w.Sounds[i].Sound = SoundRing
+		}
+	}
+	return w
+}
+
 // kept is the one whom a transfer connects with somebody else; 0 if there are several, or none.
-func (s *State) kept() int {
+func (s *State) kept() int { return s.others(s.Transfer.By, s.Transfer.To) }
+
+// others is the one who talks beside two; 0 if there are several, or none.
+func (s *State) others(by, to int) int {
 	kept := 0
 	for i := range s.Parties {
 		p := &s.Parties[i]
-		if p.ID == s.Transfer.By || p.ID == s.Transfer.To || !p.talks() && p.Stage != partyLent {
+		if p.ID == by || p.ID == to || !p.talks() && p.Stage != partyLent {
 			continue
 		}
 		if kept != 0 {
@@ -215,7 +243,7 @@ func (s *step) waitsOnHold(id int) bool {
 		if id == s.Transfer.By {
 			return false
 		}
-		if to := s.party(s.Transfer.To); s.Transfer.Waits || to != nil && to.Stage == partyRinging {
+		if s.rings() && !s.Transfer.Consult {
 			return false
 		}
 		without = s.Transfer.By

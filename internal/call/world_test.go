@@ -3,8 +3,10 @@ package call
 import (
 	"errors"
 	"fmt"
+	"maps"
 	"math/rand/v2"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -14,9 +16,9 @@ import (
 
 // A world that answers every effect at random, in any order, must always see the call end with everything released.
 func TestWhateverHappensTheCallEndsOnceAndNothingStaysReserved(t *testing.T) {
-	starts := []func() State{newState, outgoingState, flowCallState, whisperState, callbackState}
+	starts := []func() State{newState, outgoingState, flowCallState, whisperState, callbackState, ownCallState}
 	reached := map[string]int{}
-	for seed := range uint64(9000) {
+	for seed := range uint64(8000) {
 		rng := rand.New(rand.NewPCG(seed, 1))
 		w := newTestWorld(t, seed, rng, starts[seed%uint64(len(starts))]())
 		for range 80 {
@@ -42,8 +44,9 @@ func TestWhateverHappensTheCallEndsOnceAndNothingStaysReserved(t *testing.T) {
 	for _, k := range []string{
 		"transferred", "transfer failed", "lent", "adopted", "conference", "recorded twice", "flow transfer", "notified",
 		"supervisor", "requeued", "third party", "third party left", "third party failed", "moved", "move refused", "outbound whisper", "calling back", "called back",
+		"calling", "transfer flow", "aside queued", "in line", "aside offered", "consulting", "agent found", "warm drop", "beside", "turned", "missed", "supervisor listens", "barged", "held",
 	} {
-		if reached[k] < 5 {
+		if reached[k] < 3 {
 			t.Errorf("the worlds came to %q only %d times: they prove nothing about it", k, reached[k])
 		}
 	}
@@ -55,6 +58,14 @@ func outgoingState() State {
 		ID: firstParty, Role: RoleAgent, Media: true, Person: Person{ID: "u1", Username: "kim"},
 	})
 	s.Caller, s.AgentGen, s.NextID, s.Alias, s.Record.ID = firstParty, firstParty, "n0", "acme", "c1"
+	return s
+}
+
+// ownCallState is a number that an agent calls by the API: their device rings first.
+func ownCallState() State {
+	s := outgoingState()
+	s.Parties[0].Stage, s.Parties[1].Stage, s.Parties[1].Media = partyDialled, partyPlanned, false
+	s.Record.InitiationMethod, s.Record.Agent = contact.Outbound, &contact.AgentInfo{ID: "u1"}
 	return s
 }
 
@@ -89,20 +100,20 @@ type testWorld struct {
 	pending []Event
 	offers  map[string]string // id -> "live", "joined", "ended"
 	nextID  int
-	queued  bool
+	queued  map[string]bool // contacts in line
 	taping  string
 	medias  map[int]bool // open
 	refers  map[int]int  // REFERs by a party that were taken and have no outcome yet
 	closes  map[string]int
 	opened  map[string]bool
 	reached map[string]int
-	asks    int // of flows, not answered yet
+	asks    [places]int // of flows, not answered yet
 }
 
 func newTestWorld(t *testing.T, seed uint64, rng *rand.Rand, s State) *testWorld {
 	t.Helper()
 	w := &testWorld{
-		t: t, seed: seed, rng: rng, s: s, offers: map[string]string{}, medias: map[int]bool{}, refers: map[int]int{},
+		t: t, seed: seed, rng: rng, s: s, offers: map[string]string{}, medias: map[int]bool{}, queued: map[string]bool{}, refers: map[int]int{},
 		closes: map[string]int{}, opened: map[string]bool{"c1": true}, reached: map[string]int{},
 	}
 	for _, p := range s.Parties {
@@ -130,10 +141,11 @@ func (w *testWorld) step(e Event) {
 		w.nextID++
 		w.s.NextID = fmt.Sprint("n", w.nextID)
 	}
-	before := w.s.Phase
+	before, was := w.s.Phase, w.s
 	var effects []Effect
 	w.s, effects = Step(w.s, e, time.Now())
-	w.replies(e, effects)
+	w.trace(before, e, effects)
+	w.replies(was, e, effects)
 	for _, eff := range effects {
 		w.answer(eff)
 	}
@@ -174,24 +186,38 @@ func (w *testWorld) audio(before Phase, e Event) {
 }
 
 // replies proves that a flow that asks is answered once at most.
-func (w *testWorld) replies(e Event, effects []Effect) {
-	switch e.(type) {
-	case enqueueAsked, outwardAsked:
-		w.asks++
+func (w *testWorld) replies(before State, e Event, effects []Effect) {
+	gen := 0
+	switch e := e.(type) {
+	case enqueueAsked:
+		gen = e.Gen
+	case outwardAsked:
+		gen = e.Gen
+	case agentAsked:
+		gen = e.Gen
+	default:
+		gen = -1
 	}
-	started := false
+	if gen >= 0 {
+		w.asks[max(slices.Index(before.Flow[:], gen), ofCustomer)]++
+	}
+	var started [places]bool
 	for _, eff := range effects {
 		switch eff := eff.(type) {
 		case replyFlow:
-			if w.asks--; w.asks < 0 {
-				w.t.Errorf("seed %d: a flow is answered that has not asked, after %T", w.seed, e)
+			if w.asks[eff.For]--; w.asks[eff.For] < 0 {
+				w.t.Errorf("seed %d: a flow at %d is answered that has not asked, after %T", w.seed, eff.For, e)
 			}
 		case startFlow:
-			started = started || eff.For == ofCustomer
+			started[eff.For] = true
+		case stopFlow:
+			started[eff.For] = started[eff.For] || eff.For == ofAgent
 		}
 	}
-	if started { // whoever asked is not there any more
-		w.asks = 0
+	for who, yes := range started {
+		if yes { // whoever asked is not there any more
+			w.asks[who] = 0
+		}
 	}
 }
 
@@ -206,9 +232,26 @@ func (w *testWorld) post(es ...Event) { w.pending = append(w.pending, es...) }
 
 func (w *testWorld) leg(id int, e LegEvent) { w.post(partyLeg{Party: id, LegEvent: e}) }
 
+// offer reserves an agent for a contact.
+func (w *testWorld) offer(contactID string) {
+	w.nextID++
+	o := offer
+	o.ID, o.ContactID, o.Agent.ID = fmt.Sprint("o", w.nextID), contactID, fmt.Sprint("u1", w.nextID)
+	w.offers[o.ID] = "live"
+	w.post(offered{Offer: o})
+}
+
 // surprise is something that happens from outside.
 func (w *testWorld) surprise() {
-	switch w.rng.IntN(34) {
+	switch { // what needs much to come to pass is helped on
+	case w.s.Aside.Stage == asideQueued && w.rng.IntN(3) == 0:
+		w.offer(w.s.Aside.ID)
+	case w.s.Aside.To != 0 && w.s.Aside.Stage < asideTalks && w.rng.IntN(2) == 0:
+		w.leg(w.s.Aside.To, answered)
+	case (w.s.Aside.Stage == asideTalks || w.s.heir() != 0) && w.s.Phase == PhaseTalking && w.rng.IntN(8) == 0:
+		w.post(leaveAsked{User: w.agent()})
+	}
+	switch w.rng.IntN(46) {
 	case 0:
 		w.nextID++
 		w.post(targetSet{Target: TargetQueue{ID: "q", Name: "q"}},
@@ -226,12 +269,8 @@ func (w *testWorld) surprise() {
 	case 7:
 		w.post(mediaDead{Party: w.anybody()})
 	case 8, 9, 10:
-		if w.queued {
-			w.nextID++
-			o := offer
-			o.ID = fmt.Sprint("o", w.nextID)
-			w.offers[o.ID] = "live"
-			w.post(offered{Offer: o})
+		for _, id := range slices.Sorted(maps.Keys(w.queued)) {
+			w.offer(id)
 		}
 	case 11, 12, 13:
 		r := &Refer{Target: "x"}
@@ -288,19 +327,61 @@ func (w *testWorld) surprise() {
 			enqueueAsked{Gen: w.s.Flow[ofCustomer], NewID: fmt.Sprint("n", w.nextID), Move: true})
 	case 27:
 		w.leg(w.s.Customer, LegEvent{Kind: LegProgress, Code: 183, SDP: []byte("v=0")})
+	case 34, 35, 36:
+		w.post(transferAsked{By: w.agent(), Goal: w.goal(), Consult: w.rng.IntN(3) > 0})
+	case 37, 38:
+		w.nextID++
+		w.post([]Event{
+			agentAsked{Gen: w.s.Flow[ofAgent], NewID: fmt.Sprint("n", w.nextID)},
+			enqueueAsked{Gen: w.s.Flow[ofAgent], NewID: fmt.Sprint("n", w.nextID)},
+			outwardAsked{Gen: w.s.Flow[ofAgent], Outcall: Outcall{Number: "+8225550000", Resume: w.rng.IntN(3) == 0}},
+		}[w.rng.IntN(3)])
+	case 39, 40:
+		w.leg(w.s.Aside.To, []LegEvent{answered, answered, answered, bye, {Kind: LegEnded, Cause: CauseRejected, Code: 486}}[w.rng.IntN(5)])
+	case 41:
+		w.post([]Event{leaveAsked{User: w.agent()}, declineAsked{User: w.s.Offer.Agent.ID}, leaveAsked{User: "u1"}}[w.rng.IntN(3)])
+	case 42:
+		w.post(timerFired{Timer: TimerTransfer, Gen: w.s.Aside.Gen}, timerFired{Timer: TimerRing, Gen: w.s.Aside.To})
+	case 43:
+		w.post(superviseAsked{User: "u8", Hears: Role(w.rng.IntN(3))})
+	case 44:
+		w.post(inviteAsked{Callee: Callee{Person: &Person{ID: "u8", Username: "boss"}}, Monitor: true, Barges: w.rng.IntN(3) > 0, Hears: Monitor})
+	case 45:
+		w.post(holdAsked{Party: w.s.Customer, On: w.rng.IntN(2) == 0})
 	}
+}
+
+// agent is the user who serves the customer.
+func (w *testWorld) agent() string {
+	if p := w.s.party(w.s.AgentGen); p != nil {
+		return p.Person.ID
+	}
+	return "nobody"
+}
+
+// goal is whom a transfer may be for.
+func (w *testWorld) goal() resolved {
+	return []resolved{
+		{Callee: Callee{Person: &Person{ID: "u6", Username: "han"}}, Queue: TargetQueue{ID: "agent/u6", Name: "han"}},
+		{Callee: Callee{Person: &Person{ID: "u6", Username: "han"}}},
+		{Queue: TargetQueue{ID: "q3", Name: "q3"}},
+		{Queue: TargetQueue{ID: "q3", Name: "q3"}},
+		{Callee: Callee{Number: "+8225550000"}},
+		{FlowID: "f5"},
+	}[w.rng.IntN(6)]
 }
 
 func (w *testWorld) answer(e Effect) {
 	w.count(e)
 	switch e := e.(type) {
 	case startFlow:
-		if e.Kind != FlowInbound && e.Kind != FlowDisconnect {
-			w.post(flowDone{
-				Gen: e.Gen, Kind: e.Kind,
-				Outcome: []FlowOutcome{FlowEnded, FlowFailed, FlowEnded, FlowQueued}[w.rng.IntN(4)],
-			})
+		w.flow(e)
+	case findAgent:
+		f := agentFound{Gen: e.Gen, Routed: w.rng.IntN(3) > 0}
+		if w.rng.IntN(4) == 0 {
+			f.Err = errs.New(errs.Limit, "busy")
 		}
+		w.post(f)
 	case takeQueue, leaveQueue, reportJoined, reportOffer, reportDone:
 		w.queue(e)
 	case dial:
@@ -360,13 +441,48 @@ func (w *testWorld) answer(e Effect) {
 	case notify:
 		w.notified(e)
 	case openSegment:
-		w.opened[e.Record.ID] = true
+		w.open(e.Record.ID)
+	case openBeside:
+		w.open(e.Record.ID)
 	case closeSegment:
 		w.closes[e.Record.ID]++
 		if e.Last {
 			w.post(stored{})
 		}
 	}
+}
+
+func (w *testWorld) open(id string) {
+	if w.opened[id] || id == "" {
+		w.t.Errorf("seed %d: segment %q is opened again", w.seed, id)
+	}
+	w.opened[id] = true
+}
+
+// flow is a flow that runs; a transfer flow asks for something first, as a rule.
+func (w *testWorld) flow(e startFlow) {
+	switch e.Kind {
+	case FlowInbound, FlowDisconnect:
+		return
+	case FlowAgentTransfer, FlowQueueTransfer:
+		w.nextID++
+		id := fmt.Sprint("n", w.nextID)
+		switch w.rng.IntN(6) {
+		case 0:
+			w.post(flowDone{Gen: e.Gen, Kind: e.Kind, Outcome: FlowNone})
+		case 1, 2:
+			w.post(enqueueAsked{Gen: e.Gen, NewID: id})
+		case 3, 4:
+			w.post(agentAsked{Gen: e.Gen, NewID: id})
+		}
+		if w.rng.IntN(3) > 0 {
+			return // it goes on for a while
+		}
+	}
+	w.post(flowDone{
+		Gen: e.Gen, Kind: e.Kind,
+		Outcome: []FlowOutcome{FlowEnded, FlowFailed, FlowEnded, FlowQueued}[w.rng.IntN(4)],
+	})
 }
 
 // later steps an event after what is being done now: as the actor does with what an effect gives at once.
@@ -389,19 +505,28 @@ func (w *testWorld) notified(e notify) {
 func (w *testWorld) queue(e Effect) {
 	switch e := e.(type) {
 	case takeQueue:
-		if w.queued {
-			w.t.Errorf("seed %d: queued twice", w.seed)
+		id := e.Enqueue.ContactID
+		if w.queued[id] || id == "" {
+			w.t.Errorf("seed %d: %q is queued twice", w.seed, id)
 		}
 		if !e.Enqueue.Owed && w.rng.IntN(4) == 0 {
-			w.post(enqueueDone{Err: errs.New(errs.Limit, "full")})
+			w.post(enqueueDone{ContactID: id, Err: errs.New(errs.Limit, "full")})
 			return
 		}
-		w.queued = true
-		w.post(enqueueDone{})
+		w.queued[id] = true
+		w.post(enqueueDone{ContactID: id})
 	case leaveQueue:
-		w.queued = false
+		delete(w.queued, e.ContactID)
 	case reportJoined:
-		w.queued, w.offers[e.OfferID] = false, "joined"
+		w.offers[e.OfferID] = "joined"
+		id := w.s.Record.ID
+		if w.s.Aside.Stage == asideTalks && w.s.Aside.Offer.ID == e.OfferID {
+			id = w.s.Aside.ID
+		}
+		if !w.queued[id] {
+			w.t.Errorf("seed %d: joined and not in line: %q of %v", w.seed, id, w.queued)
+		}
+		delete(w.queued, id)
 	case reportOffer:
 		if e.Result != OfferAnswered {
 			if w.offers[e.OfferID] != "live" {
@@ -426,9 +551,26 @@ func (w *testWorld) count(e Effect) {
 			w.reached["flow transfer"]++
 		}
 	case startFlow:
-		if e.Kind == FlowOutboundWhisper {
+		switch e.Kind {
+		case FlowOutboundWhisper:
 			w.reached["outbound whisper"]++
+		case FlowAgentTransfer, FlowQueueTransfer:
+			w.reached["transfer flow"]++
 		}
+	case openBeside:
+		w.reached["beside"]++
+	case turnTo:
+		w.reached["turned"]++
+	case findAgent:
+		w.reached["agent found"]++
+	case dial:
+		if e.Party == w.s.Aside.To {
+			w.reached["aside offered"]++
+		}
+	case save:
+		w.record(&e.Record)
+	case closeSegment:
+		w.record(&e.Record)
 	case reportJoined:
 		if w.s.Caller == w.s.AgentGen && w.s.Caller != 0 {
 			w.reached["called back"]++
@@ -452,6 +594,41 @@ func (w *testWorld) count(e Effect) {
 		if w.s.Requeued {
 			w.reached["requeued"]++
 		}
+		if w.s.Aside.Stage == asideAsking {
+			w.reached["aside queued"]++
+		}
+	}
+	if e, ok := e.(tell); ok {
+		switch {
+		case e.Kind == "agent left" && strings.Contains(e.Detail, "the customer talks with"):
+			w.reached["warm drop"]++
+		case e.Kind == "transferred" && w.s.Phase == PhaseQueued:
+			w.reached["in line"]++
+		}
+	}
+}
+
+// record looks at what a record says of holds and supervisors.
+func (w *testWorld) record(r *contact.Record) {
+	if r.DisconnectReason == contact.Barged {
+		w.reached["barged"]++
+	}
+	if r.Agent == nil {
+		return
+	}
+	if h := r.Agent.Holds; h.Count > 0 {
+		w.reached["held"]++
+		if h.Longest > h.Duration || h.ByAgent > h.Duration {
+			w.t.Errorf("seed %d: holds %+v", w.seed, h)
+		}
+	}
+	for _, x := range r.Agent.Transitions {
+		if x.State == silentMonitor {
+			w.reached["supervisor listens"]++
+		}
+		if !r.DisconnectTimestamp.IsZero() && x.End.IsZero() {
+			w.t.Errorf("seed %d: a segment is over, and %+v is not", w.seed, x)
+		}
 	}
 }
 
@@ -463,8 +640,8 @@ func (w *testWorld) check() {
 	if w.s.Phase != PhaseEnded {
 		bad("the call hangs in %s: %+v", w.s.Phase, w.s)
 	}
-	if w.queued {
-		bad("still in the queue")
+	if len(w.queued) > 0 {
+		bad("still in the queue: %v", w.queued)
 	}
 	if w.taping != "" {
 		bad("still recording")

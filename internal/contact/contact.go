@@ -56,6 +56,7 @@ type EndpointType string
 const (
 	TelephoneNumber EndpointType = "TELEPHONE_NUMBER"
 	VoIP            EndpointType = "VOIP"
+	ContactFlow     EndpointType = "CONTACT_FLOW" // the address is the id of the flow
 )
 
 // Endpoint is one end of a contact: an E.164 number, or a SIP address for a device of our own.
@@ -113,6 +114,7 @@ type Holds struct {
 	Duration time.Duration `json:"duration,omitempty"`
 	Longest  time.Duration `json:"longest,omitempty"`
 	ByAgent  time.Duration `json:"byAgent,omitempty"`
+	AtEnd    bool          `json:"atEnd,omitempty"` // the customer was on hold when the segment ended
 }
 
 // Transition is a time in which somebody listened to the agent, or joined. State is SILENT_MONITOR or BARGE.
@@ -257,8 +259,8 @@ type Step struct {
 	Status     string        `json:"status"`
 }
 
-// Offer is one offer of a contact to an agent. Outcome is ANSWERED, MISSED, REJECTED, ERROR, or ABANDONED when the
-// customer left while it rang.
+// Offer is one offer of a contact to an agent. Outcome is ANSWERED, MISSED, REJECTED, ERROR, ANSWERED_ELSEWHERE when
+// another agent who was rung too was faster, or ABANDONED when the customer left while it rang.
 type Offer struct {
 	UserID  string    `json:"userId"`
 	Start   time.Time `json:"start"`

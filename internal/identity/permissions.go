@@ -44,6 +44,10 @@ const (
 	PromptsCreate          = "Prompts.Create"
 	PromptsEdit            = "Prompts.Edit"
 	PromptsDelete          = "Prompts.Delete"
+	QuickConnectsView      = "TransferDestinations.View"
+	QuickConnectsCreate    = "TransferDestinations.Create"
+	QuickConnectsEdit      = "TransferDestinations.Edit"
+	QuickConnectsDelete    = "TransferDestinations.Delete"
 	NumbersView            = "PhoneNumbers.View"
 	NumbersClaim           = "PhoneNumbers.Claim"
 	NumbersEdit            = "PhoneNumbers.Edit"
@@ -51,6 +55,7 @@ const (
 	BasicAgentAccess       = "BasicAgentAccess"
 	OutboundCallAccess     = "OutboundCallAccess"
 	RealTimeMetrics        = "RealTimeMetrics"
+	HistoricalMetrics      = "HistoricalMetrics"
 	ContactSearch          = "ContactSearch.View"
 	ListenRecordings       = "ListenCallRecordings"
 	DownloadRecordings     = "DownloadCallRecordings"
@@ -71,7 +76,7 @@ const (
 func Permissions() []string {
 	list := []string{
 		BasicAgentAccess, OutboundCallAccess, RealTimeMetrics, ListenRecordings, DownloadRecordings,
-		"AccessMetrics", "HistoricalMetrics", "AgentActivityAudit", "DeleteCallRecordings", "RedactedData",
+		"AccessMetrics", HistoricalMetrics, "AgentActivityAudit", "DeleteCallRecordings", "RedactedData",
 		ManagerListenIn, "RestrictTaskCreation", "ChatTestMode",
 		ContactSearch, "ContactAttributes.View", "AgentTimeCard.View", "HistoricalChanges.View",
 		UsersEditPermission, QueuesEnableAndDisable, "AgentStates.EnableAndDisable", FlowsPublish, "Views.View",
@@ -105,7 +110,7 @@ const (
 func DefaultSecurityProfiles(instanceID string) []*SecurityProfile {
 	agent := []string{BasicAgentAccess, OutboundCallAccess}
 	analyst := []string{
-		BasicAgentAccess, "AccessMetrics", RealTimeMetrics, "HistoricalMetrics", ContactSearch,
+		BasicAgentAccess, "AccessMetrics", RealTimeMetrics, HistoricalMetrics, ContactSearch,
 		"ContactAttributes.View", ListenRecordings, ManagerListenIn, "MetricsReports.View", "MetricsReports.Create",
 		"MetricsReports.Edit", "MetricsReports.Schedule", "Evaluation.View", "Evaluation.Create", "Evaluation.Edit",
 		"EvaluationForms.View", "AgentActivityAudit", "Queues.View", UsersView,

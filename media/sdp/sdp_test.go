@@ -347,3 +347,19 @@ func fuzzAnswer(t *testing.T, l Local, offer Description) {
 		t.Fatalf("our own later offer: %v\n%q", err, later)
 	}
 }
+
+func TestAVersionIsAddedToWhatWasWrittenWithoutOne(t *testing.T) {
+	for _, id := range []uint64{0, 7, 1 << 62} {
+		for _, version := range []uint64{0, 1, 9, 12345} {
+			l := Local{ID: id, Addr: netip.MustParseAddr("192.0.2.7"), Port: 4000}
+			bare := Offer(l)
+			l.Version = version
+			if got, want := string(WithVersion(bare, l)), string(Offer(l)); got != want {
+				t.Errorf("%d: %s\nwant %s", version, got, want)
+			}
+		}
+	}
+	if got := string(WithVersion([]byte("v=0\r\n"), Local{ID: 1, Version: 2})); got != "v=0\r\n" {
+		t.Errorf("%q", got)
+	}
+}

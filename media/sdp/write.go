@@ -4,10 +4,14 @@ import (
 	"fmt"
 	"net/netip"
 	"slices"
+	"strconv"
 	"strings"
 )
 
-const opusFormat = "minptime=10;useinbandfec=1" // RFC 7587 §6.1
+const (
+	opusFormat = "minptime=10;useinbandfec=1" // RFC 7587 §6.1
+	origin     = "v=0\r\no=- "                // how every description begins
+)
 
 // form is the shape of our offers.
 type form struct {
@@ -150,6 +154,20 @@ func (l Local) writeAnswer(offer Description, at int, s Session) []byte {
 	return []byte(b.String())
 }
 
+// WithVersion is a description of ours that was written with version 0, as it is with another: nothing else in it depends on
+// the version, so that who wants to know whether it says something new need not write it twice.
+func WithVersion(bare []byte, l Local) []byte {
+	id := strconv.AppendUint(make([]byte, 0, 40), l.ID, 10)
+	at := len(origin) + len(id) + 1 // behind "v=0", "o=- ", the id and a space
+	if at >= len(bare) || bare[at] != '0' {
+		return bare
+	}
+	out := make([]byte, 0, len(bare)+20)
+	out = append(out, bare[:at]...)
+	out = strconv.AppendUint(out, l.Version, 10)
+	return append(out, bare[at+1:]...)
+}
+
 // refuse writes an m-line that is not taken, in its place (RFC 3264 §6).
 func refuse(b *strings.Builder, line Line) {
 	fmt.Fprintf(b, "m=%s 0 %s %s\r\n", line.Kind, line.Proto, line.Format)
@@ -164,8 +182,14 @@ func (l Local) head(b *strings.Builder, times string, ice bool) {
 	if l.Addr.Is6() {
 		family = "IP6"
 	}
-	fmt.Fprintf(b, "v=0\r\no=- %d %d IN %s %s\r\ns=-\r\nc=IN %s %s\r\nt=%s\r\n",
-		l.ID, l.Version, family, l.Addr, family, l.Addr, times)
+	addr := l.Addr.String()
+	b.Grow(512)
+	for _, s := range [...]string{
+		origin, strconv.FormatUint(l.ID, 10), " ", strconv.FormatUint(l.Version, 10), " IN ", family, " ", addr,
+		"\r\ns=-\r\nc=IN ", family, " ", addr, "\r\nt=", times, "\r\n",
+	} {
+		b.WriteString(s)
+	}
 	if ice {
 		b.WriteString("a=ice-lite\r\n") // RFC 8839 §5.3
 	}
@@ -173,13 +197,26 @@ func (l Local) head(b *strings.Builder, times string, ice bool) {
 
 // mline writes our m-line with the formats and what they mean.
 func (l Local) mline(b *strings.Builder, proto string, list []Payload) {
-	fmt.Fprintf(b, "m=audio %d %s", l.Port, proto)
+	decimal := func(n int) {
+		var digits [20]byte
+		b.Write(strconv.AppendInt(digits[:0], int64(n), 10))
+	}
+	b.WriteString("m=audio ")
+	decimal(int(l.Port))
+	b.WriteString(" ")
+	b.WriteString(proto)
 	for _, p := range list {
-		fmt.Fprintf(b, " %d", p.Number)
+		b.WriteString(" ")
+		decimal(int(p.Number))
 	}
 	b.WriteString("\r\n")
 	for _, p := range list {
-		fmt.Fprintf(b, "a=rtpmap:%d %s/%d", p.Number, p.Codec, p.Clock)
+		b.WriteString("a=rtpmap:")
+		decimal(int(p.Number))
+		b.WriteString(" ")
+		b.WriteString(p.Codec)
+		b.WriteString("/")
+		decimal(p.Clock)
 		if _, channels := clockOf(p.Codec); channels == 2 {
 			b.WriteString("/2")
 		}

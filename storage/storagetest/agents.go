@@ -48,6 +48,7 @@ func testAgents(t *testing.T, open Open) {
 	t.Helper()
 	t.Run("a status is compare-and-set", func(t *testing.T) { agentStates(t, open) })
 	t.Run("an agent is reserved if all three conditions hold, else nothing changes", func(t *testing.T) { reserving(t, open) })
+	t.Run("a contact that rings all has several offers and one agent", func(t *testing.T) { sharing(t, open) })
 	t.Run("a reservation moves and ends", func(t *testing.T) { movingReservations(t, open) })
 	t.Run("of many who reserve one agent at once, one wins", func(t *testing.T) { racingReservations(t, open) })
 	t.Run("of many who offer one contact at once, one wins", func(t *testing.T) { racingContact(t, open) })
@@ -101,6 +102,34 @@ func agentStates(t *testing.T, open Open) {
 	must(t, users.Create(ctx, u))
 	must(t, users.Delete(ctx, "i1", "u0")) // and with it the state
 	want(s)
+}
+
+func sharing(t *testing.T, open Open) {
+	t.Helper()
+	db, ctx := open(t, nil), t.Context()
+	try := func(offer, user string, shared, want bool) {
+		t.Helper()
+		_, ok, err := db.Reserve(ctx, full(acd.Reservation{OfferID: offer, UserID: user, ContactID: "c", Shared: shared}), 0, 1)
+		must(t, err)
+		if ok != want {
+			t.Fatalf("offer %s: ok is %v", offer, ok)
+		}
+	}
+	try("o1", "u1", true, true)
+	try("o2", "u2", true, true)
+	try("alone", "u3", false, false) // one that is not shared does not stand beside them
+	list, err := db.Reservations(ctx, "i1")
+	must(t, err)
+	if len(list) != 2 || !list[0].Shared || list[0].State != acd.SlotOffered {
+		t.Fatalf("stored as %+v", list)
+	}
+	must(t, db.MoveReservation(ctx, "o1", acd.SlotConnected, day()))
+	try("o4", "u4", true, false) // somebody has answered
+	wantKind(t, db.MoveReservation(ctx, "o2", acd.SlotConnected, day()), errs.Conflict)
+	must(t, db.EndReservation(ctx, "o2"))
+	must(t, db.EndReservation(ctx, "o1"))
+	try("o5", "u5", false, true)
+	try("o6", "u6", true, false) // nor the other way round
 }
 
 func reserving(t *testing.T, open Open) {

@@ -73,6 +73,8 @@ type Options struct {
 	Contacts      Contacts
 	Calls         Calls
 	AgentContacts AgentContacts
+	Queues        resource.Store[*acd.Queue]
+	Routing       Routing
 	Recordings    Recordings
 	Holds         Holds
 	// RetentionPolicies has one at most for each instance.
@@ -95,7 +97,8 @@ func (o *Options) complete() bool {
 		o.Registrations != nil && o.Contacts != nil && o.Calls != nil && o.Recordings != nil && o.PromptFiles != nil && o.System != nil &&
 		o.OutboundPolicies != nil && o.Guard != nil && o.Waiting != nil && o.Flows.Flows != nil && o.Flows.Modules != nil &&
 		o.Functions != nil && o.AudioDestinations != nil && o.CheckURL != nil &&
-		o.Hours != nil && o.FlowRuns != nil && o.AgentContacts != nil && o.Holds != nil && o.RetentionPolicies != nil
+		o.Hours != nil && o.FlowRuns != nil && o.AgentContacts != nil && o.Holds != nil && o.RetentionPolicies != nil &&
+		o.Queues != nil && o.Routing != nil
 }
 
 type service struct{ Options }
@@ -118,6 +121,7 @@ func Table(o Options) (*rest.Table, error) {
 	s.traces(t)
 	s.participants(t)
 	s.agentContacts(t)
+	s.routing(t)
 	s.quality(t)
 	s.settings(t)
 	s.audio(t)

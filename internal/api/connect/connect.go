@@ -24,6 +24,7 @@ import (
 	"ullim/internal/webhook"
 	"ullim/ivr"
 	"ullim/prompts"
+	"ullim/reporting"
 	"ullim/sip"
 )
 
@@ -88,6 +89,7 @@ type Options struct {
 	Functions        resource.Store[*webhook.Function]
 	StorageConfigs   resource.Store[*recording.StorageConfig]
 	Places           Places
+	QuickConnects    resource.Store[*acd.QuickConnect]
 
 	Flows       Flows
 	Modules     Modules
@@ -96,6 +98,9 @@ type Options struct {
 	Contacts    Contacts
 	Calls       Calls
 	Chats       Chats
+	Routing     Routing
+	Line        Line
+	Reports     reporting.Source
 	// StopCall ends a call and tells whether there was one; nil: calls are not ended here.
 	StopCall func(contactID, detail string) bool
 }
@@ -103,7 +108,8 @@ type Options struct {
 func (o *Options) complete() bool {
 	return o.Instances != nil && o.Users != nil && o.SecurityProfiles != nil && o.AccessKeys != nil && o.Devices != nil &&
 		o.Queues != nil && o.Hours != nil && o.RoutingProfiles != nil && o.AgentStatuses != nil && o.Prompts != nil && o.Numbers != nil && o.Functions != nil && o.Flows != nil && o.Agents != nil && o.PromptFiles != nil &&
-		o.Contacts != nil && o.Calls != nil && o.Modules != nil && o.Chats != nil && o.StorageConfigs != nil && o.Places != nil
+		o.Contacts != nil && o.Calls != nil && o.Modules != nil && o.Chats != nil && o.Routing != nil && o.QuickConnects != nil &&
+		o.Line != nil && o.Reports != nil && o.StorageConfigs != nil && o.Places != nil
 }
 
 // service has the handlers.
@@ -119,9 +125,11 @@ func Table(o Options) (*rest.Table, error) {
 	s.instances(t)
 	s.instanceAttributes(t)
 	s.queues(t)
+	s.quickConnects(t)
 	s.hours(t)
 	s.routingProfiles(t)
 	s.routingProfileQueues(t)
+	s.contactRouting(t)
 	s.users(t)
 	s.proficiencies(t)
 	s.agentStatuses(t)
@@ -138,5 +146,6 @@ func Table(o Options) (*rest.Table, error) {
 	s.chats(t)
 	s.lambdas(t)
 	s.storage(t)
+	s.metrics(t)
 	return t, nil
 }

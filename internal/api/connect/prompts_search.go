@@ -8,7 +8,6 @@ import (
 	"ullim/internal/api/rest"
 	"ullim/internal/errs"
 	"ullim/internal/resource"
-	"ullim/prompts"
 )
 
 type searchPromptsInput struct {
@@ -77,7 +76,7 @@ func (s *service) searchPrompts(ctx context.Context, c *rest.Call, in *searchPro
 	}
 	out := &searchPromptsOutput{Prompts: []prompt{}}
 	for _, one := range all {
-		if !in.SearchCriteria.match(one) || !in.SearchFilter.match(one.Tags) {
+		if !in.SearchCriteria.match(&one.Meta, one.Description) || !in.SearchFilter.match(one.Tags) {
 			continue
 		}
 		if n := int(out.ApproximateTotalCount); n >= skip && len(out.Prompts) < p.Max {
@@ -120,28 +119,29 @@ func (p *promptCriteria) check(depth int) error {
 	return nil
 }
 
-func (p *promptCriteria) match(one *prompts.Prompt) bool {
+// match asks it of anything that has a name and a description.
+func (p *promptCriteria) match(m *resource.Meta, description string) bool {
 	if p == nil {
 		return true
 	}
 	for i := range p.AndConditions {
-		if !p.AndConditions[i].match(one) {
+		if !p.AndConditions[i].match(m, description) {
 			return false
 		}
 	}
 	any := len(p.OrConditions) == 0
 	for i := range p.OrConditions {
-		any = any || p.OrConditions[i].match(one)
+		any = any || p.OrConditions[i].match(m, description)
 	}
-	return any && p.StringCondition.match(one)
+	return any && p.StringCondition.match(m, description)
 }
 
 // match compares without regard to case, as Connect does.
-func (t *promptText) match(p *prompts.Prompt) bool {
+func (t *promptText) match(m *resource.Meta, description string) bool {
 	if t == nil {
 		return true
 	}
-	field := map[string]string{"name": p.Name, "description": p.Description, "resourceid": p.ID}[strings.ToLower(t.FieldName)]
+	field := map[string]string{"name": m.Name, "description": description, "resourceid": m.ID}[strings.ToLower(t.FieldName)]
 	field, value := strings.ToLower(field), strings.ToLower(t.Value)
 	switch t.ComparisonType {
 	case "STARTS_WITH":

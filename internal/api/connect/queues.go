@@ -45,7 +45,7 @@ type createQueueInput struct {
 	MaxContacts          int                   `json:"MaxContacts,omitempty"`
 	OutboundCallerConfig *outboundCallerConfig `json:"OutboundCallerConfig,omitempty"`
 	Tags                 map[string]string     `json:"Tags,omitempty"`
-	QuickConnectIDs      rest.Unsupported      `json:"QuickConnectIds,omitzero"`
+	QuickConnectIDs      []string              `json:"QuickConnectIds,omitempty" ref:"transfer-destination"`
 	OutboundEmailConfig  rest.Unsupported      `json:"OutboundEmailConfig,omitzero"`
 	EmailAddressesConfig rest.Unsupported      `json:"EmailAddressesConfig,omitzero"`
 }
@@ -62,7 +62,7 @@ func (s *service) createQueue(ctx context.Context, c *rest.Call, in *createQueue
 	}
 	q := &acd.Queue{
 		Meta: meta, Description: in.Description, HoursID: in.HoursOfOperationID, MaxContacts: in.MaxContacts,
-		Status: acd.QueueEnabled,
+		Status: acd.QueueEnabled, QuickConnects: in.QuickConnectIDs,
 	}
 	in.OutboundCallerConfig.apply(q)
 	if err = s.Queues.Create(ctx, q); err != nil {

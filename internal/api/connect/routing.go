@@ -61,7 +61,7 @@ type createRoutingProfileInput struct {
 	QueueConfigs           []queueConfig         `json:"QueueConfigs,omitempty"`
 	AgentAvailabilityTimer acd.AvailabilityTimer `json:"AgentAvailabilityTimer,omitempty"`
 	Tags                   map[string]string     `json:"Tags,omitempty"`
-	ManualAssignment       rest.Unsupported      `json:"ManualAssignmentQueueConfigs,omitzero"`
+	ManualAssignment       []manualQueueConfig   `json:"ManualAssignmentQueueConfigs,omitempty"`
 }
 
 type createRoutingProfileOutput struct {
@@ -79,7 +79,7 @@ func (s *service) createRoutingProfile(
 	p := &acd.RoutingProfile{
 		Meta: meta, Description: in.Description, DefaultOutboundQueueID: in.DefaultOutboundQueueID,
 		Concurrencies: concurrenciesOf(in.MediaConcurrencies), Queues: profileQueuesOf(in.QueueConfigs),
-		AvailabilityTimer: in.AgentAvailabilityTimer,
+		AvailabilityTimer: in.AgentAvailabilityTimer, Manual: manualQueuesOf(in.ManualAssignment),
 	}
 	if p.AvailabilityTimer == "" {
 		p.AvailabilityTimer = acd.SinceLastActivity

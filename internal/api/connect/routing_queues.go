@@ -116,10 +116,16 @@ func window[T any](list []T, p resource.Page) ([]T, string, error) {
 }
 
 type routingQueuesInput struct {
-	InstanceID       string           `json:"-" path:"InstanceId" ref:"instance"`
-	RoutingProfileID string           `json:"-" path:"RoutingProfileId" ref:"routing-profile"`
-	QueueConfigs     []queueConfig    `json:"QueueConfigs"`
-	Manual           rest.Unsupported `json:"ManualAssignmentQueueConfigs,omitzero"`
+	InstanceID       string        `json:"-" path:"InstanceId" ref:"instance"`
+	RoutingProfileID string        `json:"-" path:"RoutingProfileId" ref:"routing-profile"`
+	QueueConfigs     []queueConfig `json:"QueueConfigs"`
+}
+
+type associateRoutingQueuesInput struct {
+	InstanceID       string              `json:"-" path:"InstanceId" ref:"instance"`
+	RoutingProfileID string              `json:"-" path:"RoutingProfileId" ref:"routing-profile"`
+	QueueConfigs     []queueConfig       `json:"QueueConfigs,omitempty"`
+	Manual           []manualQueueConfig `json:"ManualAssignmentQueueConfigs,omitempty"`
 }
 
 func sameLine(a, b acd.ProfileQueue) bool { return a.QueueID == b.QueueID && a.Channel == b.Channel }
@@ -138,8 +144,13 @@ func (s *service) updateRoutingQueues(ctx context.Context, c *rest.Call, in *rou
 	})
 }
 
-func (s *service) associateRoutingQueues(ctx context.Context, c *rest.Call, in *routingQueuesInput) (*rest.Empty, error) {
+func (s *service) associateRoutingQueues(ctx context.Context, c *rest.Call, in *associateRoutingQueuesInput) (*rest.Empty, error) {
 	return s.editRouting(ctx, c, in.RoutingProfileID, func(p *acd.RoutingProfile) error {
+		for _, q := range manualQueuesOf(in.Manual) {
+			if !slices.Contains(p.Manual, q) {
+				p.Manual = append(slices.Clone(p.Manual), q)
+			}
+		}
 		for _, line := range profileQueuesOf(in.QueueConfigs) {
 			if i := slices.IndexFunc(p.Queues, func(q acd.ProfileQueue) bool { return sameLine(q, line) }); i >= 0 {
 				p.Queues[i] = line
@@ -154,8 +165,8 @@ func (s *service) associateRoutingQueues(ctx context.Context, c *rest.Call, in *
 type disassociateRoutingQueuesInput struct {
 	InstanceID       string           `json:"-" path:"InstanceId" ref:"instance"`
 	RoutingProfileID string           `json:"-" path:"RoutingProfileId" ref:"routing-profile"`
-	QueueReferences  []queueReference `json:"QueueReferences"`
-	Manual           rest.Unsupported `json:"ManualAssignmentQueueReferences,omitzero"`
+	QueueReferences  []queueReference `json:"QueueReferences,omitempty"`
+	Manual           []queueReference `json:"ManualAssignmentQueueReferences,omitempty"`
 }
 
 func (s *service) disassociateRoutingQueues(
@@ -164,6 +175,9 @@ func (s *service) disassociateRoutingQueues(
 	return s.editRouting(ctx, c, in.RoutingProfileID, func(p *acd.RoutingProfile) error {
 		p.Queues = slices.DeleteFunc(p.Queues, func(q acd.ProfileQueue) bool {
 			return slices.Contains(in.QueueReferences, queueReference{QueueID: q.QueueID, Channel: q.Channel})
+		})
+		p.Manual = slices.DeleteFunc(slices.Clone(p.Manual), func(q acd.ManualQueue) bool {
+			return slices.Contains(in.Manual, queueReference{QueueID: q.QueueID, Channel: q.Channel})
 		})
 		return nil
 	})
