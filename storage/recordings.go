@@ -87,7 +87,7 @@ func lockedContact(ctx context.Context, t tx, id string) (r *contact.Record, ope
 }
 
 // changeRecording writes back one recording of a contact.
-func changeRecording(ctx context.Context, t tx, r *contact.Record, i int) error {
+func (db *DB) changeRecording(ctx context.Context, t tx, r *contact.Record, i int) error {
 	body, err := json.Marshal(r)
 	if err != nil {
 		return fmt.Errorf("storage: encoding contact %s: %w", r.ID, err)
@@ -95,7 +95,10 @@ func changeRecording(ctx context.Context, t tx, r *contact.Record, i int) error 
 	if _, err = t.exec(ctx, `UPDATE contact SET body = $2, touched_us = $3 WHERE id = $1`, r.ID, string(body), micros(now())); err != nil {
 		return err
 	}
-	return indexRecordings(ctx, t, recordingRows(r)[i:i+1])
+	if err = indexRecordings(ctx, t, recordingRows(r)[i:i+1]); err != nil {
+		return err
+	}
+	return contactRow{id: r.ID, instanceID: r.InstanceID, marked: db.streams(r.InstanceID)}.mark(ctx, t)
 }
 
 // DeleteRecording decides that a recording is deleted: it is DELETING with the reason from here on, and a job erases it.
@@ -130,7 +133,7 @@ func (db *DB) DeleteRecording(ctx context.Context, ref recording.Ref, reason str
 			return struct{}{}, err
 		}
 		rec.Status, rec.Reason = contact.RecordingDeleting, reason
-		if err = changeRecording(ctx, t, r, ref.Index); err != nil {
+		if err = db.changeRecording(ctx, t, r, ref.Index); err != nil {
 			return struct{}{}, err
 		}
 		return struct{}{}, enqueue(ctx, t, jobs.Job{Kind: JobErase, Key: fmt.Sprintf("%s/%d", ref.ContactID, ref.Index), Payload: payload, Due: now()})

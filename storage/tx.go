@@ -28,6 +28,12 @@ type tx struct {
 
 func (db *DB) tx(q querier) tx { return tx{q: q, d: db.dialect, problem: db.engine.problem} }
 
+// uncached is t for statements whose text depends on what is asked for: it is not kept.
+func (t tx) uncached() tx {
+	t.d = &dialect{name: t.d.name, postgres: t.d.postgres, fresh: true}
+	return t
+}
+
 // exec runs a statement and tells how many rows it changed.
 func (t tx) exec(ctx context.Context, query string, args ...any) (int64, error) {
 	res, err := t.q.ExecContext(ctx, t.d.sql(query), args...)

@@ -12,7 +12,6 @@ import (
 	"strings"
 	"sync"
 	"testing"
-	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/credentials"
@@ -37,6 +36,7 @@ import (
 	"ullim/ivr"
 	"ullim/prompts"
 	"ullim/sip"
+	"ullim/storage"
 )
 
 // Ids of the two tenants of every test.
@@ -55,6 +55,7 @@ type world struct {
 	log     *syncBuffer
 	agents  *fakeAgents
 	routes  *fakeRouting
+	line    *fakeLine
 	blobs   *fakeBlobs
 	records *fakeContacts
 	calls   *fakeCalls
@@ -66,6 +67,10 @@ type world struct {
 	status  string
 	flow    string
 	profile map[string]string // security profiles by name
+
+	db          *storage.DB // of what tells of contacts
+	refuse      error       // why a dead letter is not taken
+	redelivered []string
 
 	runs      []ivr.StoredRun // the run log of flows
 	asked     ivr.RunQuery
@@ -79,7 +84,7 @@ func newWorld(t *testing.T) *world {
 	must(t, err)
 	w := &world{
 		traces: trace.New(trace.Options{}),
-		t:      t, log: &syncBuffer{}, agents: &fakeAgents{}, routes: &fakeRouting{}, blobs: &fakeBlobs{files: map[string][]byte{}},
+		t:      t, log: &syncBuffer{}, agents: &fakeAgents{}, routes: &fakeRouting{}, line: newFakeLine(), blobs: &fakeBlobs{files: map[string][]byte{}},
 		records: &fakeContacts{}, calls: &fakeCalls{}, keys: map[string]*identity.NewKey{},
 	}
 	keys := apitest.NewStore(mem, func() *identity.AccessKey { return new(identity.AccessKey) })
@@ -99,9 +104,9 @@ func newWorld(t *testing.T) *world {
 		Prompts:          shelf.Store,
 		Numbers:          apitest.NewStore(mem, func() *call.Number { return new(call.Number) }),
 		Functions:        apitest.NewStore(mem, func() *webhook.Function { return new(webhook.Function) }),
+		QuickConnects:    apitest.NewStore(mem, func() *acd.QuickConnect { return new(acd.QuickConnect) }),
 		StorageConfigs:   apitest.NewStore(mem, func() *recording.StorageConfig { return new(recording.StorageConfig) }),
 		Places:           fakePlaces{},
-		QuickConnects:    apitest.NewStore(mem, func() *acd.QuickConnect { return new(acd.QuickConnect) }),
 		Flows:            flows,
 		Modules:          modules,
 		Agents:           w.agents,
@@ -137,7 +142,9 @@ func newWorld(t *testing.T) *world {
 			_, _ = io.WriteString(rw, "ullim_up 1\n")
 		}),
 	}
+	w.tellers(mem)
 	chats := newChats(t, w.o.Log)
+	w.o.Connect.Line, w.o.Connect.Reports = w.line, w.line
 	w.o.Connect.Routing, w.o.Admin.Routing, w.o.Admin.Queues = w.routes, w.routes, c.Queues
 	w.o.Connect.Chats, w.o.Admin.AgentContacts, w.o.Participant = chats, chats, participant.Options{Chats: chats, Origins: []string{"www.example.com"}, Rate: 20, Burst: 60}
 	w.o.Auth, err = identity.NewAuthenticator(identity.AuthOptions{
@@ -384,27 +391,6 @@ func (f *fakeContacts) Contact(_ context.Context, instanceID, id string) (*conta
 		}
 	}
 	return nil, errs.New(errs.NotFound, "contact not found")
-}
-
-func (f *fakeContacts) Contacts(
-	_ context.Context, instanceID string, from, to time.Time, p resource.Page,
-) ([]*contact.Record, string, error) {
-	var out []*contact.Record
-	skip := p.Token != ""
-	for _, r := range f.records {
-		if skip {
-			skip = r.ID != p.Token
-			continue
-		}
-		if r.InstanceID != instanceID || r.InitiationTimestamp.Before(from) || !r.InitiationTimestamp.Before(to) {
-			continue
-		}
-		if len(out) == p.Max {
-			return out, out[len(out)-1].ID, nil
-		}
-		out = append(out, r)
-	}
-	return out, "", nil
 }
 
 // syncBuffer is a log that a test may read while others write.

@@ -32,7 +32,7 @@ func (a *App) handler() (http.Handler, error) {
 	trunks := guarded[*sip.Trunk]{a.stores.trunks, a.trunkFits}
 	numbers := guarded[*call.Number]{a.stores.numbers, a.numberFree}
 	return api.New(api.Options{
-		Log: a.log, Auth: a.auth, Metrics: a.metrics.Handler(),
+		Log: a.log, Auth: a.auth, Metrics: a.metrics.Handler(), Trail: a.db,
 		Ready: func() error {
 			ctx, cancel := context.WithTimeout(context.Background(), 2*time.Second)
 			defer cancel()
@@ -42,8 +42,8 @@ func (a *App) handler() (http.Handler, error) {
 			Instances: a.stores.instances, Users: a.stores.users, SecurityProfiles: a.stores.profiles,
 			AccessKeys: a.stores.keys, Devices: a.stores.devices, Queues: a.stores.queues, Hours: a.stores.hours,
 			RoutingProfiles: a.stores.routing, AgentStatuses: a.stores.statuses, Prompts: a.stores.prompts, Numbers: numbers, Functions: a.stores.functions, QuickConnects: a.stores.quick,
-			Flows: a.flows, Modules: a.modules, Agents: liveAgents{a.centers}, PromptFiles: shelf, Contacts: a.db, Calls: a.calls,
-			Chats: a.chats, StopCall: a.calls.Stop, Routing: liveRouting{a.centers, a.calls, a.chats},
+			Flows: a.flows, Modules: a.modules, Agents: liveAgents{a.centers}, PromptFiles: shelf, Contacts: contacts{a}, Calls: a.calls,
+			Chats: a.chats, StopCall: a.calls.Stop, Line: liveLine{a.centers, a.db}, Reports: a.db, Routing: liveRouting{a.centers, a.calls, a.chats},
 			StorageConfigs: a.stores.storage, Places: a.keeping.places,
 		},
 		Participant: participant.Options{Chats: a.chats, Origins: a.o.Chat.Origins},
@@ -59,8 +59,10 @@ func (a *App) handler() (http.Handler, error) {
 			FlowRuns:      a.db,
 			Simulation:    flowtest.Backing{Flows: a.flows, Modules: a.modules, Queues: a.dir, Prompts: a.prompts, Open: a.dir.OpenAt},
 			AgentContacts: a.chats,
-			Holds:         a.db, RetentionPolicies: a.stores.retention,
-			Queues: a.stores.queues, Routing: liveRouting{a.centers, a.calls, a.chats},
+			Queues:        a.stores.queues, Routing: liveRouting{a.centers, a.calls, a.chats},
+			RecordStreams: a.stores.streams, Dispositions: a.stores.dispositions, Desk: a.desk, StreamLog: a.db, Redeliverer: a.records,
+			AuditTrail: a.db,
+			Holds:      a.db, RetentionPolicies: a.stores.retention,
 		},
 	})
 }

@@ -129,7 +129,7 @@ func (a *App) flowReady(instanceID, flowID string) error {
 	if errs.Is(err, errs.NotFound) {
 		return errs.New(errs.NotFound, "the flow %s of the number cannot run: %s", flowID, err.Error())
 	}
-	if err == nil && records(f.Content) {
+	if err == nil && asksToRecord(f.Content) {
 		return a.keeping.guard.admits()
 	}
 	return nil // the store is away: the call finds out for itself

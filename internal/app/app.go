@@ -22,6 +22,7 @@ import (
 	"ullim/internal/events"
 	"ullim/internal/identity"
 	"ullim/internal/jobs"
+	"ullim/internal/records"
 	"ullim/internal/resource"
 	"ullim/internal/telemetry"
 	"ullim/internal/trace"
@@ -109,13 +110,17 @@ type App struct {
 	modules  *ivr.ModuleService
 	engine   *ivr.Engine
 	outside  *outside
+	records  *records.Service
+	desk     *records.Desk
 	metrics  *telemetry.Metrics
 	auth     *identity.Authenticator
 	trace    *trace.Recorder // nil: none is kept
 	hep      *trace.Exporter // nil: nobody is told
 	draining atomic.Bool
 	alarms   alarms
-	started  time.Time
+
+	recordFigures recordFigures
+	started       time.Time
 
 	// Created is what the first start shows once; nil on later starts.
 	Created *Credentials
@@ -177,7 +182,7 @@ func (a *App) openStorage(ctx context.Context) error {
 		o.URL = filepath.Join(a.o.DataDir, "ullim.db")
 	}
 	a.dir = newDirectory(nil, a.log)
-	o.OnChange = a.changed
+	o.OnChange, o.Streams, o.Searchable = a.changed, a.streamed, a.searchable
 	db, err := storage.Open(ctx, o)
 	if err != nil {
 		return err
@@ -185,6 +190,9 @@ func (a *App) openStorage(ctx context.Context) error {
 	a.life.onStop("database", db.Close)
 	a.db, a.stores = db, newStores(db)
 	a.dir.stores = a.stores
+	if err = a.openRecords(ctx); err != nil { // before anything writes a contact
+		return err
+	}
 	if a.blobs = a.o.Blobs; a.blobs == nil {
 		files, err := blob.NewFiles(filepath.Join(a.o.DataDir, "blobs"))
 		if err != nil {
@@ -200,6 +208,9 @@ func (a *App) openStorage(ctx context.Context) error {
 func (a *App) changed(c resource.Change) {
 	a.dir.changed(c)
 	a.outside.changed(c)
+	if c.Kind == resource.KindRecordStream {
+		a.syncRecords()
+	}
 	if a.flows != nil && a.modules != nil { // what an export calls by name may be there now, or no longer
 		a.flows.Relink()
 		a.modules.Relink()
@@ -286,7 +297,7 @@ func (a *App) openCalls(ctx context.Context) error {
 		}
 	}
 	a.centers = newCenters(centersOptions{
-		Node: a.o.Node, Store: a.db, Dir: a.dir, Calls: func() *call.Manager { return a.calls }, Events: a.events, Log: a.log,
+		Node: a.o.Node, Store: a.db, AgentEvents: a.db, Dir: a.dir, Calls: func() *call.Manager { return a.calls }, Events: a.events, Log: a.log,
 		Devices: with.Present,
 	})
 	a.engine.Metrics = a.centers
@@ -362,7 +373,7 @@ func (a *App) openJobs(context.Context) error {
 		},
 	})
 	a.life.onStopDo("jobs", a.jobs.Stop)
-	return errors.Join(a.observe(), a.observeGuard(), a.observeOutside(), a.observeChats(), a.metrics.ObserveTrunks(a.trunkReadings))
+	return errors.Join(a.observe(), a.observeGuard(), a.observeOutside(), a.observeChats(), a.observeRecords(), a.metrics.ObserveTrunks(a.trunkReadings))
 }
 
 // Start begins to serve.
@@ -376,11 +387,13 @@ func (a *App) Start() {
 		a.sip.SyncTrunks()
 	}
 	a.centers.sync(a.dir.instances())
+	a.openReports()
 	a.chats.Resume()
 	a.watchCertificates()
 	a.jobs.Start()
 	a.startKeeping()
 	a.outside.runner.Start()
+	a.startRecords()
 	a.sip.Start()
 }
 

@@ -165,8 +165,10 @@ func (a *App) observeRecordings() error {
 	})
 }
 
-// records tells whether a flow records at some place.
-func records(content string) bool { return strings.Contains(content, "UpdateContactRecordingBehavior") }
+// asksToRecord tells whether a flow records at some place.
+func asksToRecord(content string) bool {
+	return strings.Contains(content, "UpdateContactRecordingBehavior")
+}
 
 // recordings are what was recorded, for the API.
 type recordings struct{ a *App }

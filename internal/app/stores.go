@@ -5,6 +5,7 @@ import (
 	"ullim/internal/call"
 	"ullim/internal/identity"
 	"ullim/internal/recording"
+	"ullim/internal/records"
 	"ullim/internal/resource"
 	"ullim/internal/stream"
 	"ullim/internal/webhook"
@@ -34,9 +35,12 @@ type stores struct {
 	outbound  resource.Store[*sip.OutboundPolicy]
 	functions resource.Store[*webhook.Function]
 	audio     resource.Store[*stream.Destination]
-	storage   resource.Store[*recording.StorageConfig]
-	retention resource.Store[*recording.Policy]
 	quick     resource.Store[*acd.QuickConnect]
+
+	streams      resource.Store[*records.Destination]
+	dispositions resource.Store[*records.Disposition]
+	storage      resource.Store[*recording.StorageConfig]
+	retention    resource.Store[*recording.Policy]
 }
 
 func newStores(db *storage.DB) *stores {
@@ -59,9 +63,12 @@ func newStores(db *storage.DB) *stores {
 		outbound:  resourcesOf[sip.OutboundPolicy](db),
 		functions: resourcesOf[webhook.Function](db),
 		audio:     resourcesOf[stream.Destination](db),
-		storage:   resourcesOf[recording.StorageConfig](db),
-		retention: resourcesOf[recording.Policy](db),
 		quick:     resourcesOf[acd.QuickConnect](db),
+
+		streams:      resourcesOf[records.Destination](db),
+		dispositions: resourcesOf[records.Disposition](db),
+		storage:      resourcesOf[recording.StorageConfig](db),
+		retention:    resourcesOf[recording.Policy](db),
 	}
 }
 

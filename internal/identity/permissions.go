@@ -57,6 +57,12 @@ const (
 	RealTimeMetrics        = "RealTimeMetrics"
 	HistoricalMetrics      = "HistoricalMetrics"
 	ContactSearch          = "ContactSearch.View"
+	ContactEdit            = "ContactAttributes.Edit" // what is known about a contact: name, attributes, tags
+	HistoricalChanges      = "HistoricalChanges.View" // the audit trail
+	DispositionsView       = "Dispositions.View"
+	DispositionsEdit       = "Dispositions.Edit"
+	StreamsView            = "RecordStreams.View" // where contact records and events go
+	StreamsEdit            = "RecordStreams.Edit"
 	ListenRecordings       = "ListenCallRecordings"
 	DownloadRecordings     = "DownloadCallRecordings"
 	DeleteRecordings       = "DeleteCallRecordings" // and holds, which keep from deleting
@@ -78,7 +84,7 @@ func Permissions() []string {
 		BasicAgentAccess, OutboundCallAccess, RealTimeMetrics, ListenRecordings, DownloadRecordings,
 		"AccessMetrics", HistoricalMetrics, "AgentActivityAudit", "DeleteCallRecordings", "RedactedData",
 		ManagerListenIn, "RestrictTaskCreation", "ChatTestMode",
-		ContactSearch, "ContactAttributes.View", "AgentTimeCard.View", "HistoricalChanges.View",
+		ContactSearch, "ContactAttributes.View", ContactEdit, DispositionsView, DispositionsEdit, StreamsView, StreamsEdit, "AgentTimeCard.View", "HistoricalChanges.View",
 		UsersEditPermission, QueuesEnableAndDisable, "AgentStates.EnableAndDisable", FlowsPublish, "Views.View",
 		NumbersView, NumbersClaim, NumbersEdit, NumbersRelease,
 		InstanceView, InstanceEdit, TrunksView, TrunksEdit, DevicesView, DevicesEdit, SystemView,
@@ -118,7 +124,7 @@ func DefaultSecurityProfiles(instanceID string) []*SecurityProfile {
 	// A manager does everything with routing, people and metrics, but nothing with the system underneath and nothing
 	// that would let them raise themselves to administrator.
 	system := []string{
-		InstanceEdit, TrunksView, TrunksEdit, SystemView, SecurityView, SecurityEdit, "SecurityProfiles.Create", "SecurityProfiles.Edit",
+		InstanceEdit, StreamsView, StreamsEdit, TrunksView, TrunksEdit, SystemView, SecurityView, SecurityEdit, "SecurityProfiles.Create", "SecurityProfiles.Edit",
 		"SecurityProfiles.Delete", "DeleteCallRecordings", "RedactedData", "RestrictTaskCreation", NumbersClaim,
 		NumbersRelease, "Campaigns.Delete",
 	}

@@ -18,6 +18,7 @@ import (
 	"ullim/internal/errs"
 	"ullim/internal/identity"
 	"ullim/internal/recording"
+	"ullim/internal/records"
 	"ullim/internal/resource"
 	"ullim/internal/stream"
 	"ullim/internal/webhook"
@@ -59,6 +60,13 @@ type Options struct {
 	OutboundPolicies resource.Store[*sip.OutboundPolicy]
 	Hours            resource.Store[*acd.Hours]
 
+	RecordStreams resource.Store[*records.Destination]
+	Dispositions  resource.Store[*records.Disposition]
+	Desk          Desk
+	StreamLog     StreamLog
+	Redeliverer   Redeliverer
+	AuditTrail    AuditTrail
+
 	Functions         resource.Store[*webhook.Function]
 	AudioDestinations resource.Store[*stream.Destination]
 	CheckURL          func(url string) error // refuses what may never be called
@@ -97,8 +105,9 @@ func (o *Options) complete() bool {
 		o.Registrations != nil && o.Contacts != nil && o.Calls != nil && o.Recordings != nil && o.PromptFiles != nil && o.System != nil &&
 		o.OutboundPolicies != nil && o.Guard != nil && o.Waiting != nil && o.Flows.Flows != nil && o.Flows.Modules != nil &&
 		o.Functions != nil && o.AudioDestinations != nil && o.CheckURL != nil &&
-		o.Hours != nil && o.FlowRuns != nil && o.AgentContacts != nil && o.Holds != nil && o.RetentionPolicies != nil &&
-		o.Queues != nil && o.Routing != nil
+		o.RecordStreams != nil && o.Dispositions != nil && o.Desk != nil && o.StreamLog != nil && o.Redeliverer != nil && o.AuditTrail != nil &&
+		o.Hours != nil && o.FlowRuns != nil && o.AgentContacts != nil &&
+		o.Queues != nil && o.Routing != nil && o.Holds != nil && o.RetentionPolicies != nil
 }
 
 type service struct{ Options }
@@ -131,6 +140,9 @@ func Table(o Options) (*rest.Table, error) {
 	s.hours(t)
 	s.flows(t)
 	s.flowRuns(t)
+	s.streams(t)
+	s.dispositions(t)
+	s.auditTrail(t)
 	return t, nil
 }
 

@@ -12,7 +12,6 @@ package connect
 import (
 	"context"
 	"errors"
-	"time"
 
 	"ullim/acd"
 	"ullim/internal/api/rest"
@@ -67,10 +66,12 @@ type Agents interface {
 	CurrentUsers(instanceID string) []acd.AgentSnapshot
 }
 
-// Contacts looks contact records up. call.Reader is one.
+// Contacts looks contact records up and changes what is known about contacts, whether they go on or have ended.
 type Contacts interface {
 	Contact(ctx context.Context, instanceID, id string) (*contact.Record, error)
-	Contacts(ctx context.Context, instanceID string, from, to time.Time, p resource.Page) ([]*contact.Record, string, error)
+	SearchContacts(ctx context.Context, q contact.Query) ([]*contact.Record, string, error)
+	AssociatedContacts(ctx context.Context, instanceID, id string) ([]*contact.Record, error)
+	EditContact(ctx context.Context, instanceID, id string, e contact.Edit) error
 }
 
 // Options are what the face translates to. All are required.
@@ -87,9 +88,9 @@ type Options struct {
 	Prompts          resource.Store[*prompts.Prompt]
 	Numbers          resource.Store[*call.Number]
 	Functions        resource.Store[*webhook.Function]
+	QuickConnects    resource.Store[*acd.QuickConnect]
 	StorageConfigs   resource.Store[*recording.StorageConfig]
 	Places           Places
-	QuickConnects    resource.Store[*acd.QuickConnect]
 
 	Flows       Flows
 	Modules     Modules
@@ -145,7 +146,7 @@ func Table(o Options) (*rest.Table, error) {
 	s.tapes(t)
 	s.chats(t)
 	s.lambdas(t)
-	s.storage(t)
 	s.metrics(t)
+	s.storage(t)
 	return t, nil
 }

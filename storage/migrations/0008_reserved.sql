@@ -1,2 +1,0 @@
--- Nothing yet: the number is that of the agents' events.
-SELECT 1;
