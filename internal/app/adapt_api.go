@@ -46,7 +46,7 @@ func (a *App) handler() (http.Handler, error) {
 			AccessKeys: a.stores.keys, Devices: a.stores.devices, Queues: a.stores.queues, Hours: a.stores.hours,
 			RoutingProfiles: a.stores.routing, AgentStatuses: a.stores.statuses, Prompts: a.stores.prompts, Numbers: numbers, Functions: a.stores.functions, QuickConnects: a.stores.quick,
 			Flows: a.flows, Modules: a.modules, Agents: liveAgents{a.centers}, PromptFiles: shelf, Contacts: a.db, Calls: a.calls,
-			Chats: a.chats, StopCall: a.calls.Stop, Views: a.stores.views, Attributes: a.stores.skills, Routing: liveRouting{a.centers, a.calls, a.chats},
+			Chats: a.chats, StopCall: a.calls.Stop, PromptBuckets: a.o.PromptBuckets, Views: a.stores.views, Attributes: a.stores.skills, Routing: liveRouting{a.centers, a.calls, a.chats},
 		},
 		Participant: participant.Options{Chats: a.chats, Views: a.stores.views, Origins: a.o.Chat.Origins},
 		Admin: admin.Options{

@@ -40,6 +40,8 @@ type Options struct {
 	Instance InstanceSpec
 	Database storage.Options
 	Blobs    blob.Store // default: files under DataDir/blobs
+	// PromptBuckets are where prompts may be fetched from.
+	PromptBuckets promptBuckets
 
 	Packets      []net.PacketConn // SIP on UDP, bound
 	Listeners    []net.Listener   // SIP on TCP, bound

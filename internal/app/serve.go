@@ -138,7 +138,7 @@ func optionsOf(ctx context.Context, cfg *config.Config, log *slog.Logger) (o Opt
 		MinExpires: cfg.SIP.MinExpires, MaxExpires: cfg.SIP.MaxExpires, MaxContacts: cfg.SIP.ContactsPerDevice,
 		RTPFirst: uint16(cfg.RTP.Ports.Low), RTPLast: uint16(cfg.RTP.Ports.High), // config checks the range
 		Dead:  media.DeadPolicy{NeverStarted: orNever(cfg.RTP.NeverStarted), Stopped: orNever(cfg.RTP.Stopped), Held: orNever(cfg.RTP.Held)},
-		Chat:  ChatOptions{Origins: cfg.Chat.Origins, MaxChats: cfg.Chat.MaxChats, MaxTasks: cfg.Chat.MaxTasks},
+		Chat:  ChatOptions{Origins: cfg.Chat.Origins, MaxChats: cfg.Chat.MaxChats, MaxTasks: cfg.Chat.MaxTasks, KeepDays: cfg.Chat.KeepDays},
 		Trace: TraceOptions{Memory: cfg.Trace.Memory, HEP: cfg.Trace.HEP, HEPAgent: uint32(cfg.Trace.HEPAgent), HEPKey: cfg.Trace.HEPSecret.Reveal()},
 	}
 	if o.Synthesizer, err = synthesizerOf(cfg.Speech, log); err != nil {
@@ -164,6 +164,9 @@ func optionsOf(ctx context.Context, cfg *config.Config, log *slog.Logger) (o Opt
 		return o, err
 	}
 	if o.Blobs, err = blobsOf(cfg); err != nil {
+		return o, err
+	}
+	if o.PromptBuckets, err = promptBucketsOf(cfg); err != nil {
 		return o, err
 	}
 	defer func() {
@@ -238,17 +241,21 @@ func databaseOf(cfg *config.Config) storage.Options {
 // blobsOf opens the place of recordings.
 func blobsOf(cfg *config.Config) (blob.Store, error) {
 	if cfg.Recordings.Store == "s3" {
-		s := cfg.Recordings.S3
-		scheme := "https://"
-		if !s.TLS {
-			scheme = "http://"
-		}
-		return blob.NewS3(blob.S3Options{
-			Endpoint: scheme + s.Endpoint, Bucket: s.Bucket, AccessKey: s.AccessKey.Reveal(), SecretKey: s.SecretKey.Reveal(),
-			Region: s.Region, PathStyle: !strings.HasSuffix(s.Endpoint, ".amazonaws.com"),
-		})
+		return blob.NewS3(s3Of(cfg.Recordings.S3, cfg.Recordings.S3.Bucket))
 	}
 	return blob.NewFiles(cfg.RecordingsFolder())
+}
+
+// s3Of is how a bucket of the configured store is opened.
+func s3Of(s config.S3, bucket string) blob.S3Options {
+	scheme := "https://"
+	if !s.TLS {
+		scheme = "http://"
+	}
+	return blob.S3Options{
+		Endpoint: scheme + s.Endpoint, Bucket: bucket, AccessKey: s.AccessKey.Reveal(), SecretKey: s.SecretKey.Reveal(),
+		Region: s.Region, PathStyle: !strings.HasSuffix(s.Endpoint, ".amazonaws.com"),
+	}
 }
 
 // advertisedAddr is the address for SDP: as configured, else the bound one, else that of the first interface that is up

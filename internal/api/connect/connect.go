@@ -72,6 +72,12 @@ type Contacts interface {
 	Contacts(ctx context.Context, instanceID string, from, to time.Time, p resource.Page) ([]*contact.Record, string, error)
 }
 
+// PromptBuckets are the buckets that prompts may be fetched from.
+type PromptBuckets interface {
+	// Fetch reads an object. errs.Denied: the operator does not allow the bucket; errs.NotFound.
+	Fetch(ctx context.Context, bucket, key string) ([]byte, error)
+}
+
 // Options are what the face translates to. All are required.
 type Options struct {
 	Instances        resource.Store[*identity.Instance]
@@ -87,6 +93,7 @@ type Options struct {
 	Numbers          resource.Store[*call.Number]
 	Functions        resource.Store[*webhook.Function]
 	Views            view.Store
+	PromptBuckets    PromptBuckets // nil: no bucket may be read
 	Attributes       resource.Store[*identity.PredefinedAttribute]
 	QuickConnects    resource.Store[*acd.QuickConnect]
 
