@@ -74,6 +74,7 @@ type actor struct {
 	counts           *Counts
 	readConfig       func(ctx context.Context) (Config, error)
 	keep             func(Reservation) bool
+	agentEvents      AgentEvents // nil: nobody keeps them
 	center           *Center
 
 	setup   *setup
@@ -97,7 +98,8 @@ type actor struct {
 	work   sync.WaitGroup // goroutines
 
 	wantConfig, readingConfig bool
-	changed                   bool // since the last published snapshot
+	timeline                  timeline // what agents do, as events
+	changed                   bool     // since the last published snapshot
 	published                 time.Time
 	publishing                bool // an alarm to publish is set
 }
@@ -106,10 +108,11 @@ func newActor(c *Center) *actor {
 	a := &actor{
 		instanceID: c.o.InstanceID, node: c.o.Node, store: c.o.Store, ringer: c.o.Ringer, devices: c.o.Devices,
 		events: c.o.Events, log: c.o.Log.With("instance_id", c.o.InstanceID), mail: c.mail, counts: &c.counts,
-		readConfig: c.o.Config, keep: c.o.Keep, center: c,
+		readConfig: c.o.Config, keep: c.o.Keep, center: c, agentEvents: c.o.AgentEvents,
 		agents: make(map[string]*agent), states: make(map[string]AgentState), offers: make(map[string]*agent),
 		waiters: make(map[string]*waiter), talks: make(map[string]string), sizes: make(map[string]int),
 		turns: make(map[string]float64), past: past{by: make(map[string][]Decision)}, index: newIndex(), ops: ops{tail: make(map[string]*op)},
+		timeline: newTimeline(&c.o, &c.counts),
 	}
 	a.ops.touch = a.touchKey
 	return a
@@ -117,6 +120,7 @@ func newActor(c *Center) *actor {
 
 // run is the life of the actor.
 func (a *actor) run(ctx context.Context) {
+	defer a.timeline.keep(ctx)()
 	defer a.work.Wait()
 	if !a.load(ctx) {
 		return
@@ -177,6 +181,7 @@ func (a *actor) load(ctx context.Context) bool {
 			for _, r := range kept {
 				a.restore(r)
 			}
+			a.beginTimeline(states, kept, now)
 			a.poll(now)
 			a.changed = true
 			a.act(ctx)
@@ -203,6 +208,9 @@ func (a *actor) read(ctx context.Context) (cfg Config, states []AgentState, kept
 	if err != nil {
 		return cfg, nil, nil, err
 	}
+	if err = a.readPast(ctx, rs); err != nil {
+		return cfg, nil, nil, err
+	}
 	for _, r := range rs {
 		if r.Node != a.node {
 			a.log.Warn("acd found a reservation of another node", "node", r.Node, "user_id", r.UserID, "contact_id", r.ContactID)
@@ -211,6 +219,9 @@ func (a *actor) read(ctx context.Context) (cfg Config, states []AgentState, kept
 		if r.Channel != contact.Voice && a.keep != nil && a.keep(r) {
 			kept = append(kept, r)
 			continue
+		}
+		if err = a.endWork(ctx, r); err != nil {
+			return cfg, nil, nil, err
 		}
 		if err = a.store.EndReservation(ctx, r.OfferID); err != nil {
 			return cfg, nil, nil, err
@@ -316,6 +327,7 @@ func (a *actor) configure(cfg Config, now time.Time) {
 		}
 		g.Agent, g.removed = who, false
 		a.lookAtDevice(g, now)
+		a.note(g, now)
 	}
 	for id, g := range a.agents {
 		if _, ok := cfg.Agents[id]; !ok {
@@ -349,6 +361,9 @@ func (a *actor) forget(g *agent) {
 	if g.removed && len(g.view.Slots) == 0 {
 		delete(a.agents, g.UserID)
 		a.states[g.UserID] = a.stateOf(g)
+		if b := a.timeline.last[g.UserID]; b != nil {
+			a.forgetMoment(g.UserID, b, time.Now())
+		}
 		a.touch(g)
 	}
 }
@@ -361,6 +376,7 @@ func (a *actor) lookAtDevice(g *agent, now time.Time) {
 	if on := a.devices.OnCall(g.UserID); on != g.onCall {
 		g.onCall = on
 		a.touch(g)
+		a.note(g, now)
 	}
 	was := g.reachable
 	if g.reachable = a.devices.Reachable(g.UserID); g.reachable == was {

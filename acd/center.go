@@ -66,9 +66,13 @@ type Options struct {
 	Devices    Devices
 	// Keep is asked for each reservation of this node that a process before has left on a channel without audio: such a
 	// contact outlives the process. True: agent and contact are together still. Nil: none is kept.
-	Keep   func(r Reservation) bool
-	Events *events.Recorder
-	Log    *slog.Logger
+	Keep func(r Reservation) bool
+	// AgentEvents keeps the timeline of agents, written behind; nil: nobody does.
+	AgentEvents AgentEvents
+	// OnAgentEvent is told of every event of an agent, by the actor; it must not block. Nil: nobody is.
+	OnAgentEvent func(AgentEvent)
+	Events       *events.Recorder
+	Log          *slog.Logger
 }
 
 // Counts grow with what happened since the start.
@@ -76,6 +80,7 @@ type Counts struct {
 	Offers, Answered, Joined, Missed, Rejected, DeviceFailed, CallerLeft, AgentLeft, Taken atomic.Uint64
 	Lost                                                                                   atomic.Uint64 // reservations that failed or that somebody else won
 	StoreErrors                                                                            atomic.Uint64
+	EventsLost                                                                             atomic.Uint64 // agent events dropped because the store was away for too long
 	Overdue                                                                                atomic.Uint64 // offers whose result never came: a fault in what rings
 	Panics                                                                                 atomic.Uint64 // messages to the actor that panicked: a fault here
 }

@@ -188,6 +188,7 @@ func (a *actor) step(g *agent, e Event) {
 	for _, f := range effects {
 		a.perform(g, f, e.At)
 	}
+	a.note(g, e.At)
 	a.forget(g)
 }
 

@@ -117,6 +117,7 @@ type Agent struct {
 	ACWTimeout       time.Duration                     // 0: until the agent clears it
 	ACWTimeouts      map[contact.Channel]time.Duration // by channel, where it differs
 	Skills           map[Skill]float64
+	HierarchyGroups  []contact.Group // where the agent stands, level 1 first
 }
 
 // AgentState is an agent's chosen status, as stored. Version grows with every change and every reservation.

@@ -41,7 +41,7 @@ type chatWrite struct {
 	closed         []closing
 }
 
-func encodeChat(c chat.Commit) (*chatWrite, error) {
+func (db *DB) encodeChat(c chat.Commit) (*chatWrite, error) {
 	s := c.State
 	for _, text := range []string{s.ID, s.InstanceID, s.Node, s.ClientToken} {
 		if !storable(text) {
@@ -67,14 +67,14 @@ func encodeChat(c chat.Commit) (*chatWrite, error) {
 		if r.from == nil {
 			continue
 		}
-		row, rowErr := encodeContact(r.from)
+		row, rowErr := db.encodeContact(r.from)
 		if rowErr != nil {
 			return nil, rowErr
 		}
 		*r.to = &row
 	}
 	for i := range c.Close {
-		row, rowErr := encodeContact(&c.Close[i])
+		row, rowErr := db.encodeContact(&c.Close[i])
 		if rowErr != nil {
 			return nil, rowErr
 		}
@@ -104,7 +104,7 @@ func transcriptJob(r *contact.Record, i int) (jobs.Job, error) {
 
 // CreateChat implements chat.Store.
 func (db *DB) CreateChat(ctx context.Context, c chat.Commit) error {
-	w, err := encodeChat(c)
+	w, err := db.encodeChat(c)
 	if err != nil {
 		return err
 	}
@@ -126,7 +126,7 @@ func (db *DB) CreateChat(ctx context.Context, c chat.Commit) error {
 
 // SaveChat implements chat.Store.
 func (db *DB) SaveChat(ctx context.Context, c chat.Commit) error {
-	w, err := encodeChat(c)
+	w, err := db.encodeChat(c)
 	if err != nil {
 		return err
 	}
@@ -166,7 +166,10 @@ func (w *chatWrite) rest(ctx context.Context, t tx) error {
 		}
 	}
 	if w.create != nil {
-		if _, err := t.exec(ctx, insertContact, append(w.create.args(), true)...); err != nil {
+		if _, err := t.exec(ctx, insertContact, w.create.all(true)...); err != nil {
+			return err
+		}
+		if err := w.create.mark(ctx, t); err != nil {
 			return err
 		}
 	}

@@ -1,6 +1,7 @@
 package storage
 
 import (
+	"cmp"
 	"context"
 	"database/sql"
 	"encoding/json"
@@ -15,6 +16,7 @@ import (
 	"ullim/internal/errs"
 	"ullim/internal/jobs"
 	"ullim/internal/resource"
+	"ullim/reporting"
 )
 
 var (
@@ -40,11 +42,18 @@ type contactRow struct {
 	id, instanceID, node, channel, queueID, agentID, callID string
 	initiated, disconnected                                 int64
 	body                                                    string
+
+	facts map[reporting.Table][]reporting.Fact // of a record that is closed and complete as it is; else countContact looks
+
+	method, reason, customer, chain, disposition, notes string
+	searchable                                          [][2]string // attributes, once it is closed
+	marked                                              bool        // somebody is told of its instance's contacts
+	recordings                                          []recordingRow
 }
 
 // encodeContact copies everything that a write needs. The SIP Call-ID is as the network sent it, and the columns of
 // PostgreSQL take no NUL and only UTF-8: what does not fit is cut out of the column, body keeps it escaped.
-func encodeContact(r *contact.Record) (contactRow, error) {
+func (db *DB) encodeContact(r *contact.Record) (contactRow, error) {
 	if r.ID == "" || !storable(r.ID) || !storable(r.InstanceID) || !storable(r.Node) {
 		return contactRow{}, errs.New(errs.Invalid, "storage: contact %q of instance %q has no usable id", r.ID, r.InstanceID)
 	}
@@ -55,6 +64,10 @@ func encodeContact(r *contact.Record) (contactRow, error) {
 	row := contactRow{
 		id: r.ID, instanceID: r.InstanceID, node: r.Node, channel: clean(string(r.Channel)), callID: clean(r.CallID),
 		initiated: micros(r.InitiationTimestamp), disconnected: micros(r.DisconnectTimestamp), body: string(body),
+		method: clean(string(r.InitiationMethod)), reason: clean(string(r.DisconnectReason)), customer: clean(r.CustomerEndpoint.Address),
+		chain: clean(cmp.Or(r.ContactAssociationID, r.InitialContactID, r.RelatedContactID)), marked: db.streams(r.InstanceID),
+		disposition: clean(r.Disposition), notes: clean(r.Notes), searchable: db.searchable(r),
+		recordings: recordingRows(r),
 	}
 	if r.Queue != nil {
 		row.queueID = clean(r.Queue.ID)
@@ -63,6 +76,15 @@ func encodeContact(r *contact.Record) (contactRow, error) {
 		row.agentID = clean(r.Agent.ID)
 	}
 	return row, nil
+}
+
+// encodeClosed is encodeContact for a record that is final. Most short contacts meet no agent: they need no second look.
+func (db *DB) encodeClosed(r *contact.Record) (contactRow, error) {
+	row, err := db.encodeContact(r)
+	if err == nil && reporting.Complete(r) && len(r.Offers) == 0 && (r.Agent == nil || r.Agent.ConnectedToAgentTimestamp.IsZero()) {
+		row.facts = reporting.ContactFacts(r, nil)
+	}
+	return row, err
 }
 
 // clean makes a string storable.
@@ -74,26 +96,36 @@ func clean(s string) string {
 func (r contactRow) args() []any {
 	return []any{
 		r.id, r.instanceID, r.node, r.channel, r.queueID, r.agentID, r.callID, r.initiated, r.disconnected, r.body,
+		r.method, r.reason, r.customer, r.chain,
 	}
 }
 
+// all are the values of a whole row.
+func (r contactRow) all(open bool) []any { return append(r.args(), open, r.disposition, r.notes) }
+
 const (
 	insertContact = `INSERT INTO contact (id, instance_id, node, channel, queue_id, agent_id, call_id, initiated_us,
-		disconnected_us, body, open) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)`
-	contactColumns = `body, acw_start_us, acw_end_us, touched_us`
+		disconnected_us, body, method, reason, customer, chain_id, open, disposition, notes)
+		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17)`
+	insertClosed = `INSERT INTO contact (id, instance_id, node, channel, queue_id, agent_id, call_id, initiated_us,
+		disconnected_us, body, method, reason, customer, chain_id, open, disposition, notes, counted)
+		VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18)`
+	contactColumns = `body, acw_start_us, acw_end_us, touched_us, disposition, notes`
 )
 
-// scanContact decodes a record: the columns of after-contact work win over the body.
+// scanContact decodes a record: the columns of after-contact work, and of what the agent noted,
+// win over the body.
 func scanContact(s scanner) (*contact.Record, error) {
-	var body string
+	var body, disposition, notes string
 	var start, end, touched int64
-	if err := s.Scan(&body, &start, &end, &touched); err != nil {
+	if err := s.Scan(&body, &start, &end, &touched, &disposition, &notes); err != nil {
 		return nil, err
 	}
 	r := &contact.Record{}
 	if err := json.Unmarshal([]byte(body), r); err != nil {
 		return nil, fmt.Errorf("storage: body of a contact: %w", err)
 	}
+	r.Disposition, r.Notes = disposition, notes
 	if start != 0 && r.Agent != nil {
 		r.Agent.AfterContactWorkStart, r.Agent.AfterContactWorkEnd = fromMicros(start), fromMicros(end)
 	}
@@ -105,16 +137,19 @@ func scanContact(s scanner) (*contact.Record, error) {
 
 // CreateContact implements call.Store. errs.Duplicate if there is a contact with this id.
 func (db *DB) CreateContact(ctx context.Context, r *contact.Record) error {
-	row, err := encodeContact(r)
+	row, err := db.encodeContact(r)
 	if err != nil {
 		return err
 	}
 	_, err = write(ctx, db, func(ctx context.Context, t tx) (struct{}, error) {
-		n, execErr := t.exec(ctx, insertContact+` ON CONFLICT DO NOTHING`, append(row.args(), true)...)
+		n, execErr := t.exec(ctx, insertContact+` ON CONFLICT DO NOTHING`, row.all(true)...)
 		if execErr == nil && n == 0 {
 			execErr = errs.New(errs.Duplicate, "there is a contact %q already", row.id)
 		}
-		return struct{}{}, execErr
+		if execErr != nil {
+			return struct{}{}, execErr
+		}
+		return struct{}{}, row.mark(ctx, t)
 	})
 	return err
 }
@@ -122,7 +157,7 @@ func (db *DB) CreateContact(ctx context.Context, r *contact.Record) error {
 // UpdateContact implements call.Store. errs.NotFound if there is no such contact, errs.InvalidRequest if it is closed:
 // a final record stays as it is.
 func (db *DB) UpdateContact(ctx context.Context, r *contact.Record) error {
-	row, err := encodeContact(r)
+	row, err := db.encodeContact(r)
 	if err != nil {
 		return err
 	}
@@ -134,8 +169,12 @@ func (db *DB) UpdateContact(ctx context.Context, r *contact.Record) error {
 
 func updateContact(ctx context.Context, t tx, row contactRow) error {
 	n, err := t.exec(ctx, `UPDATE contact SET node = $3, channel = $4, queue_id = $5, agent_id = $6, call_id = $7,
-		initiated_us = $8, disconnected_us = $9, body = $10 WHERE id = $1 AND instance_id = $2 AND open`, row.args()...)
-	if err != nil || n == 1 {
+		initiated_us = $8, disconnected_us = $9, body = $10, method = $11, reason = $12, customer = $13, chain_id = $14
+		WHERE id = $1 AND instance_id = $2 AND open`, row.args()...)
+	if err == nil && n == 1 {
+		return row.mark(ctx, t)
+	}
+	if err != nil {
 		return err
 	}
 	var open bool
@@ -157,7 +196,7 @@ func noContact(id string) error { return errs.New(errs.NotFound, "there is no co
 // agent who was connected is left in after-contact work, which is the agent's own and ends by EndReservation. So the
 // ACD may come with SlotACW before or after.
 func (db *DB) CloseContact(ctx context.Context, r *contact.Record) error {
-	row, err := encodeContact(r)
+	row, err := db.encodeClosed(r)
 	if err != nil {
 		return err
 	}
@@ -174,7 +213,7 @@ func (db *DB) CloseContact(ctx context.Context, r *contact.Record) error {
 // CloseContactLater is CloseContact for a caller that does not wait: the commit may be that of another write, some
 // milliseconds later. done is told when it is on the disk, or why not, from another goroutine, which it must not keep.
 func (db *DB) CloseContactLater(r *contact.Record, done func(error)) {
-	row, err := encodeContact(r)
+	row, err := db.encodeClosed(r)
 	var uploads []jobs.Job
 	if err == nil {
 		uploads, err = uploadJobs(r)
@@ -192,11 +231,20 @@ func (db *DB) CloseContactLater(r *contact.Record, done func(error)) {
 }
 
 func closeContact(ctx context.Context, t tx, row contactRow, uploads []jobs.Job) error {
-	n, err := t.exec(ctx, insertContact+` ON CONFLICT (id) DO UPDATE SET node = $3, channel = $4, queue_id = $5,
-		agent_id = $6, call_id = $7, initiated_us = $8, disconnected_us = $9, body = $10, open = $11
-		WHERE contact.open AND contact.instance_id = $2`, append(row.args(), false)...)
+	n, err := t.exec(ctx, insertClosed+` ON CONFLICT (id) DO UPDATE SET node = $3, channel = $4, queue_id = $5,
+		agent_id = $6, call_id = $7, initiated_us = $8, disconnected_us = $9, body = $10, method = $11, reason = $12,
+		customer = $13, chain_id = $14, open = $15, counted = $18 WHERE contact.open AND contact.instance_id = $2`, append(row.all(false), row.facts != nil)...)
 	if err != nil || n == 0 {
 		return err // n == 0: closed before
+	}
+	if err = row.indexed(ctx, t); err != nil {
+		return err
+	}
+	if err = indexRecordings(ctx, t, row.recordings); err != nil {
+		return err
+	}
+	if err = row.mark(ctx, t); err != nil {
+		return err
 	}
 	for _, j := range uploads {
 		if err = enqueue(ctx, t, j); err != nil {
@@ -214,7 +262,13 @@ func closeContact(ctx context.Context, t tx, row contactRow, uploads []jobs.Job)
 	}
 	_, err = t.exec(ctx, `UPDATE reservation SET state = $3, since_us = $4 WHERE contact_id = $1 AND state = $2`,
 		row.id, string(acd.SlotConnected), string(acd.SlotACW), at)
-	return err
+	if err != nil {
+		return err
+	}
+	if row.facts != nil {
+		return insertFacts(ctx, t, row.instanceID, row.facts)
+	}
+	return countContact(ctx, t, row.id)
 }
 
 // uploadJobs makes a job for each recording that lies in the spool.
@@ -251,28 +305,15 @@ func (db *DB) MarkRecording(ctx context.Context, contactID string, index int, ch
 		return noContact(contactID)
 	}
 	_, err := write(ctx, db, func(ctx context.Context, t tx) (struct{}, error) {
-		var body string
-		err := t.row(ctx, `SELECT body FROM contact WHERE id = $1 /*for-update*/`, contactID).Scan(&body)
-		if errors.Is(err, sql.ErrNoRows) {
-			return struct{}{}, noContact(contactID)
-		}
+		r, _, err := lockedContact(ctx, t, contactID)
 		if err != nil {
 			return struct{}{}, err
-		}
-		var r contact.Record
-		if err = json.Unmarshal([]byte(body), &r); err != nil {
-			return struct{}{}, fmt.Errorf("storage: body of contact %s: %w", contactID, err)
 		}
 		if index < 0 || index >= len(r.Recordings) {
 			return struct{}{}, errs.New(errs.NotFound, "contact %q has no recording %d", contactID, index)
 		}
 		change(&r.Recordings[index])
-		changed, err := json.Marshal(&r)
-		if err != nil {
-			return struct{}{}, fmt.Errorf("storage: encoding contact %s: %w", contactID, err)
-		}
-		_, err = t.exec(ctx, `UPDATE contact SET body = $2, touched_us = $3 WHERE id = $1`, contactID, string(changed), micros(now()))
-		return struct{}{}, err
+		return struct{}{}, db.changeRecording(ctx, t, r, index)
 	})
 	return err
 }
@@ -283,12 +324,19 @@ func (db *DB) PutAfterContactWork(ctx context.Context, contactID string, start, 
 		return noContact(contactID)
 	}
 	_, err := write(ctx, db, func(ctx context.Context, t tx) (struct{}, error) {
-		n, err := t.exec(ctx, `UPDATE contact SET acw_start_us = $2, acw_end_us = $3, touched_us = $4 WHERE id = $1`,
-			contactID, micros(start), micros(end), micros(now()))
-		if err == nil && n == 0 {
+		var instanceID string
+		err := t.row(ctx, `UPDATE contact SET acw_start_us = $2, acw_end_us = $3, touched_us = $4 WHERE id = $1 RETURNING instance_id`,
+			contactID, micros(start), micros(end), micros(now())).Scan(&instanceID)
+		if errors.Is(err, sql.ErrNoRows) {
 			err = noContact(contactID)
 		}
-		return struct{}{}, err
+		if err == nil && !end.IsZero() {
+			err = countContact(ctx, t, contactID)
+		}
+		if err != nil {
+			return struct{}{}, err
+		}
+		return struct{}{}, contactRow{id: contactID, instanceID: instanceID, marked: db.streams(instanceID)}.mark(ctx, t)
 	})
 	return err
 }

@@ -8,6 +8,7 @@ import (
 
 	"github.com/google/uuid"
 
+	"ullim/internal/audit"
 	"ullim/internal/errs"
 	"ullim/internal/resource"
 	"ullim/ivr"
@@ -59,6 +60,7 @@ func (s *flows) Commit(ctx context.Context, f *ivr.Flow, c ivr.Changes) (err err
 	}
 	refs, instanceID := refsOf(f), f.InstanceID
 	keep, drop := copied(c)
+	was := s.was(ctx, r.id)
 	created, err := writeThen(ctx, s.db, func(ctx context.Context, t tx) (at int64, err error) {
 		if fresh {
 			at, err = r.created, s.insert(ctx, t, r, instanceID, refs)
@@ -73,6 +75,7 @@ func (s *flows) Commit(ctx context.Context, f *ivr.Flow, c ivr.Changes) (err err
 	if err != nil {
 		return err
 	}
+	audit.Touch(ctx, string(s.kind), r.id, r.name, was, []byte(r.body))
 	f.CreatedAt = fromMicros(created)
 	return nil
 }

@@ -9,6 +9,7 @@ import (
 
 	"github.com/google/uuid"
 
+	"ullim/internal/audit"
 	"ullim/internal/errs"
 	"ullim/internal/identity"
 	"ullim/internal/resource"
@@ -158,6 +159,9 @@ func (s *resources[T]) Create(ctx context.Context, v T) (err error) {
 	_, err = writeThen(ctx, s.db, func(ctx context.Context, t tx) (struct{}, error) {
 		return struct{}{}, s.insert(ctx, t, r, instanceID, refs)
 	}, s.hint(instanceID, r.id))
+	if err == nil {
+		audit.Touch(ctx, string(s.kind), r.id, r.name, nil, []byte(r.body))
+	}
 	return err
 }
 
@@ -252,14 +256,31 @@ func (s *resources[T]) Update(ctx context.Context, v T) (err error) {
 		return err
 	}
 	refs, instanceID := refsOf(v), m.InstanceID
+	was := s.was(ctx, r.id)
 	created, err := writeThen(ctx, s.db, func(ctx context.Context, t tx) (int64, error) {
 		return s.replace(ctx, t, r, instanceID, version, refs)
 	}, s.hint(instanceID, r.id))
 	if err != nil {
 		return err
 	}
+	audit.Touch(ctx, string(s.kind), r.id, r.name, was, []byte(r.body))
 	m.CreatedAt = fromMicros(created)
 	return nil
+}
+
+// was is a resource before it is changed, for the audit trail. The change is a compare-and-set on the version that was
+// read before this, so nothing comes between.
+func (s *resources[T]) was(ctx context.Context, id string) []byte {
+	if !audit.Watched(ctx) {
+		return nil
+	}
+	body, err := read(ctx, s.db, func(ctx context.Context, t tx) (string, error) {
+		return scanText(t.row(ctx, `SELECT body FROM resource WHERE id = $1 AND kind = $2`, id, string(s.kind)))
+	})
+	if err != nil {
+		return nil // the change itself will say what is wrong
+	}
+	return []byte(body)
 }
 
 // replace writes a row over the one that has this version, and gives when that was created.
@@ -305,9 +326,13 @@ func (s *resources[T]) Delete(ctx context.Context, instanceID, id string) error 
 	if s.kind == resource.KindInstance {
 		instanceID = id
 	}
+	was := s.was(ctx, id)
 	_, err := writeThen(ctx, s.db, func(ctx context.Context, t tx) (struct{}, error) {
 		return struct{}{}, s.remove(ctx, t, instanceID, id)
 	}, s.hint(instanceID, id))
+	if err == nil {
+		audit.Touch(ctx, string(s.kind), id, "", was, nil)
+	}
 	return err
 }
 

@@ -11,7 +11,10 @@
 //	dialect.go      what differs in the text of a statement
 //	migrate.go      numbered files under migrations/, forward only
 //	resources.go    resource.Store for every kind, on the one table "resource"; refs.go, lookup.go, cursor.go
-//	contacts.go     call.Store, call.Reader
+//	contacts.go     call.Store, call.Reader; marks.go: what goes with each write of a contact
+//	search.go       contacts found among millions; late.go: what is changed of contacts afterwards, and their end
+//	stream.go       records.FollowStore; pump.go: records.PumpStore, dead letters, replays
+//	audit.go        the audit trail
 //	agents.go       acd.Store
 //	registrations.go, jobs.go, settings.go
 //
@@ -77,6 +80,11 @@ type Options struct {
 	OnChange func(resource.Change)
 	// Observe is told how long each commit took, from the start of its transaction. It must not block.
 	Observe func(time.Duration)
+	// Streams tells whether anybody is told of an instance's contacts: then each write of one leaves a mark. nil: every one
+	// is marked. It is asked on every write and must be quick.
+	Streams func(instanceID string) bool
+	// Searchable are the names of the attributes by which contacts of an instance can be found. nil: none.
+	Searchable func(instanceID string) []string
 	// MaxConns bounds the connections that read (SQLite) or all connections (Postgres). 0 is a sensible number.
 	MaxConns int
 	// SyncOff leaves it to the operating system when data reaches the disk (SQLite). For tests only.

@@ -28,6 +28,12 @@ type tx struct {
 
 func (db *DB) tx(q querier) tx { return tx{q: q, d: db.dialect, problem: db.engine.problem} }
 
+// uncached is t for statements whose text depends on what is asked for: it is not kept.
+func (t tx) uncached() tx {
+	t.d = &dialect{name: t.d.name, postgres: t.d.postgres, fresh: true}
+	return t
+}
+
 // exec runs a statement and tells how many rows it changed.
 func (t tx) exec(ctx context.Context, query string, args ...any) (int64, error) {
 	res, err := t.q.ExecContext(ctx, t.d.sql(query), args...)
@@ -47,7 +53,16 @@ type scanner interface{ Scan(dest ...any) error }
 
 // collect runs a query and scans every row.
 func collect[T any](ctx context.Context, t tx, scan func(scanner) (T, error), query string, args ...any) ([]T, error) {
-	rows, err := t.q.QueryContext(ctx, t.d.sql(query), args...)
+	return collectSent(ctx, t, scan, t.d.sql(query), args...)
+}
+
+// collectUncached is collect for a query that hardly comes again: its text is not kept.
+func collectUncached[T any](ctx context.Context, t tx, scan func(scanner) (T, error), query string, args ...any) ([]T, error) {
+	return collectSent(ctx, t, scan, t.d.rewrite(query), args...)
+}
+
+func collectSent[T any](ctx context.Context, t tx, scan func(scanner) (T, error), query string, args ...any) ([]T, error) {
+	rows, err := t.q.QueryContext(ctx, query, args...)
 	if err != nil {
 		return nil, err
 	}

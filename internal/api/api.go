@@ -28,6 +28,7 @@ import (
 	"ullim/internal/api/connect"
 	"ullim/internal/api/participant"
 	"ullim/internal/api/rest"
+	"ullim/internal/audit"
 	"ullim/internal/errs"
 	"ullim/internal/identity"
 )
@@ -45,6 +46,8 @@ type Options struct {
 	Ready func() error
 	// Metrics serves /metrics; nil means there are none.
 	Metrics http.Handler
+	// Trail keeps who changed what. nil: only the log says it.
+	Trail audit.Trail
 	// Observe is told of every operation, for metrics. May be nil.
 	Observe func(operation string, status int, took time.Duration)
 	// MaxBody bounds JSON bodies; 0 means 2 MiB.
@@ -84,7 +87,7 @@ func New(o Options) (*API, error) {
 		}
 		mounts = append(mounts, rest.Mount{Prefix: "", Table: face.Table}, rest.Mount{Prefix: "/participant", Table: face.Table})
 	}
-	server, err := rest.NewServer(rest.Options{Log: o.Log, Auth: o.Auth, MaxBody: o.MaxBody, Observe: o.Observe}, mounts...)
+	server, err := rest.NewServer(rest.Options{Log: o.Log, Auth: o.Auth, MaxBody: o.MaxBody, Observe: o.Observe, Trail: o.Trail}, mounts...)
 	if err != nil {
 		return nil, err
 	}

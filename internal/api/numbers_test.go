@@ -157,7 +157,9 @@ func TestContactsThroughTheSDK(t *testing.T) {
 	ptr := func(seconds int) *time.Time { return aws.Time(at(seconds)) }
 	want := &types.Contact{
 		Arn: aws.String(resource.ARN(ours, rest.KindContact, "c1")), Id: aws.String("c1"), InitialContactId: aws.String("c0"),
-		Channel: types.ChannelVoice, InitiationMethod: types.ContactInitiationMethodInbound, InitiationTimestamp: ptr(0),
+		ContactAssociationId: aws.String("c0"),
+		SegmentAttributes:    map[string]types.SegmentAttributeValue{"connect:Subtype": {ValueString: aws.String("connect:Telephony")}},
+		Channel:              types.ChannelVoice, InitiationMethod: types.ContactInitiationMethodInbound, InitiationTimestamp: ptr(0),
 		ConnectedToSystemTimestamp: ptr(1), RingStartTimestamp: ptr(10), DisconnectTimestamp: ptr(60), LastUpdateTimestamp: ptr(70),
 		QueueInfo: &types.QueueInfo{Id: aws.String(w.queue), EnqueueTimestamp: ptr(5)},
 		AgentInfo: &types.AgentInfo{

@@ -12,7 +12,6 @@ import (
 	"strings"
 	"sync"
 	"testing"
-	"time"
 
 	"github.com/aws/aws-sdk-go-v2/aws"
 	"github.com/aws/aws-sdk-go-v2/credentials"
@@ -29,6 +28,7 @@ import (
 	"ullim/internal/contact"
 	"ullim/internal/errs"
 	"ullim/internal/identity"
+	"ullim/internal/recording"
 	"ullim/internal/resource"
 	"ullim/internal/stream"
 	"ullim/internal/trace"
@@ -37,6 +37,7 @@ import (
 	"ullim/ivr"
 	"ullim/prompts"
 	"ullim/sip"
+	"ullim/storage"
 )
 
 // Ids of the two tenants of every test.
@@ -55,6 +56,7 @@ type world struct {
 	log     *syncBuffer
 	agents  *fakeAgents
 	routes  *fakeRouting
+	line    *fakeLine
 	blobs   *fakeBlobs
 	records *fakeContacts
 	calls   *fakeCalls
@@ -66,6 +68,10 @@ type world struct {
 	status  string
 	flow    string
 	profile map[string]string // security profiles by name
+
+	db          *storage.DB // of what tells of contacts
+	refuse      error       // why a dead letter is not taken
+	redelivered []string
 
 	runs      []ivr.StoredRun // the run log of flows
 	asked     ivr.RunQuery
@@ -85,7 +91,7 @@ func newWorldWith(t *testing.T, buckets connect.PromptBuckets) *world {
 	must(t, err)
 	w := &world{
 		traces: trace.New(trace.Options{}),
-		t:      t, log: &syncBuffer{}, agents: &fakeAgents{}, routes: &fakeRouting{}, blobs: &fakeBlobs{files: map[string][]byte{}},
+		t:      t, log: &syncBuffer{}, agents: &fakeAgents{}, routes: &fakeRouting{}, line: newFakeLine(), blobs: &fakeBlobs{files: map[string][]byte{}},
 		records: &fakeContacts{}, calls: &fakeCalls{}, keys: map[string]*identity.NewKey{},
 	}
 	keys := apitest.NewStore(mem, func() *identity.AccessKey { return new(identity.AccessKey) })
@@ -109,6 +115,8 @@ func newWorldWith(t *testing.T, buckets connect.PromptBuckets) *world {
 		Views:            apitest.NewStore(mem, func() *view.View { return new(view.View) }),
 		Attributes:       apitest.NewStore(mem, func() *identity.PredefinedAttribute { return new(identity.PredefinedAttribute) }),
 		QuickConnects:    apitest.NewStore(mem, func() *acd.QuickConnect { return new(acd.QuickConnect) }),
+		StorageConfigs:   apitest.NewStore(mem, func() *recording.StorageConfig { return new(recording.StorageConfig) }),
+		Places:           fakePlaces{},
 		Flows:            flows,
 		Modules:          modules,
 		Agents:           w.agents,
@@ -130,7 +138,8 @@ func newWorldWith(t *testing.T, buckets connect.PromptBuckets) *world {
 			Trunks:  apitest.NewStore(mem, func() *sip.Trunk { return new(sip.Trunk) }),
 			Devices: c.Devices, Numbers: c.Numbers, Prompts: c.Prompts, Sealer: sealer, Realm: "ullim",
 			Flows:         ivr.Library{Flows: flows, Modules: modules},
-			Registrations: w, Contacts: w.records, Calls: w.calls, Recordings: w.blobs, PromptFiles: shelf, Traces: w.traces,
+			Registrations: w, Contacts: w.records, Calls: w.calls, Recordings: fakeRecordings{w.blobs, w.records}, PromptFiles: shelf, Traces: w.traces,
+			Holds: &fakeHolds{contacts: w.records, held: map[string]*recording.Hold{}}, RetentionPolicies: apitest.NewStore(mem, func() *recording.Policy { return new(recording.Policy) }),
 			OutboundPolicies: apitest.NewStore(mem, func() *sip.OutboundPolicy { return new(sip.OutboundPolicy) }),
 			Guard:            guardOf(t), Waiting: waitingOf{}, Hours: c.Hours, FlowRuns: w,
 			Functions:         c.Functions,
@@ -143,7 +152,9 @@ func newWorldWith(t *testing.T, buckets connect.PromptBuckets) *world {
 			_, _ = io.WriteString(rw, "ullim_up 1\n")
 		}),
 	}
+	w.tellers(mem)
 	chats := newChats(t, w.o.Log)
+	w.o.Connect.Line, w.o.Connect.Reports = w.line, w.line
 	w.o.Connect.Routing, w.o.Admin.Routing, w.o.Admin.Queues = w.routes, w.routes, c.Queues
 	w.o.Connect.Chats, w.o.Admin.AgentContacts, w.o.Participant = chats, chats, participant.Options{Chats: chats, Views: c.Views, Origins: []string{"www.example.com"}, Rate: 20, Burst: 60}
 	w.o.Auth, err = identity.NewAuthenticator(identity.AuthOptions{
@@ -374,16 +385,6 @@ func (f *fakeBlobs) DeleteAudio(_ context.Context, key string) error {
 	return nil
 }
 
-func (f *fakeBlobs) OpenRecording(_ context.Context, r contact.Recording) (io.ReadCloser, int64, error) {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	b, ok := f.files[r.Location]
-	if !ok {
-		return nil, 0, errs.New(errs.NotFound, "no such recording")
-	}
-	return io.NopCloser(bytes.NewReader(b)), int64(len(b)), nil
-}
-
 func (f *fakeBlobs) count() int {
 	f.mu.Lock()
 	defer f.mu.Unlock()
@@ -400,27 +401,6 @@ func (f *fakeContacts) Contact(_ context.Context, instanceID, id string) (*conta
 		}
 	}
 	return nil, errs.New(errs.NotFound, "contact not found")
-}
-
-func (f *fakeContacts) Contacts(
-	_ context.Context, instanceID string, from, to time.Time, p resource.Page,
-) ([]*contact.Record, string, error) {
-	var out []*contact.Record
-	skip := p.Token != ""
-	for _, r := range f.records {
-		if skip {
-			skip = r.ID != p.Token
-			continue
-		}
-		if r.InstanceID != instanceID || r.InitiationTimestamp.Before(from) || !r.InitiationTimestamp.Before(to) {
-			continue
-		}
-		if len(out) == p.Max {
-			return out, out[len(out)-1].ID, nil
-		}
-		out = append(out, r)
-	}
-	return out, "", nil
 }
 
 // syncBuffer is a log that a test may read while others write.

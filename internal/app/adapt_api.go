@@ -5,9 +5,7 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
-	"errors"
 	"io"
-	"io/fs"
 	"net/http"
 	"time"
 
@@ -20,7 +18,6 @@ import (
 	"ullim/internal/api/participant"
 	"ullim/internal/api/rest"
 	"ullim/internal/call"
-	"ullim/internal/contact"
 	"ullim/internal/errs"
 	"ullim/internal/phone"
 	"ullim/internal/resource"
@@ -35,7 +32,7 @@ func (a *App) handler() (http.Handler, error) {
 	trunks := guarded[*sip.Trunk]{a.stores.trunks, a.trunkFits}
 	numbers := guarded[*call.Number]{a.stores.numbers, a.numberFree}
 	return api.New(api.Options{
-		Log: a.log, Auth: a.auth, Metrics: a.metrics.Handler(),
+		Log: a.log, Auth: a.auth, Metrics: a.metrics.Handler(), Trail: a.db,
 		Ready: func() error {
 			ctx, cancel := context.WithTimeout(context.Background(), 2*time.Second)
 			defer cancel()
@@ -45,8 +42,10 @@ func (a *App) handler() (http.Handler, error) {
 			Instances: a.stores.instances, Users: a.stores.users, SecurityProfiles: a.stores.profiles,
 			AccessKeys: a.stores.keys, Devices: a.stores.devices, Queues: a.stores.queues, Hours: a.stores.hours,
 			RoutingProfiles: a.stores.routing, AgentStatuses: a.stores.statuses, Prompts: a.stores.prompts, Numbers: numbers, Functions: a.stores.functions, QuickConnects: a.stores.quick,
-			Flows: a.flows, Modules: a.modules, Agents: liveAgents{a.centers}, PromptFiles: shelf, Contacts: a.db, Calls: a.calls,
-			Chats: a.chats, StopCall: a.calls.Stop, PromptBuckets: a.o.PromptBuckets, Views: a.stores.views, Attributes: a.stores.skills, Routing: liveRouting{a.centers, a.calls, a.chats},
+			Flows: a.flows, Modules: a.modules, Agents: liveAgents{a.centers}, PromptFiles: shelf, Contacts: contacts{a}, Calls: a.calls,
+			Chats: a.chats, StopCall: a.calls.Stop, PromptBuckets: a.o.PromptBuckets, Views: a.stores.views, Attributes: a.stores.skills,
+			Line: liveLine{a.centers, a.db}, Reports: a.db, Routing: liveRouting{a.centers, a.calls, a.chats},
+			StorageConfigs: a.stores.storage, Places: a.keeping.places,
 		},
 		Participant: participant.Options{Chats: a.chats, Views: a.stores.views, Origins: a.o.Chat.Origins},
 		Admin: admin.Options{
@@ -62,6 +61,9 @@ func (a *App) handler() (http.Handler, error) {
 			Simulation:    flowtest.Backing{Flows: a.flows, Modules: a.modules, Queues: a.dir, Prompts: a.prompts, Open: a.dir.OpenAt},
 			AgentContacts: a.chats,
 			Queues:        a.stores.queues, Routing: liveRouting{a.centers, a.calls, a.chats},
+			RecordStreams: a.stores.streams, Dispositions: a.stores.dispositions, Desk: a.desk, StreamLog: a.db, Redeliverer: a.records,
+			AuditTrail: a.db,
+			Holds:      a.db, RetentionPolicies: a.stores.retention,
 		},
 	})
 }
@@ -196,26 +198,4 @@ func (p promptAudio) GetAudio(ctx context.Context, key string) ([]byte, error) {
 // DeleteAudio removes one.
 func (p promptAudio) DeleteAudio(ctx context.Context, key string) error {
 	return p.a.blobs.Delete(ctx, key)
-}
-
-// recordings opens recordings wherever they lie.
-type recordings struct{ a *App }
-
-// OpenRecording opens the spooled file, or the uploaded one.
-func (o recordings) OpenRecording(ctx context.Context, r contact.Recording) (io.ReadCloser, int64, error) {
-	if r.Status == contact.RecordingSpooled && r.Spool != "" {
-		f, err := o.a.uploads.spool.Open(r.Spool)
-		if err == nil {
-			info, statErr := f.Stat()
-			if statErr != nil {
-				return nil, 0, errors.Join(statErr, f.Close())
-			}
-			return f, info.Size(), nil
-		}
-		if !errors.Is(err, fs.ErrNotExist) { // missing: it was uploaded this moment
-			return nil, 0, err
-		}
-	}
-	body, info, err := o.a.blobs.Get(ctx, r.Location)
-	return body, info.Size, err
 }

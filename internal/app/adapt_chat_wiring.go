@@ -1,10 +1,7 @@
 package app
 
 import (
-	"bytes"
 	"context"
-	"crypto/sha256"
-	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -40,7 +37,7 @@ func (a *App) openChats(ctx context.Context) error {
 		Closed: func(r *contact.Record) {
 			a.metrics.ContactClosed(r.DisconnectReason)
 			if len(r.Recordings) > 0 {
-				a.jobs.Wake()
+				a.keeping.runner.Wake()
 			}
 		},
 	})
@@ -265,18 +262,12 @@ func (a *App) writeTranscript(ctx context.Context, j jobs.Job) error {
 	if p.Index >= len(r.Recordings) {
 		return jobs.Permanent(errors.New("the contact has no such transcript"))
 	}
+	if r.Recordings[p.Index].Status != contact.RecordingSpooled {
+		return nil // a crash came between the record and the end of the job
+	}
 	text, err := chat.Transcript(ctx, a.db, r)
 	if err != nil {
 		return err
 	}
-	sum := sha256.Sum256(text)
-	digest := hex.EncodeToString(sum[:])
-	if err = a.blobs.Put(ctx, p.Key, bytes.NewReader(text), int64(len(text)), digest); err != nil {
-		a.log.Warn("transcript not stored yet", "contact_id", p.ContactID, "key", p.Key, "error", err)
-		return err
-	}
-	a.log.Info("transcript stored", "contact_id", p.ContactID, "key", p.Key, "bytes", len(text))
-	return a.db.MarkRecording(ctx, p.ContactID, p.Index, func(rec *contact.Recording) {
-		rec.Status, rec.Bytes, rec.SHA256 = contact.RecordingAvailable, int64(len(text)), digest
-	})
+	return a.keeping.uploads.text(ctx, p, r.Recordings[p.Index], text)
 }

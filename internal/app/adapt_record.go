@@ -26,6 +26,9 @@ func (p plane) RecordHeard(contactID, key string, m call.Media) (call.Recording,
 	if len(list) != 1 {
 		return nil, call.ErrLeft
 	}
+	if err := p.room(); err != nil {
+		return nil, err
+	}
 	rec, err := p.Plane.RecordHeard(media.RecordOptions{
 		ContactID: contactID, Key: key,
 		OnFailed: func(err error) {
@@ -37,5 +40,5 @@ func (p plane) RecordHeard(contactID, key string, m call.Media) (call.Recording,
 	if err != nil {
 		return nil, err
 	}
-	return recording{rec}, nil
+	return tape{rec}, nil
 }

@@ -22,6 +22,7 @@ import (
 	"ullim/internal/events"
 	"ullim/internal/identity"
 	"ullim/internal/jobs"
+	"ullim/internal/records"
 	"ullim/internal/resource"
 	"ullim/internal/telemetry"
 	"ullim/internal/trace"
@@ -42,6 +43,8 @@ type Options struct {
 	Blobs    blob.Store // default: files under DataDir/blobs
 	// PromptBuckets are where prompts may be fetched from.
 	PromptBuckets promptBuckets
+
+	Recordings RecordingOptions
 
 	Packets      []net.PacketConn // SIP on UDP, bound
 	Listeners    []net.Listener   // SIP on TCP, bound
@@ -99,7 +102,7 @@ type App struct {
 	limits   *sip.Limits
 	registry *sip.Registrar
 	jobs     *jobs.Runner
-	uploads  *uploader
+	keeping  keeping
 	runs     *ivr.RunLog
 	blobs    blob.Store
 	spool    string
@@ -109,13 +112,17 @@ type App struct {
 	modules  *ivr.ModuleService
 	engine   *ivr.Engine
 	outside  *outside
+	records  *records.Service
+	desk     *records.Desk
 	metrics  *telemetry.Metrics
 	auth     *identity.Authenticator
 	trace    *trace.Recorder // nil: none is kept
 	hep      *trace.Exporter // nil: nobody is told
 	draining atomic.Bool
 	alarms   alarms
-	started  time.Time
+
+	recordFigures recordFigures
+	started       time.Time
 
 	// Created is what the first start shows once; nil on later starts.
 	Created *Credentials
@@ -153,6 +160,7 @@ func (a *App) wire(ctx context.Context) error {
 		{"media", a.openMedia},
 		{"recovery", a.recover},
 		{"traces", a.openTrace},
+		{"recordings", a.openKeeping},
 		{"calls", a.openCalls},
 		{"chats", a.openChats},
 		{"signalling", a.openSIP},
@@ -176,7 +184,7 @@ func (a *App) openStorage(ctx context.Context) error {
 		o.URL = filepath.Join(a.o.DataDir, "ullim.db")
 	}
 	a.dir = newDirectory(nil, a.log)
-	o.OnChange = a.changed
+	o.OnChange, o.Streams, o.Searchable = a.changed, a.streamed, a.searchable
 	db, err := storage.Open(ctx, o)
 	if err != nil {
 		return err
@@ -184,6 +192,9 @@ func (a *App) openStorage(ctx context.Context) error {
 	a.life.onStop("database", db.Close)
 	a.db, a.stores = db, newStores(db)
 	a.dir.stores = a.stores
+	if err = a.openRecords(ctx); err != nil { // before anything writes a contact
+		return err
+	}
 	if a.blobs = a.o.Blobs; a.blobs == nil {
 		files, err := blob.NewFiles(filepath.Join(a.o.DataDir, "blobs"))
 		if err != nil {
@@ -199,6 +210,9 @@ func (a *App) openStorage(ctx context.Context) error {
 func (a *App) changed(c resource.Change) {
 	a.dir.changed(c)
 	a.outside.changed(c)
+	if c.Kind == resource.KindRecordStream {
+		a.syncRecords()
+	}
 	if a.flows != nil && a.modules != nil { // what an export calls by name may be there now, or no longer
 		a.flows.Relink()
 		a.modules.Relink()
@@ -277,7 +291,7 @@ func (a *App) openCalls(ctx context.Context) error {
 	with := a.o.people
 	if with == nil {
 		with = &telephony{
-			Media: plane{a.plane, a.events, a.trace}, Dialer: traced{dialer{a}, a},
+			Media: plane{a.plane, a.events, a.trace, a.keeping.guard.room}, Dialer: traced{dialer{a}, a},
 			Present: func(userID string) bool {
 				_, ok := a.registry.Lookup(userID, time.Now())
 				return ok
@@ -285,7 +299,7 @@ func (a *App) openCalls(ctx context.Context) error {
 		}
 	}
 	a.centers = newCenters(centersOptions{
-		Node: a.o.Node, Store: a.db, Dir: a.dir, Calls: func() *call.Manager { return a.calls }, Events: a.events, Log: a.log,
+		Node: a.o.Node, Store: a.db, AgentEvents: a.db, Dir: a.dir, Calls: func() *call.Manager { return a.calls }, Events: a.events, Log: a.log,
 		Devices: with.Present,
 	})
 	a.engine.Metrics = a.centers
@@ -299,7 +313,7 @@ func (a *App) openCalls(ctx context.Context) error {
 			a.traceQuality(r)
 			a.metrics.ContactClosed(r.DisconnectReason)
 			if len(r.Recordings) > 0 { // only then is there an upload to do
-				a.jobs.Wake()
+				a.keeping.runner.Wake()
 			}
 		},
 		Log: a.log, NewID: uuid.NewString, MaxCalls: a.o.MaxCalls, Engaged: func(userID string) { a.centers.deviceChanged(userID) },
@@ -353,21 +367,15 @@ func (a *App) openSIP(ctx context.Context) error {
 }
 
 func (a *App) openJobs(context.Context) error {
-	root, err := os.OpenRoot(a.spool)
-	if err != nil {
-		return err
-	}
-	a.life.onStop("spool", root.Close)
-	a.uploads = &uploader{db: a.db, blobs: a.blobs, spool: root, log: a.log}
 	back := &callbacks{store: a.db, records: a.db, calls: a.calls, engine: a.engine, dir: a.dir, log: a.log, wake: func() { a.jobs.Wake() }}
 	a.engine.Callbacks = back
 	a.jobs = jobs.New(jobs.Options{
 		Store: a.db, Log: a.log, Workers: 4, Handlers: map[string]jobs.Handler{
-			storage.JobUpload: a.uploads.handle, storage.JobTranscript: a.writeTranscript, jobCallback: back.handle, jobCallbackFlow: back.handleFlow,
+			jobCallback: back.handle, jobCallbackFlow: back.handleFlow,
 		},
 	})
 	a.life.onStopDo("jobs", a.jobs.Stop)
-	return errors.Join(a.observe(), a.observeGuard(), a.observeOutside(), a.observeChats(), a.metrics.ObserveTrunks(a.trunkReadings))
+	return errors.Join(a.observe(), a.observeGuard(), a.observeOutside(), a.observeChats(), a.observeRecords(), a.metrics.ObserveTrunks(a.trunkReadings))
 }
 
 // Start begins to serve.
@@ -381,10 +389,13 @@ func (a *App) Start() {
 		a.sip.SyncTrunks()
 	}
 	a.centers.sync(a.dir.instances())
+	a.openReports()
 	a.chats.Resume()
 	a.watchCertificates()
 	a.jobs.Start()
+	a.startKeeping()
 	a.outside.runner.Start()
+	a.startRecords()
 	a.sip.Start()
 }
 
@@ -393,7 +404,7 @@ func (a *App) Ready(ctx context.Context) error {
 	if a.draining.Load() {
 		return errors.New("shutting down")
 	}
-	return a.db.Ping(ctx)
+	return errors.Join(a.db.Ping(ctx), a.keeping.guard.ready())
 }
 
 // Drain refuses new calls at once, lets the live ones finish until ctx ends, and then ends the rest. When it returns

@@ -11,8 +11,8 @@ import (
 
 // How often chats that were kept long enough are looked for, and how many at a time.
 const (
-	keepEvery = time.Hour
-	keepBatch = 200
+	chatKeepEvery = time.Hour
+	chatKeepBatch = 200
 )
 
 // chatKeeper forgets what was written in chats that ended long ago: the database's copy, and the files that were sent. Records
@@ -32,7 +32,7 @@ func (a *App) keepChats() {
 	k := &chatKeeper{a: a, days: a.o.Chat.KeepDays, done: map[string]time.Time{}}
 	ctx, cancel := context.WithCancel(context.Background())
 	k.work.Go(func() {
-		tick := time.NewTicker(keepEvery)
+		tick := time.NewTicker(chatKeepEvery)
 		defer tick.Stop()
 		for {
 			select {
@@ -66,7 +66,7 @@ func (k *chatKeeper) sweep(ctx context.Context) {
 
 func (k *chatKeeper) instance(ctx context.Context, instanceID string, before time.Time) (n int, err error) {
 	for ctx.Err() == nil {
-		old, err := k.a.db.EndedChats(ctx, instanceID, k.done[instanceID], before, keepBatch)
+		old, err := k.a.db.EndedChats(ctx, instanceID, k.done[instanceID], before, chatKeepBatch)
 		if err != nil {
 			return n, err
 		}
@@ -76,7 +76,7 @@ func (k *chatKeeper) instance(ctx context.Context, instanceID string, before tim
 			}
 			n++
 		}
-		if len(old) < keepBatch {
+		if len(old) < chatKeepBatch {
 			k.done[instanceID] = before
 			return n, nil
 		}

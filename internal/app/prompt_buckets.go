@@ -3,6 +3,7 @@ package app
 import (
 	"context"
 	"io"
+	"strings"
 
 	"ullim/internal/config"
 	"ullim/internal/errs"
@@ -48,4 +49,16 @@ func promptBucketsOf(cfg *config.Config) (promptBuckets, error) {
 		out[name] = s
 	}
 	return out, nil
+}
+
+// s3Of is how another bucket of the configured store is opened.
+func s3Of(s config.S3, bucket string) blob.S3Options {
+	scheme := "https://"
+	if !s.TLS {
+		scheme = "http://"
+	}
+	return blob.S3Options{
+		Endpoint: scheme + s.Endpoint, Bucket: bucket, AccessKey: s.AccessKey.Reveal(), SecretKey: s.SecretKey.Reveal(),
+		Region: s.Region, PathStyle: !strings.HasSuffix(s.Endpoint, ".amazonaws.com"),
+	}
 }

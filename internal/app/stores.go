@@ -4,6 +4,8 @@ import (
 	"ullim/acd"
 	"ullim/internal/call"
 	"ullim/internal/identity"
+	"ullim/internal/recording"
+	"ullim/internal/records"
 	"ullim/internal/resource"
 	"ullim/internal/stream"
 	"ullim/internal/view"
@@ -37,6 +39,11 @@ type stores struct {
 	views     view.Store
 	skills    resource.Store[*identity.PredefinedAttribute]
 	quick     resource.Store[*acd.QuickConnect]
+
+	streams      resource.Store[*records.Destination]
+	dispositions resource.Store[*records.Disposition]
+	storage      resource.Store[*recording.StorageConfig]
+	retention    resource.Store[*recording.Policy]
 }
 
 func newStores(db *storage.DB) *stores {
@@ -62,6 +69,11 @@ func newStores(db *storage.DB) *stores {
 		views:     resourcesOf[view.View](db),
 		skills:    resourcesOf[identity.PredefinedAttribute](db),
 		quick:     resourcesOf[acd.QuickConnect](db),
+
+		streams:      resourcesOf[records.Destination](db),
+		dispositions: resourcesOf[records.Disposition](db),
+		storage:      resourcesOf[recording.StorageConfig](db),
+		retention:    resourcesOf[recording.Policy](db),
 	}
 }
 

@@ -12,7 +12,9 @@ func (d *decoder) promptRules(c *Config) {
 	if len(c.Prompts.Buckets) > 0 && c.Recordings.S3.Endpoint == "" {
 		d.failNear("recordings.s3.endpoint", "prompts.buckets", "must be set: prompts.buckets are buckets of that store")
 	}
-	if b := c.Recordings.S3.Bucket; b != "" && slices.Contains(c.Prompts.Buckets, b) {
-		d.failNear("prompts.buckets", "recordings.s3.bucket", "must not name the bucket of recordings: every instance may read these buckets")
+	for _, b := range append([]string{c.Recordings.S3.Bucket}, c.Recordings.S3.Buckets...) {
+		if b != "" && slices.Contains(c.Prompts.Buckets, b) {
+			d.failNear("prompts.buckets", "recordings.s3.bucket", "must not name a bucket of recordings (%s): every instance may read these buckets", b)
+		}
 	}
 }

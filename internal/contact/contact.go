@@ -114,6 +114,7 @@ type Holds struct {
 	Duration time.Duration `json:"duration,omitempty"`
 	Longest  time.Duration `json:"longest,omitempty"`
 	ByAgent  time.Duration `json:"byAgent,omitempty"`
+	AtEnd    bool          `json:"atEnd,omitempty"` // the customer was on hold when the segment ended
 }
 
 // Transition is a time in which somebody listened to the agent, or joined. State is SILENT_MONITOR or BARGE.
@@ -133,6 +134,8 @@ const (
 	RecordingAvailable RecordingStatus = "AVAILABLE"
 	RecordingDeleted   RecordingStatus = "DELETED"
 	RecordingFailed    RecordingStatus = "FAILED"
+	// RecordingDeleting is one whose deletion is decided, with its reason, and not yet done.
+	RecordingDeleting RecordingStatus = "DELETING"
 )
 
 // Recording is one audio file of a segment: stereo, agent right, everyone else left.
@@ -143,9 +146,11 @@ type Recording struct {
 	Stop     time.Time       `json:"stopTimestamp,omitzero"`
 	Status   RecordingStatus `json:"status"`
 	Bytes    int64           `json:"bytes,omitempty"`
-	SHA256   string          `json:"sha256,omitempty"` // of the finished file, hexadecimal
-	Reason   string          `json:"reason,omitempty"` // of a deletion or a failure
-	Media    string          `json:"media,omitempty"`  // MediaChat: it is a transcript; empty: audio
+	SHA256   string          `json:"sha256,omitempty"`   // of the finished file, hexadecimal
+	Reason   string          `json:"reason,omitempty"`   // of a deletion or a failure
+	Media    string          `json:"media,omitempty"`    // MediaChat: it is a transcript; empty: audio
+	Bucket   string          `json:"bucket,omitempty"`   // where Location lies; empty: the operator's own place
+	Waveform string          `json:"waveform,omitempty"` // blob key of its peaks, in the same bucket
 }
 
 // MediaChat says of a Recording that it is the transcript of a chat.

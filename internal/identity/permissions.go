@@ -55,9 +55,17 @@ const (
 	BasicAgentAccess       = "BasicAgentAccess"
 	OutboundCallAccess     = "OutboundCallAccess"
 	RealTimeMetrics        = "RealTimeMetrics"
+	HistoricalMetrics      = "HistoricalMetrics"
 	ContactSearch          = "ContactSearch.View"
+	ContactEdit            = "ContactAttributes.Edit" // what is known about a contact: name, attributes, tags
+	HistoricalChanges      = "HistoricalChanges.View" // the audit trail
+	DispositionsView       = "Dispositions.View"
+	DispositionsEdit       = "Dispositions.Edit"
+	StreamsView            = "RecordStreams.View" // where contact records and events go
+	StreamsEdit            = "RecordStreams.Edit"
 	ListenRecordings       = "ListenCallRecordings"
 	DownloadRecordings     = "DownloadCallRecordings"
+	DeleteRecordings       = "DeleteCallRecordings" // and holds, which keep from deleting
 	ManagerListenIn        = "ManagerListenIn"
 	InstanceView           = "Instance.View"
 	InstanceEdit           = "Instance.Edit"
@@ -78,9 +86,9 @@ const (
 func Permissions() []string {
 	list := []string{
 		BasicAgentAccess, OutboundCallAccess, RealTimeMetrics, ListenRecordings, DownloadRecordings,
-		"AccessMetrics", "HistoricalMetrics", "AgentActivityAudit", "DeleteCallRecordings", "RedactedData",
+		"AccessMetrics", HistoricalMetrics, "AgentActivityAudit", "DeleteCallRecordings", "RedactedData",
 		ManagerListenIn, "RestrictTaskCreation", "ChatTestMode",
-		ContactSearch, "ContactAttributes.View", "AgentTimeCard.View", "HistoricalChanges.View",
+		ContactSearch, "ContactAttributes.View", ContactEdit, DispositionsView, DispositionsEdit, StreamsView, StreamsEdit, "AgentTimeCard.View", "HistoricalChanges.View",
 		UsersEditPermission, QueuesEnableAndDisable, "AgentStates.EnableAndDisable", FlowsPublish, ViewsView, ViewsEdit, AttributesView, AttributesEdit,
 		NumbersView, NumbersClaim, NumbersEdit, NumbersRelease,
 		InstanceView, InstanceEdit, TrunksView, TrunksEdit, DevicesView, DevicesEdit, SystemView,
@@ -112,7 +120,7 @@ const (
 func DefaultSecurityProfiles(instanceID string) []*SecurityProfile {
 	agent := []string{BasicAgentAccess, OutboundCallAccess}
 	analyst := []string{
-		BasicAgentAccess, "AccessMetrics", RealTimeMetrics, "HistoricalMetrics", ContactSearch,
+		BasicAgentAccess, "AccessMetrics", RealTimeMetrics, HistoricalMetrics, ContactSearch,
 		"ContactAttributes.View", ListenRecordings, ManagerListenIn, "MetricsReports.View", "MetricsReports.Create",
 		"MetricsReports.Edit", "MetricsReports.Schedule", "Evaluation.View", "Evaluation.Create", "Evaluation.Edit",
 		"EvaluationForms.View", "AgentActivityAudit", "Queues.View", UsersView,
@@ -120,7 +128,7 @@ func DefaultSecurityProfiles(instanceID string) []*SecurityProfile {
 	// A manager does everything with routing, people and metrics, but nothing with the system underneath and nothing
 	// that would let them raise themselves to administrator.
 	system := []string{
-		InstanceEdit, TrunksView, TrunksEdit, SystemView, SecurityView, SecurityEdit, "SecurityProfiles.Create", "SecurityProfiles.Edit",
+		InstanceEdit, StreamsView, StreamsEdit, TrunksView, TrunksEdit, SystemView, SecurityView, SecurityEdit, "SecurityProfiles.Create", "SecurityProfiles.Edit",
 		"SecurityProfiles.Delete", "DeleteCallRecordings", "RedactedData", "RestrictTaskCreation", NumbersClaim,
 		NumbersRelease, "Campaigns.Delete",
 	}

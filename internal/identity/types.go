@@ -23,12 +23,18 @@ type Instance struct {
 	IdentityMode         IdentityMode `json:"identityMode"`
 	InboundCallsEnabled  bool         `json:"inboundCallsEnabled"`
 	OutboundCallsEnabled bool         `json:"outboundCallsEnabled"`
-	Region               string       `json:"region,omitempty"`      // ISO 3166, for numbers without country code
-	Language             string       `json:"language,omitempty"`    // BCP 47: of the default flows' spoken text
-	RecordingsKept       bool         `json:"recordingsKept"`        // storage of call recordings is configured
-	FlowLogs             bool         `json:"flowLogs,omitempty"`    // every action of every flow is in the run log (CONTACTFLOW_LOGS)
-	FlowLogDays          int          `json:"flowLogDays,omitempty"` // how long the run log is kept; 0: 30 days
+	Region               string       `json:"region,omitempty"`               // ISO 3166, for numbers without country code
+	Language             string       `json:"language,omitempty"`             // BCP 47: of the default flows' spoken text
+	RecordingsKept       bool         `json:"recordingsKept"`                 // storage of call recordings is configured
+	FlowLogs             bool         `json:"flowLogs,omitempty"`             // every action of every flow is in the run log (CONTACTFLOW_LOGS)
+	FlowLogDays          int          `json:"flowLogDays,omitempty"`          // how long the run log is kept; 0: 30 days
+	SearchableAttributes []string     `json:"searchableAttributes,omitempty"` // of contacts: by which they are found
+	RecordDays           int          `json:"recordDays,omitempty"`           // how long contact records are kept; 0: DefaultKeepDays
+	AuditDays            int          `json:"auditDays,omitempty"`            // how long the audit trail is kept; 0: DefaultKeepDays
 }
+
+// DefaultKeepDays is 24 months, as Connect keeps contact records.
+const DefaultKeepDays = 730
 
 // PhoneConfig is how a user takes calls.
 type PhoneConfig struct {

@@ -54,6 +54,19 @@ func (i *Instance) Validate() error {
 	if i.FlowLogDays < 0 || i.FlowLogDays > 3650 {
 		return errs.Field("FlowLogDays", "must be 1 to 3650, or 0 for the default; is %d", i.FlowLogDays)
 	}
+	for name, days := range map[string]int{"RecordDays": i.RecordDays, "AuditDays": i.AuditDays} {
+		if days < 0 || days > 36500 {
+			return errs.Field(name, "must be 1 to 36500, or 0 for the default; is %d", days)
+		}
+	}
+	if len(i.SearchableAttributes) > 20 {
+		return errs.Field("SearchableAttributes", "must be at most 20; are %d", len(i.SearchableAttributes))
+	}
+	for n, name := range i.SearchableAttributes {
+		if name == "" || len(name) > 256 || slices.Contains(i.SearchableAttributes[:n], name) {
+			return errs.Field("SearchableAttributes", "must be different names of 1 to 256 bytes")
+		}
+	}
 	return checkLength("DisplayName", i.DisplayName, 0, 127)
 }
 

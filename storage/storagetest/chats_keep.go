@@ -54,13 +54,4 @@ func chatKeep(t *testing.T, open Open) {
 	if _, err = db.Contact(ctx, "i1", "c1"); err != nil {
 		t.Errorf("the record is gone too: %v", err)
 	}
-	must(t, db.EditContact(ctx, "i1", "c1", func(r *contact.Record) error {
-		r.Name = "later"
-		return nil
-	}))
-	if r, err := db.Contact(ctx, "i1", "c1"); err != nil || r.Name != "later" {
-		t.Errorf("the record is %+v, %v", r, err)
-	}
-	wantKind(t, db.EditContact(ctx, "i2", "c1", func(*contact.Record) error { return nil }), errs.NotFound)
-	wantKind(t, db.EditContact(ctx, "i1", "c1", func(*contact.Record) error { return errs.New(errs.Limit, "no") }), errs.Limit)
 }

@@ -30,10 +30,12 @@ func Run(t *testing.T, open Open) {
 		{"flows", testFlows},
 		{"runs of flows", testFlowRuns},
 		{"contacts", testContacts},
+		{"recordings", testRecordings},
 		{"agents", testAgents},
 		{"jobs", testJobs},
 		{"registrations and settings", testSmall},
 		{"chats", testChats},
+		{"reports", testReports},
 		{"the whole", testWhole},
 	}
 	for _, p := range parts {

@@ -9,7 +9,6 @@ package admin
 import (
 	"context"
 	"errors"
-	"io"
 	"time"
 
 	"ullim/acd"
@@ -18,6 +17,8 @@ import (
 	"ullim/internal/contact"
 	"ullim/internal/errs"
 	"ullim/internal/identity"
+	"ullim/internal/recording"
+	"ullim/internal/records"
 	"ullim/internal/resource"
 	"ullim/internal/stream"
 	"ullim/internal/webhook"
@@ -26,12 +27,6 @@ import (
 	"ullim/prompts"
 	"ullim/sip"
 )
-
-// Recordings opens the audio of a recording, wherever it lies: spool folder or blob store. The size is in bytes.
-// errs.NotFound.
-type Recordings interface {
-	OpenRecording(ctx context.Context, r contact.Recording) (io.ReadCloser, int64, error)
-}
 
 // Registrations knows where devices can be reached. sip.RegistrationStore is one.
 type Registrations interface {
@@ -65,6 +60,13 @@ type Options struct {
 	OutboundPolicies resource.Store[*sip.OutboundPolicy]
 	Hours            resource.Store[*acd.Hours]
 
+	RecordStreams resource.Store[*records.Destination]
+	Dispositions  resource.Store[*records.Disposition]
+	Desk          Desk
+	StreamLog     StreamLog
+	Redeliverer   Redeliverer
+	AuditTrail    AuditTrail
+
 	Functions         resource.Store[*webhook.Function]
 	AudioDestinations resource.Store[*stream.Destination]
 	CheckURL          func(url string) error // refuses what may never be called
@@ -82,10 +84,13 @@ type Options struct {
 	Queues        resource.Store[*acd.Queue]
 	Routing       Routing
 	Recordings    Recordings
-	PromptFiles   *prompts.Shelf
-	Guard         Guard
-	Waiting       WaitingMessages
-	System        func(ctx context.Context) System
+	Holds         Holds
+	// RetentionPolicies has one at most for each instance.
+	RetentionPolicies resource.Store[*recording.Policy]
+	PromptFiles       *prompts.Shelf
+	Guard             Guard
+	Waiting           WaitingMessages
+	System            func(ctx context.Context) System
 	// Traces may be nil: none are kept.
 	Traces Traces
 	// NameFree refuses (errs.Duplicate) a device name that another instance of the realm has.
@@ -100,8 +105,9 @@ func (o *Options) complete() bool {
 		o.Registrations != nil && o.Contacts != nil && o.Calls != nil && o.Recordings != nil && o.PromptFiles != nil && o.System != nil &&
 		o.OutboundPolicies != nil && o.Guard != nil && o.Waiting != nil && o.Flows.Flows != nil && o.Flows.Modules != nil &&
 		o.Functions != nil && o.AudioDestinations != nil && o.CheckURL != nil &&
+		o.RecordStreams != nil && o.Dispositions != nil && o.Desk != nil && o.StreamLog != nil && o.Redeliverer != nil && o.AuditTrail != nil &&
 		o.Hours != nil && o.FlowRuns != nil && o.AgentContacts != nil &&
-		o.Queues != nil && o.Routing != nil
+		o.Queues != nil && o.Routing != nil && o.Holds != nil && o.RetentionPolicies != nil
 }
 
 type service struct{ Options }
@@ -120,6 +126,7 @@ func Table(o Options) (*rest.Table, error) {
 	s.devices(t)
 	s.accessKeys(t)
 	s.recordings(t)
+	s.retention(t)
 	s.traces(t)
 	s.participants(t)
 	s.agentContacts(t)
@@ -133,6 +140,9 @@ func Table(o Options) (*rest.Table, error) {
 	s.hours(t)
 	s.flows(t)
 	s.flowRuns(t)
+	s.streams(t)
+	s.dispositions(t)
+	s.auditTrail(t)
 	return t, nil
 }
 

@@ -30,8 +30,11 @@ type instanceSettings struct {
 	Region               string                `json:"Region,omitempty"`
 	Language             string                `json:"Language,omitempty"`
 	RecordingsKept       bool                  `json:"RecordingsKept"`
-	FlowLogs             bool                  `json:"FlowLogs"`    // every action of every flow is in the run log
-	FlowLogDays          int                   `json:"FlowLogDays"` // for how many days
+	FlowLogs             bool                  `json:"FlowLogs"`             // every action of every flow is in the run log
+	FlowLogDays          int                   `json:"FlowLogDays"`          // for how many days
+	SearchableAttributes []string              `json:"SearchableAttributes"` // of contacts: by which SearchContacts finds them
+	RecordDays           int                   `json:"RecordDays"`           // how long contact records are kept
+	AuditDays            int                   `json:"AuditDays"`            // how long the audit trail is kept
 	CreatedTime          rest.Time             `json:"CreatedTime,omitzero"`
 	LastModifiedTime     rest.Time             `json:"LastModifiedTime,omitzero"`
 }
@@ -46,6 +49,8 @@ func (s *service) getInstance(ctx context.Context, c *rest.Call, _ *rest.Empty) 
 		DisplayName: v.DisplayName, IdentityMode: v.IdentityMode, InboundCallsEnabled: v.InboundCallsEnabled,
 		OutboundCallsEnabled: v.OutboundCallsEnabled, Region: v.Region, Language: v.Language,
 		FlowLogs: v.FlowLogs, FlowLogDays: cmp.Or(v.FlowLogDays, ivr.DefaultRunDays),
+		SearchableAttributes: append([]string{}, v.SearchableAttributes...),
+		RecordDays:           cmp.Or(v.RecordDays, identity.DefaultKeepDays), AuditDays: cmp.Or(v.AuditDays, identity.DefaultKeepDays),
 		RecordingsKept: v.RecordingsKept, CreatedTime: rest.At(v.CreatedAt), LastModifiedTime: rest.At(v.ModifiedAt),
 	}, nil
 }
@@ -60,6 +65,10 @@ type updateInstanceInput struct {
 	Language             *string `json:"Language,omitempty"`
 	FlowLogs             *bool   `json:"FlowLogs,omitempty"`
 	FlowLogDays          *int    `json:"FlowLogDays,omitempty"`
+
+	SearchableAttributes *[]string `json:"SearchableAttributes,omitempty"`
+	RecordDays           *int      `json:"RecordDays,omitempty"`
+	AuditDays            *int      `json:"AuditDays,omitempty"`
 }
 
 func (s *service) updateInstance(ctx context.Context, c *rest.Call, in *updateInstanceInput) (*rest.Empty, error) {
@@ -71,6 +80,9 @@ func (s *service) updateInstance(ctx context.Context, c *rest.Call, in *updateIn
 		set(&v.Language, in.Language)
 		set(&v.FlowLogs, in.FlowLogs)
 		set(&v.FlowLogDays, in.FlowLogDays)
+		set(&v.SearchableAttributes, in.SearchableAttributes)
+		set(&v.RecordDays, in.RecordDays)
+		set(&v.AuditDays, in.AuditDays)
 		return nil
 	})
 	return done(err)

@@ -12,18 +12,19 @@ package connect
 import (
 	"context"
 	"errors"
-	"time"
 
 	"ullim/acd"
 	"ullim/internal/api/rest"
 	"ullim/internal/call"
 	"ullim/internal/contact"
 	"ullim/internal/identity"
+	"ullim/internal/recording"
 	"ullim/internal/resource"
 	"ullim/internal/view"
 	"ullim/internal/webhook"
 	"ullim/ivr"
 	"ullim/prompts"
+	"ullim/reporting"
 	"ullim/sip"
 )
 
@@ -66,10 +67,12 @@ type Agents interface {
 	CurrentUsers(instanceID string) []acd.AgentSnapshot
 }
 
-// Contacts looks contact records up. call.Reader is one.
+// Contacts looks contact records up and changes what is known about contacts, whether they go on or have ended.
 type Contacts interface {
 	Contact(ctx context.Context, instanceID, id string) (*contact.Record, error)
-	Contacts(ctx context.Context, instanceID string, from, to time.Time, p resource.Page) ([]*contact.Record, string, error)
+	SearchContacts(ctx context.Context, q contact.Query) ([]*contact.Record, string, error)
+	AssociatedContacts(ctx context.Context, instanceID, id string) ([]*contact.Record, error)
+	EditContact(ctx context.Context, instanceID, id string, e contact.Edit) error
 }
 
 // PromptBuckets are the buckets that prompts may be fetched from.
@@ -96,6 +99,8 @@ type Options struct {
 	PromptBuckets    PromptBuckets // nil: no bucket may be read
 	Attributes       resource.Store[*identity.PredefinedAttribute]
 	QuickConnects    resource.Store[*acd.QuickConnect]
+	StorageConfigs   resource.Store[*recording.StorageConfig]
+	Places           Places
 
 	Flows       Flows
 	Modules     Modules
@@ -105,6 +110,8 @@ type Options struct {
 	Calls       Calls
 	Chats       Chats
 	Routing     Routing
+	Line        Line
+	Reports     reporting.Source
 	// StopCall ends a call and tells whether there was one; nil: calls are not ended here.
 	StopCall func(contactID, detail string) bool
 }
@@ -112,7 +119,8 @@ type Options struct {
 func (o *Options) complete() bool {
 	return o.Instances != nil && o.Users != nil && o.SecurityProfiles != nil && o.AccessKeys != nil && o.Devices != nil &&
 		o.Queues != nil && o.Hours != nil && o.RoutingProfiles != nil && o.AgentStatuses != nil && o.Prompts != nil && o.Numbers != nil && o.Functions != nil && o.Flows != nil && o.Agents != nil && o.PromptFiles != nil &&
-		o.Views != nil && o.Attributes != nil && o.Contacts != nil && o.Calls != nil && o.Modules != nil && o.Chats != nil && o.Routing != nil && o.QuickConnects != nil
+		o.Views != nil && o.Attributes != nil && o.Contacts != nil && o.Calls != nil && o.Modules != nil && o.Chats != nil && o.Routing != nil && o.QuickConnects != nil &&
+		o.Line != nil && o.Reports != nil && o.StorageConfigs != nil && o.Places != nil
 }
 
 // service has the handlers.
@@ -148,6 +156,8 @@ func Table(o Options) (*rest.Table, error) {
 	s.tapes(t)
 	s.chats(t)
 	s.lambdas(t)
+	s.metrics(t)
+	s.storage(t)
 	s.views(t)
 	s.predefinedAttributes(t)
 	return t, nil

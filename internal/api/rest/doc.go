@@ -21,6 +21,7 @@
 // Layout:
 //
 //	server.go   Server: one request from arrival to access log
+//	trail.go    the entry that each change leaves in the audit trail
 //	table.go    Table, Operation, Op, Raw: registration
 //	route.go    the tree of paths; labels are unescaped after the path is split
 //	decode.go   request struct from path, query and body; depth and size bounds

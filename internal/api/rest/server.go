@@ -14,6 +14,7 @@ import (
 
 	"github.com/google/uuid"
 
+	"ullim/internal/audit"
 	"ullim/internal/errs"
 	"ullim/internal/identity"
 )
@@ -31,6 +32,8 @@ type Options struct {
 	Auth    Auth
 	MaxBody int64         // largest JSON body; 0 means 2 MiB
 	Timeout time.Duration // of a JSON operation; 0 means 30 s
+	// Trail keeps who changed what; nil: only the log says it.
+	Trail audit.Trail
 	// Observe is told of every request: the operation's name ("" for an unknown one), status and duration. May be nil.
 	Observe func(operation string, status int, took time.Duration)
 }
@@ -100,9 +103,12 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	h.Set("X-Amzn-Requestid", c.RequestID)
 	h.Set("X-Content-Type-Options", "nosniff")
 	h.Set("Cache-Control", "no-store")
+	ctx, entry := audit.Begin(r.Context())
+	r = r.WithContext(ctx)
 	err := s.guarded(c, out, r)
 	if c.permitted && !c.Op.ReadOnly {
 		s.audit(r.Context(), c, err)
+		s.enter(r.Context(), c, entry, start, err)
 	}
 	if err != nil {
 		s.fail(c, out, err)
