@@ -80,7 +80,7 @@ generate: ## rewrite what is generated: docs/configuration.md, docs/openapi.json
 fuzz: ## fuzz every parser for 20 s each
 	@for p in $$(go list ./...); do \
 	  for f in $$(go test -list '^Fuzz' $$p | grep '^Fuzz' || true); do \
-	    echo "$$p $$f"; go test $$p -run '^$$' -fuzz "^$$f$$" -fuzztime 20s; done; done
+	    echo "$$p $$f"; go test $$p -run '^$$' -fuzz "^$$f$$" -fuzztime 20s -fuzzminimizetime 2s; done; done
 
 .PHONY: bench
 bench: ## the figures of docs/performance.md, ratios against a yardstick in the same run

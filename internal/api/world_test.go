@@ -80,6 +80,12 @@ type world struct {
 
 func newWorld(t *testing.T) *world {
 	t.Helper()
+	return newWorldWith(t, nil)
+}
+
+// newWorldWith is one with buckets for prompts.
+func newWorldWith(t *testing.T, buckets connect.PromptBuckets) *world {
+	t.Helper()
 	mem := apitest.NewWorld()
 	sealer, err := identity.NewSealer(bytes.Repeat([]byte{1}, 32))
 	must(t, err)
@@ -106,6 +112,7 @@ func newWorld(t *testing.T) *world {
 		Prompts:          shelf.Store,
 		Numbers:          apitest.NewStore(mem, func() *call.Number { return new(call.Number) }),
 		Functions:        apitest.NewStore(mem, func() *webhook.Function { return new(webhook.Function) }),
+		PromptBuckets:    buckets,
 		Views:            apitest.NewStore(mem, func() *view.View { return new(view.View) }),
 		Attributes:       apitest.NewStore(mem, func() *identity.PredefinedAttribute { return new(identity.PredefinedAttribute) }),
 		QuickConnects:    apitest.NewStore(mem, func() *acd.QuickConnect { return new(acd.QuickConnect) }),

@@ -42,6 +42,8 @@ type Options struct {
 	Instance InstanceSpec
 	Database storage.Options
 	Blobs    blob.Store // default: files under DataDir/blobs
+	// PromptBuckets are where prompts may be fetched from.
+	PromptBuckets promptBuckets
 
 	Recordings RecordingOptions
 

@@ -75,6 +75,12 @@ type Contacts interface {
 	EditContact(ctx context.Context, instanceID, id string, e contact.Edit) error
 }
 
+// PromptBuckets are the buckets that prompts may be fetched from.
+type PromptBuckets interface {
+	// Fetch reads an object. errs.Denied: the operator does not allow the bucket; errs.NotFound.
+	Fetch(ctx context.Context, bucket, key string) ([]byte, error)
+}
+
 // Options are what the face translates to. All are required.
 type Options struct {
 	Instances        resource.Store[*identity.Instance]
@@ -91,6 +97,7 @@ type Options struct {
 	Numbers          resource.Store[*call.Number]
 	Functions        resource.Store[*webhook.Function]
 	Views            view.Store
+	PromptBuckets    PromptBuckets // nil: no bucket may be read
 	Attributes       resource.Store[*identity.PredefinedAttribute]
 	QuickConnects    resource.Store[*acd.QuickConnect]
 	StorageConfigs   resource.Store[*recording.StorageConfig]
