@@ -34,6 +34,7 @@ func Run(t *testing.T, open Open) {
 		{"jobs", testJobs},
 		{"registrations and settings", testSmall},
 		{"chats", testChats},
+		{"records", testRecords},
 		{"reports", testReports},
 		{"the whole", testWhole},
 	}
