@@ -112,7 +112,7 @@ type AgentEvents interface {
 type timeline struct {
 	journal *journal         // nil: nobody keeps events
 	tell    func(AgentEvent) // nil: nobody listens
-	past    lastRun          // at the start
+	past    timelinePast     // at the start
 	last    map[string]*beat // by agent; nil: not begun, or nobody wants events
 }
 

@@ -148,8 +148,8 @@ func (m *AgentMoment) put(c AgentContact) {
 // micro is a time as it is stored.
 func micro(t time.Time) time.Time { return t.UTC().Truncate(time.Microsecond) }
 
-// lastRun is what a start has read of the timeline.
-type lastRun struct {
+// timelinePast is what a start has read of the timeline.
+type timelinePast struct {
 	last  map[string]AgentEvent // by user
 	left  map[string]Reservation
 	ended map[string]time.Time
@@ -242,7 +242,7 @@ func (a *actor) beginTimeline(states []AgentState, kept []Reservation, now time.
 		}
 		a.timeline.last[id] = b
 	}
-	a.timeline.past = lastRun{}
+	a.timeline.past = timelinePast{}
 	for _, g := range a.agents {
 		a.note(g, now)
 		if b := a.timeline.last[g.UserID]; b != nil {

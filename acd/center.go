@@ -80,9 +80,9 @@ type Counts struct {
 	Offers, Answered, Joined, Missed, Rejected, DeviceFailed, CallerLeft, AgentLeft, Taken atomic.Uint64
 	Lost                                                                                   atomic.Uint64 // reservations that failed or that somebody else won
 	StoreErrors                                                                            atomic.Uint64
+	EventsLost                                                                             atomic.Uint64 // agent events dropped because the store was away for too long
 	Overdue                                                                                atomic.Uint64 // offers whose result never came: a fault in what rings
 	Panics                                                                                 atomic.Uint64 // messages to the actor that panicked: a fault here
-	EventsLost                                                                             atomic.Uint64 // agent events dropped because the store was away for too long
 }
 
 // Center routes the contacts of one instance. All methods are safe from any goroutine.

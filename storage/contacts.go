@@ -48,6 +48,7 @@ type contactRow struct {
 	method, reason, customer, chain, disposition, notes string
 	searchable                                          [][2]string // attributes, once it is closed
 	marked                                              bool        // somebody is told of its instance's contacts
+	recordings                                          []recordingRow
 }
 
 // encodeContact copies everything that a write needs. The SIP Call-ID is as the network sent it, and the columns of
@@ -66,6 +67,7 @@ func (db *DB) encodeContact(r *contact.Record) (contactRow, error) {
 		method: clean(string(r.InitiationMethod)), reason: clean(string(r.DisconnectReason)), customer: clean(r.CustomerEndpoint.Address),
 		chain: clean(cmp.Or(r.ContactAssociationID, r.InitialContactID, r.RelatedContactID)), marked: db.streams(r.InstanceID),
 		disposition: clean(r.Disposition), notes: clean(r.Notes), searchable: db.searchable(r),
+		recordings: recordingRows(r),
 	}
 	if r.Queue != nil {
 		row.queueID = clean(r.Queue.ID)
@@ -238,6 +240,9 @@ func closeContact(ctx context.Context, t tx, row contactRow, uploads []jobs.Job)
 	if err = row.indexed(ctx, t); err != nil {
 		return err
 	}
+	if err = indexRecordings(ctx, t, row.recordings); err != nil {
+		return err
+	}
 	if err = row.mark(ctx, t); err != nil {
 		return err
 	}
@@ -300,31 +305,15 @@ func (db *DB) MarkRecording(ctx context.Context, contactID string, index int, ch
 		return noContact(contactID)
 	}
 	_, err := write(ctx, db, func(ctx context.Context, t tx) (struct{}, error) {
-		var body string
-		err := t.row(ctx, `SELECT body FROM contact WHERE id = $1 /*for-update*/`, contactID).Scan(&body)
-		if errors.Is(err, sql.ErrNoRows) {
-			return struct{}{}, noContact(contactID)
-		}
+		r, _, err := lockedContact(ctx, t, contactID)
 		if err != nil {
 			return struct{}{}, err
-		}
-		var r contact.Record
-		if err = json.Unmarshal([]byte(body), &r); err != nil {
-			return struct{}{}, fmt.Errorf("storage: body of contact %s: %w", contactID, err)
 		}
 		if index < 0 || index >= len(r.Recordings) {
 			return struct{}{}, errs.New(errs.NotFound, "contact %q has no recording %d", contactID, index)
 		}
 		change(&r.Recordings[index])
-		changed, err := json.Marshal(&r)
-		if err != nil {
-			return struct{}{}, fmt.Errorf("storage: encoding contact %s: %w", contactID, err)
-		}
-		_, err = t.exec(ctx, `UPDATE contact SET body = $2, touched_us = $3 WHERE id = $1`, contactID, string(changed), micros(now()))
-		if err != nil {
-			return struct{}{}, err
-		}
-		return struct{}{}, contactRow{id: contactID, instanceID: r.InstanceID, marked: db.streams(r.InstanceID)}.mark(ctx, t)
+		return struct{}{}, db.changeRecording(ctx, t, r, index)
 	})
 	return err
 }

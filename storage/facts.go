@@ -115,8 +115,9 @@ func lastMoment(ctx context.Context, t tx, instanceID, userID string) (m acd.Age
 
 // CountContacts counts closed records that were not counted yet: those of before there were reports, and those whose
 // after-contact work no process is left to end (nothing reserves the agent any more; it counts as ended when it began).
-// At most so many in one commit; after is the id to go on behind, empty when there are no more.
-func (db *DB) CountContacts(ctx context.Context, behind string, most int) (after string, err error) {
+// Only those that ended before a time: what ends meanwhile is counted by whoever ends it. At most so many in one commit;
+// after is the id to go on behind, empty when there are no more.
+func (db *DB) CountContacts(ctx context.Context, before time.Time, behind string, most int) (after string, err error) {
 	type line struct {
 		id   string
 		held bool
@@ -126,7 +127,7 @@ func (db *DB) CountContacts(ctx context.Context, behind string, most int) (after
 			err = s.Scan(&l.id, &l.held)
 			return l, err
 		}, `SELECT c.id, EXISTS (SELECT 1 FROM reservation r WHERE r.contact_id = c.id) FROM contact c
-			WHERE NOT c.open AND NOT c.counted AND c.id > $1 ORDER BY c.id LIMIT $2`, behind, most)
+			WHERE NOT c.open AND NOT c.counted AND c.disconnected_us < $1 AND c.id > $2 ORDER BY c.id LIMIT $3`, micros(before), behind, most)
 	})
 	if err != nil || len(lines) == 0 {
 		return "", err

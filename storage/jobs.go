@@ -143,3 +143,20 @@ func (db *DB) Count(ctx context.Context, kind string) (alive, buried int, err er
 	})
 	return n[0], n[1], err
 }
+
+// WaitingJobs are live jobs of a kind that are not due yet, by when they are: at most so many.
+func (db *DB) WaitingJobs(ctx context.Context, kind string, after time.Time, most int) ([]jobs.Job, error) {
+	if !storable(kind) {
+		return nil, nil
+	}
+	return read(ctx, db, func(ctx context.Context, t tx) ([]jobs.Job, error) {
+		return collect(ctx, t, func(s scanner) (jobs.Job, error) {
+			j := jobs.Job{Kind: kind}
+			var due int64
+			var payload string
+			err := s.Scan(&j.Key, &payload, &due)
+			j.Payload, j.Due = []byte(payload), fromMicros(due)
+			return j, err
+		}, `SELECT key, payload, ready_us FROM job WHERE kind = $1 AND NOT buried AND ready_us > $2 ORDER BY ready_us LIMIT $3`, kind, micros(after), most)
+	})
+}

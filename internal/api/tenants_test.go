@@ -16,7 +16,9 @@ import (
 	"ullim/internal/calendar"
 	"ullim/internal/contact"
 	"ullim/internal/identity"
+	"ullim/internal/recording"
 	"ullim/internal/resource"
+	"ullim/internal/view"
 	"ullim/ivr"
 )
 
@@ -47,90 +49,111 @@ func bodies() map[string]string {
 		"PutUserStatus":                              `{"AgentStatusId":"STATUS"}`,
 		"DismissUserContact":                         `{"ContactId":"c"}`,
 		"GetCurrentUserData":                         `{"Filters":{"Agents":["u"]}}`,
-		"UpdateContactFlowContent":                   `{"Content":"{}"}`,
-		"UpdateContactFlowName":                      `{"Name":"n"}`,
-		"UpdateContactFlowMetadata":                  `{"Name":"n"}`,
-		"TagResource":                                `{"tags":{"a":"b"}}`,
-		"CreateContactFlowVersion":                   `{}`,
-		"SearchContactFlows":                         `{"InstanceId":"INSTANCE"}`,
-		"SearchContactFlowModules":                   `{"InstanceId":"INSTANCE"}`,
-		"CreateContactFlowModule":                    `{"Name":"n","Content":"{}"}`,
-		"UpdateContactFlowModuleContent":             `{"Content":"{}"}`,
-		"UpdateContactFlowModuleMetadata":            `{"Name":"n"}`,
-		"CreateContactFlowModuleVersion":             `{}`,
-		"CreateContactFlowModuleAlias":               `{"AliasName":"n","ContactFlowModuleVersion":1}`,
-		"UpdateContactFlowModuleAlias":               `{"Name":"n"}`,
-		"CheckFlow":                                  `{"Content":"{}"}`,
-		"RollBackFlow":                               `{"Version":1}`,
-		"RollBackFlowModule":                         `{"Version":1}`,
-		"ImportFlows":                                `{"Flows":[]}`,
-		"UpdatePrompt":                               `{"Name":"n"}`,
-		"AssociatePhoneNumberContactFlow":            `{"InstanceId":"INSTANCE","ContactFlowId":"FLOW"}`,
-		"UpdatePhoneNumberMetadata":                  `{"PhoneNumberDescription":"d"}`,
-		"SearchContacts":                             `{"InstanceId":"INSTANCE",` + timeRange + `}`,
-		"UpdateContact":                              `{"Name":"n"}`,
-		"UpdateContactAttributes":                    `{"InstanceId":"INSTANCE","InitialContactId":"c","Attributes":{"a":"b"}}`,
-		"TagContact":                                 `{"InstanceId":"INSTANCE","ContactId":"c","Tags":{"a":"b"}}`,
-		"CreateRecordStream":                         `{"Name":"n","Type":"WEBHOOK","Url":"https://hooks.example.com/"}`,
-		"UpdateRecordStream":                         `{"Name":"n","Url":"https://hooks.example.com/"}`,
-		"ReplayRecordStream":                         `{"Cursor":0}`,
-		"RedeliverDeadLetters":                       `{"DeadLetterIds":[1]}`,
-		"DeleteDeadLetters":                          `{"DeadLetterIds":[1]}`,
-		"CreateDisposition":                          `{"Code":"n"}`,
-		"UpdateDisposition":                          `{"Label":"n"}`,
-		"SetContactDisposition":                      `{"Notes":"n"}`,
-		"SearchAvailablePhoneNumbers":                `{"InstanceId":"INSTANCE","PhoneNumberCountryCode":"KR","PhoneNumberType":"DID"}`,
-		"ClaimPhoneNumber":                           `{"InstanceId":"INSTANCE","PhoneNumber":"+82215778000"}`,
-		"ListPhoneNumbersV2":                         `{"InstanceId":"INSTANCE"}`,
-		"UpdateTrunk":                                `{"Name":"n","Addresses":["192.0.2.1"]}`,
-		"UpdateDevice":                               `{"Disabled":true}`,
-		"CreateQuickConnect":                         `{"Name":"n","QuickConnectConfig":{"QuickConnectType":"FLOW","FlowConfig":{"ContactFlowId":"f"}}}`,
-		"UpdateQuickConnectConfig":                   `{"QuickConnectConfig":{"QuickConnectType":"FLOW","FlowConfig":{"ContactFlowId":"FLOW"}}}`,
-		"UpdateQuickConnectName":                     `{"Name":"n"}`,
-		"SearchQuickConnects":                        `{"InstanceId":"INSTANCE"}`,
-		"AssociateQueueQuickConnects":                `{"QuickConnectIds":["q"]}`,
-		"DisassociateQueueQuickConnects":             `{"QuickConnectIds":["q"]}`,
-		"CreateQueue":                                `{"Name":"n","HoursOfOperationId":"h"}`,
-		"CreateHoursOfOperation":                     `{"Name":"n","TimeZone":"UTC"}`,
-		"CreateHoursOfOperationOverride":             `{"Name":"n","EffectiveFrom":"2026-01-01","EffectiveTill":"2026-01-01"}`,
-		"UpdateHoursOfOperationOverride":             `{"Name":"n"}`,
-		"AssociateHoursOfOperations":                 `{"ParentHoursOfOperationConfigs":[{"HoursOfOperationId":"h"}]}`,
-		"DisassociateHoursOfOperations":              `{"ParentHoursOfOperationIds":["h"]}`,
-		"PutHoursHolidays":                           `{"Calendars":["KR"]}`,
-		"UpdateInstanceAttribute":                    `{"Value":"true"}`,
-		"SimulateFlow":                               `{"ContactFlowId":"FLOW","Tests":[]}`,
-		"CreateRoutingProfile":                       `{"Name":"n","Description":"d","DefaultOutboundQueueId":"q","MediaConcurrencies":[{"Channel":"VOICE","Concurrency":1}]}`,
-		"AssociateUserProficiencies":                 `{"UserProficiencies":[{"AttributeName":"a","AttributeValue":"b","Level":1}]}`,
-		"UpdateUserProficiencies":                    `{"UserProficiencies":[{"AttributeName":"a","AttributeValue":"b","Level":1}]}`,
-		"DisassociateUserProficiencies":              `{"UserProficiencies":[{"AttributeName":"a","AttributeValue":"b","Level":1}]}`,
-		"CreateUser":                                 `{"Username":"u","Password":"Passw0rd-ok","SecurityProfileIds":["ADMINPROFILE"],"RoutingProfileId":"r"}`,
-		"CreateAgentStatus":                          `{"Name":"n","State":"ENABLED"}`,
-		"CreateContactFlow":                          `{"Name":"n","Type":"CONTACT_FLOW","Content":"{}"}`,
-		"CreatePrompt":                               `{"Name":"n","S3Uri":"upload:"}`,
-		"CreateTrunk":                                `{"Name":"n","Addresses":["192.0.2.1"]}`,
-		"CreateDevice":                               `{"Name":"n","UserId":"u"}`,
-		"UpdateInstanceSettings":                     `{"DisplayName":"n"}`,
-		"SetPhoneNumberTrunk":                        `{}`,
-		"PutPromptAudio":                             string(wav()),
-		"PutPromptVariant":                           string(wav()),
-		"UploadPrompts":                              zipped(nil),
-		"SearchPrompts":                              `{"InstanceId":"INSTANCE"}`,
-		"StartContactRecording":                      `{"InstanceId":"INSTANCE","ContactId":"c","InitialContactId":"c","VoiceRecordingConfiguration":{"VoiceRecordingTrack":"ALL"}}`,
-		"StopContactRecording":                       `{"InstanceId":"INSTANCE","ContactId":"c","InitialContactId":"c"}`,
-		"SuspendContactRecording":                    `{"InstanceId":"INSTANCE","ContactId":"c","InitialContactId":"c"}`,
-		"ResumeContactRecording":                     `{"InstanceId":"INSTANCE","ContactId":"c","InitialContactId":"c"}`,
-		"StartChatContact":                           `{"InstanceId":"INSTANCE","ContactFlowId":"FLOW","ParticipantDetails":{"DisplayName":"d"}}`,
-		"StartTaskContact":                           `{"InstanceId":"INSTANCE","ContactFlowId":"FLOW","Name":"n"}`,
-		"StopContact":                                `{"InstanceId":"INSTANCE","ContactId":"c"}`,
-		"CreateParticipant":                          `{"InstanceId":"INSTANCE","ContactId":"c","ParticipantDetails":{"ParticipantRole":"CUSTOM_BOT","DisplayName":"d"}}`,
-		"UpdateParticipantRoleConfig":                `{"ChannelConfiguration":{"Chat":{"ParticipantTimerConfigList":[{"ParticipantRole":"CUSTOMER","TimerType":"IDLE","TimerValue":{"ParticipantTimerDurationInMinutes":2}}]}}}`,
-		"AddParticipant":                             `{"Role":"THIRD_PARTY","UserId":"u"}`,
-		"UpdateParticipant":                          `{"OnHold":true}`,
-		"CreateFunction":                             `{"Name":"n","Url":"https://hooks.example.com/"}`,
-		"UpdateFunction":                             `{"Name":"n","Url":"https://hooks.example.com/"}`,
-		"CreateAudioDestination":                     `{"Name":"n","Url":"wss://bots.example.com/"}`,
-		"UpdateAudioDestination":                     `{"Name":"n","Url":"wss://bots.example.com/"}`,
-		"AssociateLambdaFunction":                    `{"FunctionArn":"arn:aws:lambda:us-east-1:1:function:f"}`,
+		"GetCurrentMetricData":                       `{"Filters":{"Queues":["q"]},"CurrentMetrics":[{"Name":"AGENTS_ONLINE"}]}`,
+		"GetMetricData": `{"StartTime":` + fiveMinutes(-12) + `,"EndTime":` + fiveMinutes(-1) + `,"Filters":{"Queues":["q"]},
+			"HistoricalMetrics":[{"Name":"CONTACTS_QUEUED"}]}`,
+		"GetMetricDataV2": `{"ResourceArn":"INSTANCE","StartTime":` + fiveMinutes(-12) + `,"EndTime":` + fiveMinutes(-1) + `,
+			"Filters":[{"FilterKey":"QUEUE","FilterValues":["q"]}],"Metrics":[{"Name":"CONTACTS_QUEUED"}]}`,
+		"UpdateContactFlowContent":        `{"Content":"{}"}`,
+		"UpdateContactFlowName":           `{"Name":"n"}`,
+		"UpdateContactFlowMetadata":       `{"Name":"n"}`,
+		"TagResource":                     `{"tags":{"a":"b"}}`,
+		"CreateContactFlowVersion":        `{}`,
+		"SearchContactFlows":              `{"InstanceId":"INSTANCE"}`,
+		"SearchContactFlowModules":        `{"InstanceId":"INSTANCE"}`,
+		"CreateContactFlowModule":         `{"Name":"n","Content":"{}"}`,
+		"UpdateContactFlowModuleContent":  `{"Content":"{}"}`,
+		"UpdateContactFlowModuleMetadata": `{"Name":"n"}`,
+		"CreateContactFlowModuleVersion":  `{}`,
+		"CreateContactFlowModuleAlias":    `{"AliasName":"n","ContactFlowModuleVersion":1}`,
+		"UpdateContactFlowModuleAlias":    `{"Name":"n"}`,
+		"CheckFlow":                       `{"Content":"{}"}`,
+		"RollBackFlow":                    `{"Version":1}`,
+		"RollBackFlowModule":              `{"Version":1}`,
+		"ImportFlows":                     `{"Flows":[]}`,
+		"UpdatePrompt":                    `{"Name":"n"}`,
+		"AssociatePhoneNumberContactFlow": `{"InstanceId":"INSTANCE","ContactFlowId":"FLOW"}`,
+		"UpdatePhoneNumberMetadata":       `{"PhoneNumberDescription":"d"}`,
+		"SearchContacts":                  `{"InstanceId":"INSTANCE",` + timeRange + `}`,
+		"UpdateContact":                   `{"Name":"n"}`,
+		"UpdateContactAttributes":         `{"InstanceId":"INSTANCE","InitialContactId":"c","Attributes":{"a":"b"}}`,
+		"TagContact":                      `{"InstanceId":"INSTANCE","ContactId":"c","Tags":{"a":"b"}}`,
+		"CreateRecordStream":              `{"Name":"n","Type":"WEBHOOK","Url":"https://hooks.example.com/"}`,
+		"UpdateRecordStream":              `{"Name":"n","Url":"https://hooks.example.com/"}`,
+		"ReplayRecordStream":              `{"Cursor":0}`,
+		"RedeliverDeadLetters":            `{"DeadLetterIds":[1]}`,
+		"DeleteDeadLetters":               `{"DeadLetterIds":[1]}`,
+		"CreateDisposition":               `{"Code":"n"}`,
+		"UpdateDisposition":               `{"Label":"n"}`,
+		"SetContactDisposition":           `{"Notes":"n"}`,
+		"SearchAvailablePhoneNumbers":     `{"InstanceId":"INSTANCE","PhoneNumberCountryCode":"KR","PhoneNumberType":"DID"}`,
+		"ClaimPhoneNumber":                `{"InstanceId":"INSTANCE","PhoneNumber":"+82215778000"}`,
+		"ListPhoneNumbersV2":              `{"InstanceId":"INSTANCE"}`,
+		"UpdateTrunk":                     `{"Name":"n","Addresses":["192.0.2.1"]}`,
+		"UpdateDevice":                    `{"Disabled":true}`,
+		"CreateQuickConnect":              `{"Name":"n","QuickConnectConfig":{"QuickConnectType":"FLOW","FlowConfig":{"ContactFlowId":"f"}}}`,
+		"UpdateQuickConnectConfig":        `{"QuickConnectConfig":{"QuickConnectType":"FLOW","FlowConfig":{"ContactFlowId":"FLOW"}}}`,
+		"UpdateQuickConnectName":          `{"Name":"n"}`,
+		"SearchQuickConnects":             `{"InstanceId":"INSTANCE"}`,
+		"AssociateQueueQuickConnects":     `{"QuickConnectIds":["q"]}`,
+		"DisassociateQueueQuickConnects":  `{"QuickConnectIds":["q"]}`,
+		"CreateQueue":                     `{"Name":"n","HoursOfOperationId":"h"}`,
+		"CreateHoursOfOperation":          `{"Name":"n","TimeZone":"UTC"}`,
+		"CreateHoursOfOperationOverride":  `{"Name":"n","EffectiveFrom":"2026-01-01","EffectiveTill":"2026-01-01"}`,
+		"UpdateHoursOfOperationOverride":  `{"Name":"n"}`,
+		"AssociateHoursOfOperations":      `{"ParentHoursOfOperationConfigs":[{"HoursOfOperationId":"h"}]}`,
+		"DisassociateHoursOfOperations":   `{"ParentHoursOfOperationIds":["h"]}`,
+		"PutHoursHolidays":                `{"Calendars":["KR"]}`,
+		"UpdateInstanceAttribute":         `{"Value":"true"}`,
+		"SimulateFlow":                    `{"ContactFlowId":"FLOW","Tests":[]}`,
+		"CreateRoutingProfile":            `{"Name":"n","Description":"d","DefaultOutboundQueueId":"q","MediaConcurrencies":[{"Channel":"VOICE","Concurrency":1}]}`,
+		"AssociateUserProficiencies":      `{"UserProficiencies":[{"AttributeName":"a","AttributeValue":"b","Level":1}]}`,
+		"UpdateUserProficiencies":         `{"UserProficiencies":[{"AttributeName":"a","AttributeValue":"b","Level":1}]}`,
+		"DisassociateUserProficiencies":   `{"UserProficiencies":[{"AttributeName":"a","AttributeValue":"b","Level":1}]}`,
+		"CreateUser":                      `{"Username":"u","Password":"Passw0rd-ok","SecurityProfileIds":["ADMINPROFILE"],"RoutingProfileId":"r"}`,
+		"CreateAgentStatus":               `{"Name":"n","State":"ENABLED"}`,
+		"CreateContactFlow":               `{"Name":"n","Type":"CONTACT_FLOW","Content":"{}"}`,
+		"CreatePrompt":                    `{"Name":"n","S3Uri":"upload:"}`,
+		"CreateTrunk":                     `{"Name":"n","Addresses":["192.0.2.1"]}`,
+		"CreateDevice":                    `{"Name":"n","UserId":"u"}`,
+		"UpdateInstanceSettings":          `{"DisplayName":"n"}`,
+		"SetPhoneNumberTrunk":             `{}`,
+		"PutPromptAudio":                  string(wav()),
+		"PutPromptVariant":                string(wav()),
+		"UploadPrompts":                   zipped(nil),
+		"SearchPrompts":                   `{"InstanceId":"INSTANCE"}`,
+		"StartContactRecording":           `{"InstanceId":"INSTANCE","ContactId":"c","InitialContactId":"c","VoiceRecordingConfiguration":{"VoiceRecordingTrack":"ALL"}}`,
+		"StopContactRecording":            `{"InstanceId":"INSTANCE","ContactId":"c","InitialContactId":"c"}`,
+		"SuspendContactRecording":         `{"InstanceId":"INSTANCE","ContactId":"c","InitialContactId":"c"}`,
+		"ResumeContactRecording":          `{"InstanceId":"INSTANCE","ContactId":"c","InitialContactId":"c"}`,
+		"StartChatContact":                `{"InstanceId":"INSTANCE","ContactFlowId":"FLOW","ParticipantDetails":{"DisplayName":"d"}}`,
+		"StartTaskContact":                `{"InstanceId":"INSTANCE","ContactFlowId":"FLOW","Name":"n"}`,
+		"StopContact":                     `{"InstanceId":"INSTANCE","ContactId":"c"}`,
+		"CreateParticipant":               `{"InstanceId":"INSTANCE","ContactId":"c","ParticipantDetails":{"ParticipantRole":"CUSTOM_BOT","DisplayName":"d"}}`,
+		"UpdateParticipantRoleConfig":     `{"ChannelConfiguration":{"Chat":{"ParticipantTimerConfigList":[{"ParticipantRole":"CUSTOMER","TimerType":"IDLE","TimerValue":{"ParticipantTimerDurationInMinutes":2}}]}}}`,
+		"AddParticipant":                  `{"Role":"THIRD_PARTY","UserId":"u"}`,
+		"UpdateParticipant":               `{"OnHold":true}`,
+		"CreateFunction":                  `{"Name":"n","Url":"https://hooks.example.com/"}`,
+		"UpdateFunction":                  `{"Name":"n","Url":"https://hooks.example.com/"}`,
+		"CreateAudioDestination":          `{"Name":"n","Url":"wss://bots.example.com/"}`,
+		"UpdateAudioDestination":          `{"Name":"n","Url":"wss://bots.example.com/"}`,
+		"AssociateInstanceStorageConfig":  `{"ResourceType":"CALL_RECORDINGS","StorageConfig":{"StorageType":"S3","S3Config":{"BucketName":"acme-calls","BucketPrefix":"calls"}}}`,
+		"UpdateInstanceStorageConfig":     `{"StorageConfig":{"StorageType":"S3","S3Config":{"BucketName":"acme-calls","BucketPrefix":"calls"}}}`,
+		"UpdateRetentionPolicy":           `{"Rules":[{"Days":30}]}`,
+		"PlaceLegalHold":                  `{"Reason":"r"}`,
+		"AssociateLambdaFunction":         `{"FunctionArn":"arn:aws:lambda:us-east-1:1:function:f"}`,
+		"PauseContact":                    `{"InstanceId":"INSTANCE","ContactId":"c"}`,
+		"ResumeContact":                   `{"InstanceId":"INSTANCE","ContactId":"c"}`,
+		"CreateView":                      `{"Name":"n","Status":"SAVED","Content":{"Template":"{}","Actions":["a"]}}`,
+		"UpdateViewContent":               `{"Status":"SAVED","Content":{"Template":"{}","Actions":["a"]}}`,
+		"UpdateViewMetadata":              `{"Name":"n"}`,
+		"CreateViewVersion":               `{}`,
+		"SearchViews":                     `{"InstanceId":"INSTANCE"}`,
+		"CreatePredefinedAttribute":       `{"Name":"n","Values":{"StringList":["v"]}}`,
+		"UpdatePredefinedAttribute":       `{"Values":{"StringList":["v"]}}`,
+		"SearchPredefinedAttributes":      `{"InstanceId":"INSTANCE"}`,
+		"SearchHoursOfOperations":         `{"InstanceId":"INSTANCE"}`,
+		"SearchHoursOfOperationOverrides": `{"InstanceId":"INSTANCE"}`,
 	}
 }
 
@@ -183,6 +206,14 @@ func (w *world) foreign() map[string]string {
 	ids["resourceArn"] = url.PathEscape(resource.ARN(theirs, resource.KindFlow, fs[0].ID))
 	module := &ivr.Flow{Meta: resource.Meta{InstanceID: theirs, Name: "M"}, Type: ivr.TypeModule, Content: goodFlow}
 	first("ContactFlowModuleId", module, c.Modules.Create(ctx, module, ivr.Published))
+	form := &view.View{Meta: resource.Meta{InstanceID: theirs, Name: "V"}, Draft: view.Content{Actions: []string{"a"}, Template: "{}"}}
+	must(w.t, form.Set(form.Draft, view.Published))
+	_, err = form.AddVersion("", "", form.CreatedAt)
+	must(w.t, err)
+	first("ViewId", form, c.Views.Create(ctx, form))
+	ids["ViewVersion"] = "1"
+	must(w.t, c.Attributes.Create(ctx, &identity.PredefinedAttribute{Meta: resource.Meta{InstanceID: theirs, Name: "their-attribute"}}))
+	ids["Name"] = "their-attribute"
 	alias := &ivr.Alias{Name: "live", Version: 1}
 	_, err = c.Modules.CreateAlias(ctx, theirs, module.ID, alias)
 	must(w.t, err)
@@ -212,6 +243,8 @@ func (w *world) foreign() map[string]string {
 	ids["ContactId"], ids["InitialContactId"] = "foreign-contact", "foreign-contact"
 	ids["AccessKeyId"] = w.keys["boss"].ID
 	ids["Number"] = "1"
+	place := &recording.StorageConfig{Meta: resource.Meta{InstanceID: theirs, Name: string(recording.CallRecordings)}, Bucket: "acme-calls", Prefix: "theirs"}
+	first("AssociationId", place, c.StorageConfigs.Create(ctx, place))
 	ids["AttributeType"] = "NO_SUCH_ATTRIBUTE"
 	return ids
 }
@@ -331,6 +364,8 @@ func (w *world) versions() []string {
 	add(describeAll(ctx, c.Devices))
 	add(describeAll(ctx, c.AccessKeys))
 	add(describeAll(ctx, w.o.Admin.Trunks))
+	add(describeAll(ctx, c.StorageConfigs))
+	add(describeAll(ctx, w.o.Admin.RetentionPolicies))
 	slices.Sort(out)
 	return out
 }

@@ -28,9 +28,11 @@ import (
 	"ullim/internal/contact"
 	"ullim/internal/errs"
 	"ullim/internal/identity"
+	"ullim/internal/recording"
 	"ullim/internal/resource"
 	"ullim/internal/stream"
 	"ullim/internal/trace"
+	"ullim/internal/view"
 	"ullim/internal/webhook"
 	"ullim/ivr"
 	"ullim/prompts"
@@ -54,6 +56,7 @@ type world struct {
 	log     *syncBuffer
 	agents  *fakeAgents
 	routes  *fakeRouting
+	line    *fakeLine
 	blobs   *fakeBlobs
 	records *fakeContacts
 	calls   *fakeCalls
@@ -82,7 +85,7 @@ func newWorld(t *testing.T) *world {
 	must(t, err)
 	w := &world{
 		traces: trace.New(trace.Options{}),
-		t:      t, log: &syncBuffer{}, agents: &fakeAgents{}, routes: &fakeRouting{}, blobs: &fakeBlobs{files: map[string][]byte{}},
+		t:      t, log: &syncBuffer{}, agents: &fakeAgents{}, routes: &fakeRouting{}, line: newFakeLine(), blobs: &fakeBlobs{files: map[string][]byte{}},
 		records: &fakeContacts{}, calls: &fakeCalls{}, keys: map[string]*identity.NewKey{},
 	}
 	keys := apitest.NewStore(mem, func() *identity.AccessKey { return new(identity.AccessKey) })
@@ -102,7 +105,11 @@ func newWorld(t *testing.T) *world {
 		Prompts:          shelf.Store,
 		Numbers:          apitest.NewStore(mem, func() *call.Number { return new(call.Number) }),
 		Functions:        apitest.NewStore(mem, func() *webhook.Function { return new(webhook.Function) }),
+		Views:            apitest.NewStore(mem, func() *view.View { return new(view.View) }),
+		Attributes:       apitest.NewStore(mem, func() *identity.PredefinedAttribute { return new(identity.PredefinedAttribute) }),
 		QuickConnects:    apitest.NewStore(mem, func() *acd.QuickConnect { return new(acd.QuickConnect) }),
+		StorageConfigs:   apitest.NewStore(mem, func() *recording.StorageConfig { return new(recording.StorageConfig) }),
+		Places:           fakePlaces{},
 		Flows:            flows,
 		Modules:          modules,
 		Agents:           w.agents,
@@ -124,7 +131,8 @@ func newWorld(t *testing.T) *world {
 			Trunks:  apitest.NewStore(mem, func() *sip.Trunk { return new(sip.Trunk) }),
 			Devices: c.Devices, Numbers: c.Numbers, Prompts: c.Prompts, Sealer: sealer, Realm: "ullim",
 			Flows:         ivr.Library{Flows: flows, Modules: modules},
-			Registrations: w, Contacts: w.records, Calls: w.calls, Recordings: w.blobs, PromptFiles: shelf, Traces: w.traces,
+			Registrations: w, Contacts: w.records, Calls: w.calls, Recordings: fakeRecordings{w.blobs, w.records}, PromptFiles: shelf, Traces: w.traces,
+			Holds: &fakeHolds{contacts: w.records, held: map[string]*recording.Hold{}}, RetentionPolicies: apitest.NewStore(mem, func() *recording.Policy { return new(recording.Policy) }),
 			OutboundPolicies: apitest.NewStore(mem, func() *sip.OutboundPolicy { return new(sip.OutboundPolicy) }),
 			Guard:            guardOf(t), Waiting: waitingOf{}, Hours: c.Hours, FlowRuns: w,
 			Functions:         c.Functions,
@@ -139,8 +147,9 @@ func newWorld(t *testing.T) *world {
 	}
 	w.tellers(mem)
 	chats := newChats(t, w.o.Log)
+	w.o.Connect.Line, w.o.Connect.Reports = w.line, w.line
 	w.o.Connect.Routing, w.o.Admin.Routing, w.o.Admin.Queues = w.routes, w.routes, c.Queues
-	w.o.Connect.Chats, w.o.Admin.AgentContacts, w.o.Participant = chats, chats, participant.Options{Chats: chats, Origins: []string{"www.example.com"}, Rate: 20, Burst: 60}
+	w.o.Connect.Chats, w.o.Admin.AgentContacts, w.o.Participant = chats, chats, participant.Options{Chats: chats, Views: c.Views, Origins: []string{"www.example.com"}, Rate: 20, Burst: 60}
 	w.o.Auth, err = identity.NewAuthenticator(identity.AuthOptions{
 		Keys: keyFinder{keys}, Users: c.Users, Profiles: c.SecurityProfiles, Sealer: sealer, Log: w.o.Log,
 	})
@@ -367,16 +376,6 @@ func (f *fakeBlobs) DeleteAudio(_ context.Context, key string) error {
 	defer f.mu.Unlock()
 	delete(f.files, key)
 	return nil
-}
-
-func (f *fakeBlobs) OpenRecording(_ context.Context, r contact.Recording) (io.ReadCloser, int64, error) {
-	f.mu.Lock()
-	defer f.mu.Unlock()
-	b, ok := f.files[r.Location]
-	if !ok {
-		return nil, 0, errs.New(errs.NotFound, "no such recording")
-	}
-	return io.NopCloser(bytes.NewReader(b)), int64(len(b)), nil
 }
 
 func (f *fakeBlobs) count() int {

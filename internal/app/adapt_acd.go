@@ -26,13 +26,16 @@ type centers struct {
 }
 
 type centersOptions struct {
-	Node    string
-	Store   acd.Store
-	Dir     *directory
-	Devices func(userID string) bool
-	Calls   func() *call.Manager
-	Events  *events.Recorder
-	Log     *slog.Logger
+	Node  string
+	Store acd.Store
+	// AgentEvents keeps what agents do; OnAgentEvent is told of it at once, and must not block. Either may be nil.
+	AgentEvents  acd.AgentEvents
+	OnAgentEvent func(acd.AgentEvent)
+	Dir          *directory
+	Devices      func(userID string) bool
+	Calls        func() *call.Manager
+	Events       *events.Recorder
+	Log          *slog.Logger
 }
 
 var _ call.Queues = (*centers)(nil)
@@ -55,7 +58,7 @@ func (c *centers) sync(instanceIDs []string) {
 			// A center ends the reservations of its own node when it starts: another instance's are not its own.
 			InstanceID: id, Node: c.o.Node + "/" + id, Store: c.o.Store,
 			Config: func(ctx context.Context) (acd.Config, error) { return c.o.Dir.Config(ctx, id) },
-			Keep:   c.keeps,
+			Keep:   c.keeps, AgentEvents: c.o.AgentEvents, OnAgentEvent: c.o.OnAgentEvent,
 			Ringer: r, Devices: phones{c}, Events: c.o.Events, Log: c.o.Log,
 		})
 		c.byID[id] = r.center

@@ -5,9 +5,7 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
-	"errors"
 	"io"
-	"io/fs"
 	"net/http"
 	"time"
 
@@ -20,7 +18,6 @@ import (
 	"ullim/internal/api/participant"
 	"ullim/internal/api/rest"
 	"ullim/internal/call"
-	"ullim/internal/contact"
 	"ullim/internal/errs"
 	"ullim/internal/phone"
 	"ullim/internal/resource"
@@ -46,9 +43,10 @@ func (a *App) handler() (http.Handler, error) {
 			AccessKeys: a.stores.keys, Devices: a.stores.devices, Queues: a.stores.queues, Hours: a.stores.hours,
 			RoutingProfiles: a.stores.routing, AgentStatuses: a.stores.statuses, Prompts: a.stores.prompts, Numbers: numbers, Functions: a.stores.functions, QuickConnects: a.stores.quick,
 			Flows: a.flows, Modules: a.modules, Agents: liveAgents{a.centers}, PromptFiles: shelf, Contacts: contacts{a}, Calls: a.calls,
-			Chats: a.chats, StopCall: a.calls.Stop, Routing: liveRouting{a.centers, a.calls, a.chats},
+			Chats: a.chats, StopCall: a.calls.Stop, Views: a.stores.views, Attributes: a.stores.skills, Line: liveLine{a.centers, a.db}, Reports: a.db, Routing: liveRouting{a.centers, a.calls, a.chats},
+			StorageConfigs: a.stores.storage, Places: a.keeping.places,
 		},
-		Participant: participant.Options{Chats: a.chats, Origins: a.o.Chat.Origins},
+		Participant: participant.Options{Chats: a.chats, Views: a.stores.views, Origins: a.o.Chat.Origins},
 		Admin: admin.Options{
 			Instances: a.stores.instances, Users: a.stores.users, SecurityProfiles: a.stores.profiles,
 			AccessKeys: a.stores.keys, Trunks: trunks, Devices: a.stores.devices, Numbers: numbers, Prompts: a.stores.prompts,
@@ -64,6 +62,7 @@ func (a *App) handler() (http.Handler, error) {
 			Queues:        a.stores.queues, Routing: liveRouting{a.centers, a.calls, a.chats},
 			RecordStreams: a.stores.streams, Dispositions: a.stores.dispositions, Desk: a.desk, StreamLog: a.db, Redeliverer: a.records,
 			AuditTrail: a.db,
+			Holds:      a.db, RetentionPolicies: a.stores.retention,
 		},
 	})
 }
@@ -198,26 +197,4 @@ func (p promptAudio) GetAudio(ctx context.Context, key string) ([]byte, error) {
 // DeleteAudio removes one.
 func (p promptAudio) DeleteAudio(ctx context.Context, key string) error {
 	return p.a.blobs.Delete(ctx, key)
-}
-
-// recordings opens recordings wherever they lie.
-type recordings struct{ a *App }
-
-// OpenRecording opens the spooled file, or the uploaded one.
-func (o recordings) OpenRecording(ctx context.Context, r contact.Recording) (io.ReadCloser, int64, error) {
-	if r.Status == contact.RecordingSpooled && r.Spool != "" {
-		f, err := o.a.uploads.spool.Open(r.Spool)
-		if err == nil {
-			info, statErr := f.Stat()
-			if statErr != nil {
-				return nil, 0, errors.Join(statErr, f.Close())
-			}
-			return f, info.Size(), nil
-		}
-		if !errors.Is(err, fs.ErrNotExist) { // missing: it was uploaded this moment
-			return nil, 0, err
-		}
-	}
-	body, info, err := o.a.blobs.Get(ctx, r.Location)
-	return body, info.Size, err
 }

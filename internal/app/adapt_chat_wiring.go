@@ -1,10 +1,7 @@
 package app
 
 import (
-	"bytes"
 	"context"
-	"crypto/sha256"
-	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -35,11 +32,11 @@ func (a *App) openChats(ctx context.Context) error {
 	a.chats = chat.NewManager(chat.Options{
 		Node: a.o.Node, Store: a.db, Flows: chatFlows{a}, Queues: chatQueues{a.centers}, Blobs: chatBlobs{a.blobs},
 		Instances: aliases{a.dir}, Events: a.events, Log: a.log, NewID: uuid.NewString, MaxChats: a.o.Chat.MaxChats,
-		MaxTasks: a.o.Chat.MaxTasks,
+		MaxTasks: a.o.Chat.MaxTasks, Process: a.outside.processMessage,
 		Closed: func(r *contact.Record) {
 			a.metrics.ContactClosed(r.DisconnectReason)
 			if len(r.Recordings) > 0 {
-				a.jobs.Wake()
+				a.keeping.runner.Wake()
 			}
 		},
 	})
@@ -61,6 +58,8 @@ func (a *App) observeChats() error {
 		a.metrics.CounterFunc("ullim_chats_refused_total", "Chats and tasks refused because the instance has as many as it may.",
 			count(n.Refused.Load)),
 		a.metrics.CounterFunc("ullim_chat_messages_total", "Messages and files in chats, those of flows included.", count(n.Messages.Load)),
+		a.metrics.CounterFunc("ullim_chat_messages_rejected_total", "Messages that the function of a message processor did not let through.",
+			count(n.Rejected.Load)),
 		a.metrics.CounterFunc("ullim_chat_sockets_total", "WebSockets of chats opened.", count(n.Sockets.Load)),
 		a.metrics.CounterFunc("ullim_chat_sockets_slow_total", "WebSockets of chats closed because they did not keep up.",
 			count(n.SocketsSlow.Load)),
@@ -87,7 +86,7 @@ func (f chatFlows) Run(ctx context.Context, r chat.FlowRun) chat.FlowOutcome {
 	}
 	memory, _ := r.Control.Keep(func() any { return ivr.NewMemory() }).(*ivr.Memory)
 	out, err := f.a.engine.Run(ctx, ivr.Run{
-		Flow: flow, Participant: reader{r.Control}, Contact: chatContact{c: r.Control, dir: f.a.dir}, Memory: memory,
+		Flow: flow, Participant: reader{r.Control, f.a.stores.views}, Contact: chatContact{c: r.Control, dir: f.a.dir, related: relations{f.a}}, Memory: memory,
 	})
 	if err != nil {
 		f.a.log.Warn("flow failed", "contact_id", record.ID, "flow", flow.Name, "error", err)
@@ -261,18 +260,12 @@ func (a *App) writeTranscript(ctx context.Context, j jobs.Job) error {
 	if p.Index >= len(r.Recordings) {
 		return jobs.Permanent(errors.New("the contact has no such transcript"))
 	}
+	if r.Recordings[p.Index].Status != contact.RecordingSpooled {
+		return nil // a crash came between the record and the end of the job
+	}
 	text, err := chat.Transcript(ctx, a.db, r)
 	if err != nil {
 		return err
 	}
-	sum := sha256.Sum256(text)
-	digest := hex.EncodeToString(sum[:])
-	if err = a.blobs.Put(ctx, p.Key, bytes.NewReader(text), int64(len(text)), digest); err != nil {
-		a.log.Warn("transcript not stored yet", "contact_id", p.ContactID, "key", p.Key, "error", err)
-		return err
-	}
-	a.log.Info("transcript stored", "contact_id", p.ContactID, "key", p.Key, "bytes", len(text))
-	return a.db.MarkRecording(ctx, p.ContactID, p.Index, func(rec *contact.Recording) {
-		rec.Status, rec.Bytes, rec.SHA256 = contact.RecordingAvailable, int64(len(text)), digest
-	})
+	return a.keeping.uploads.text(ctx, p, r.Recordings[p.Index], text)
 }

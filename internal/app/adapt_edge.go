@@ -27,12 +27,7 @@ type alarms struct {
 
 // alarm is what the guard says a person should look at. A call over a cap is ended here: its contact is the call's.
 func (a *App) alarm(v sip.Alarm) {
-	a.alarms.mu.Lock()
-	if a.alarms.counts == nil {
-		a.alarms.counts = map[string]float64{}
-	}
-	a.alarms.counts[v.Kind]++
-	a.alarms.mu.Unlock()
+	a.alarms.count(v.Kind)
 	a.events.Record(events.Event{
 		At: time.Now(), Kind: "alarm", InstanceID: v.InstanceID, ContactID: v.ContactID,
 		Detail: strings.TrimSpace(v.Kind + ": " + v.Detail + " " + v.Source),
@@ -42,10 +37,20 @@ func (a *App) alarm(v sip.Alarm) {
 	}
 }
 
+// count counts one more.
+func (s *alarms) count(kind string) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.counts == nil {
+		s.counts = map[string]float64{}
+	}
+	s.counts[kind]++
+}
+
 func (s *alarms) read() map[string]float64 {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	out := map[string]float64{"ban": 0, "fraud": 0, sip.AlarmCut: 0}
+	out := map[string]float64{"ban": 0, "fraud": 0, "spool": 0, sip.AlarmCut: 0}
 	maps.Copy(out, s.counts)
 	return out
 }
@@ -120,9 +125,12 @@ func commonEnd(a, b string) int {
 func (a *App) flowReady(instanceID, flowID string) error {
 	ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
 	defer cancel()
-	_, err := a.flows.Published(ctx, instanceID, flowID)
+	f, err := a.flows.Published(ctx, instanceID, flowID)
 	if errs.Is(err, errs.NotFound) {
 		return errs.New(errs.NotFound, "the flow %s of the number cannot run: %s", flowID, err.Error())
+	}
+	if err == nil && asksToRecord(f.Content) {
+		return a.keeping.guard.admits()
 	}
 	return nil // the store is away: the call finds out for itself
 }

@@ -42,6 +42,7 @@ type plane struct {
 	*media.Plane
 	events *events.Recorder
 	trace  *trace.Recorder
+	room   func() error // refuses recordings while the disk is full
 }
 
 var _ call.MediaPlane = plane{}
@@ -105,6 +106,9 @@ func (p plane) Record(contactID, key string, left, right call.Media) (call.Recor
 	if err != nil {
 		return nil, err
 	}
+	if err = p.room(); err != nil {
+		return nil, err
+	}
 	rec, err := p.Plane.Record(media.RecordOptions{
 		ContactID: contactID, Key: key, Left: []*media.Session{l}, Right: []*media.Session{r},
 		OnFailed: func(err error) {
@@ -116,7 +120,7 @@ func (p plane) Record(contactID, key string, left, right call.Media) (call.Recor
 	if err != nil {
 		return nil, err
 	}
-	return recording{rec}, nil
+	return tape{rec}, nil
 }
 
 // Room makes a conference.
@@ -146,10 +150,11 @@ func (c conference) Remove(m call.Media) {
 	}
 }
 
-type recording struct{ *media.Recording }
+// tape makes a media.Recording a call.Recording.
+type tape struct{ *media.Recording }
 
 // Move records others from now on; who cannot be recorded (left meanwhile) is silent.
-func (r recording) Move(left, right []call.Media) {
+func (r tape) Move(left, right []call.Media) {
 	_ = r.Recording.Move(sessions(left), sessions(right))
 }
 

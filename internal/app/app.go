@@ -42,6 +42,8 @@ type Options struct {
 	Database storage.Options
 	Blobs    blob.Store // default: files under DataDir/blobs
 
+	Recordings RecordingOptions
+
 	Packets      []net.PacketConn // SIP on UDP, bound
 	Listeners    []net.Listener   // SIP on TCP, bound
 	Listening    listening        // SIP on TLS and WebSocket
@@ -98,7 +100,7 @@ type App struct {
 	limits   *sip.Limits
 	registry *sip.Registrar
 	jobs     *jobs.Runner
-	uploads  *uploader
+	keeping  keeping
 	runs     *ivr.RunLog
 	blobs    blob.Store
 	spool    string
@@ -156,6 +158,7 @@ func (a *App) wire(ctx context.Context) error {
 		{"media", a.openMedia},
 		{"recovery", a.recover},
 		{"traces", a.openTrace},
+		{"recordings", a.openKeeping},
 		{"calls", a.openCalls},
 		{"chats", a.openChats},
 		{"signalling", a.openSIP},
@@ -286,7 +289,7 @@ func (a *App) openCalls(ctx context.Context) error {
 	with := a.o.people
 	if with == nil {
 		with = &telephony{
-			Media: plane{a.plane, a.events, a.trace}, Dialer: traced{dialer{a}, a},
+			Media: plane{a.plane, a.events, a.trace, a.keeping.guard.room}, Dialer: traced{dialer{a}, a},
 			Present: func(userID string) bool {
 				_, ok := a.registry.Lookup(userID, time.Now())
 				return ok
@@ -294,13 +297,13 @@ func (a *App) openCalls(ctx context.Context) error {
 		}
 	}
 	a.centers = newCenters(centersOptions{
-		Node: a.o.Node, Store: a.db, Dir: a.dir, Calls: func() *call.Manager { return a.calls }, Events: a.events, Log: a.log,
+		Node: a.o.Node, Store: a.db, AgentEvents: a.db, Dir: a.dir, Calls: func() *call.Manager { return a.calls }, Events: a.events, Log: a.log,
 		Devices: with.Present,
 	})
 	a.engine.Metrics = a.centers
 	a.calls = call.NewManager(call.Options{
 		Node: a.o.Node, Media: with.Media, Dialer: with.Dialer,
-		Flows:  &flows{engine: a.engine, source: a.flows, dir: a.dir, log: a.log, out: a.outside},
+		Flows:  &flows{engine: a.engine, source: a.flows, dir: a.dir, log: a.log, out: a.outside, related: relations{a}},
 		Queues: a.centers, Numbers: a.dir, Instances: a.dir.Instance, Store: a.db, Spill: a.spill, Events: a.events,
 		People: people{a.dir}, Sounds: sounds(), Opened: a.opened,
 		Closed: func(r *contact.Record) {
@@ -308,7 +311,7 @@ func (a *App) openCalls(ctx context.Context) error {
 			a.traceQuality(r)
 			a.metrics.ContactClosed(r.DisconnectReason)
 			if len(r.Recordings) > 0 { // only then is there an upload to do
-				a.jobs.Wake()
+				a.keeping.runner.Wake()
 			}
 		},
 		Log: a.log, NewID: uuid.NewString, MaxCalls: a.o.MaxCalls, Engaged: func(userID string) { a.centers.deviceChanged(userID) },
@@ -362,17 +365,11 @@ func (a *App) openSIP(ctx context.Context) error {
 }
 
 func (a *App) openJobs(context.Context) error {
-	root, err := os.OpenRoot(a.spool)
-	if err != nil {
-		return err
-	}
-	a.life.onStop("spool", root.Close)
-	a.uploads = &uploader{db: a.db, blobs: a.blobs, spool: root, log: a.log}
-	back := &callbacks{store: a.db, records: a.db, calls: a.calls, dir: a.dir, log: a.log, wake: func() { a.jobs.Wake() }}
+	back := &callbacks{store: a.db, records: a.db, calls: a.calls, engine: a.engine, dir: a.dir, log: a.log, wake: func() { a.jobs.Wake() }}
 	a.engine.Callbacks = back
 	a.jobs = jobs.New(jobs.Options{
 		Store: a.db, Log: a.log, Workers: 4, Handlers: map[string]jobs.Handler{
-			storage.JobUpload: a.uploads.handle, storage.JobTranscript: a.writeTranscript, jobCallback: back.handle,
+			jobCallback: back.handle, jobCallbackFlow: back.handleFlow,
 		},
 	})
 	a.life.onStopDo("jobs", a.jobs.Stop)
@@ -390,9 +387,11 @@ func (a *App) Start() {
 		a.sip.SyncTrunks()
 	}
 	a.centers.sync(a.dir.instances())
+	a.openReports()
 	a.chats.Resume()
 	a.watchCertificates()
 	a.jobs.Start()
+	a.startKeeping()
 	a.outside.runner.Start()
 	a.startRecords()
 	a.sip.Start()
@@ -403,7 +402,7 @@ func (a *App) Ready(ctx context.Context) error {
 	if a.draining.Load() {
 		return errors.New("shutting down")
 	}
-	return a.db.Ping(ctx)
+	return errors.Join(a.db.Ping(ctx), a.keeping.guard.ready())
 }
 
 // Drain refuses new calls at once, lets the live ones finish until ctx ends, and then ends the rest. When it returns

@@ -189,24 +189,31 @@ func (d *doctor) postgres(ctx context.Context) []finding {
 
 // recordings looks at the place where recordings go.
 func (d *doctor) recordings(ctx context.Context) []finding {
+	if ring := d.cfg.Recordings.KeyRing.Reveal(); d.cfg.Recordings.Encryption == "envelope" {
+		if _, err := blob.ParseKeyRing(ring); err != nil {
+			return fail("correct recordings.key_ring; keep every key that a recording was encrypted with", "%v", err)
+		}
+	}
 	if d.cfg.Recordings.Store != "s3" {
 		return folder(d.cfg.RecordingsFolder(), "recordings.folder")
 	}
 	s := d.cfg.Recordings.S3
 	where := fmt.Sprintf("bucket %s at %s", s.Bucket, s.Endpoint)
-	store, err := blobsOf(d.cfg)
+	p, err := placesOf(d.cfg)
 	if err != nil {
 		return fail("correct recordings.s3", "%s: %v", where, err)
 	}
-	bucket, ok := store.(*blob.S3)
-	if !ok {
-		return fail("correct recordings.store", "%s: not an S3 store", where)
-	}
-	defer bucket.Close() //nolint:errcheck // only idle connections
+	defer p.s3.Close() //nolint:errcheck // only idle connections
 	ctx, cancel := context.WithTimeout(ctx, doctorPatience)
 	defer cancel()
-	if err = bucket.Check(ctx, false); err != nil {
-		return fail("check endpoint, keys and bucket name in recordings.s3; meanwhile recordings would wait in the spool", "%s: %v", where, err)
+	for _, name := range append([]string{s.Bucket}, s.Buckets...) {
+		bucket, err := p.s3.In(name, "")
+		if err == nil {
+			err = bucket.Check(ctx, false)
+		}
+		if err != nil {
+			return fail("check endpoint, keys and bucket name in recordings.s3; meanwhile recordings would wait in the spool", "bucket %s at %s: %v", name, s.Endpoint, err)
+		}
 	}
 	return fine("%s answers", where)
 }

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"net/http"
-	"os"
 	"sync/atomic"
 	"time"
 
@@ -56,8 +55,8 @@ func (a *App) observe() error {
 		RecordingsFailed:   count(func() uint64 { return a.plane.Stats().RecordingsFailed }),
 		Conferences:        func() float64 { return float64(a.plane.Stats().Conferences) },
 		Recordings:         func() float64 { return float64(a.plane.Stats().Recordings) },
-		RecordingsUploaded: count(a.uploads.uploaded.Load),
-		UploadFailures:     count(a.uploads.failed.Load),
+		RecordingsUploaded: count(a.keeping.uploads.uploaded.Load),
+		UploadFailures:     count(a.keeping.uploads.failed.Load),
 		EventsDropped:      count(a.events.Dropped),
 		Offers:             a.offers,
 		Panics: func() map[string]float64 {
@@ -65,7 +64,7 @@ func (a *App) observe() error {
 			a.centers.each(func(_ string, c *acd.Center) { acds += float64(c.Counts().Panics.Load()) })
 			return map[string]float64{
 				"sip": float64(a.sip.Stats().Panics), "call": float64(a.calls.Stats().Panics.Load()), "acd": acds,
-				"job": float64(a.jobs.Stats().Panics + a.outside.runner.Stats().Panics), "chat": float64(a.chats.Counts().Panics.Load()),
+				"job": float64(a.jobs.Stats().Panics + a.outside.runner.Stats().Panics + a.keeping.runner.Stats().Panics + a.keeping.slow.Stats().Panics), "chat": float64(a.chats.Counts().Panics.Load()),
 			}
 		},
 	}
@@ -147,19 +146,7 @@ func (a *App) offers() map[string]float64 {
 	return out
 }
 
-func (a *App) spooledBytes() float64 {
-	entries, err := os.ReadDir(a.spool)
-	if err != nil {
-		return 0
-	}
-	var sum int64
-	for _, e := range entries {
-		if info, err := e.Info(); err == nil {
-			sum += info.Size()
-		}
-	}
-	return float64(sum)
-}
+func (a *App) spooledBytes() float64 { return float64(readSpool(a.spool).Bytes) }
 
 func (a *App) queueWaiting() map[telemetry.QueueKey]float64 {
 	out := map[telemetry.QueueKey]float64{}
@@ -189,7 +176,7 @@ func (a *App) jobCounts() (alive, buried map[string]float64) {
 	ctx, cancel := context.WithTimeout(context.Background(), 2*time.Second)
 	defer cancel()
 	alive, buried = map[string]float64{}, map[string]float64{}
-	for _, kind := range []string{storage.JobUpload, storage.JobTranscript, jobFunction} {
+	for _, kind := range []string{storage.JobUpload, storage.JobTranscript, storage.JobErase, jobFunction} {
 		n, dead, err := a.db.Count(ctx, kind)
 		if err != nil {
 			return nil, nil

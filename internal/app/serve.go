@@ -14,7 +14,6 @@ import (
 	"path/filepath"
 	"runtime/debug"
 	"strconv"
-	"strings"
 	"time"
 
 	"ullim/internal/config"
@@ -23,7 +22,6 @@ import (
 	"ullim/media"
 	"ullim/sip"
 	"ullim/storage"
-	"ullim/storage/blob"
 )
 
 // Server is an App with its HTTP side, as `ullim serve` runs it.
@@ -163,7 +161,7 @@ func optionsOf(ctx context.Context, cfg *config.Config, log *slog.Logger) (o Opt
 	if o.RTPAdvertise, err = advertisedAddr(ctx, cfg, o.RTPBind); err != nil {
 		return o, err
 	}
-	if o.Blobs, err = blobsOf(cfg); err != nil {
+	if err = recordingOptions(cfg, &o); err != nil {
 		return o, err
 	}
 	defer func() {
@@ -233,22 +231,6 @@ func databaseOf(cfg *config.Config) storage.Options {
 		o.URL = cfg.DatabasePath()
 	}
 	return o
-}
-
-// blobsOf opens the place of recordings.
-func blobsOf(cfg *config.Config) (blob.Store, error) {
-	if cfg.Recordings.Store == "s3" {
-		s := cfg.Recordings.S3
-		scheme := "https://"
-		if !s.TLS {
-			scheme = "http://"
-		}
-		return blob.NewS3(blob.S3Options{
-			Endpoint: scheme + s.Endpoint, Bucket: s.Bucket, AccessKey: s.AccessKey.Reveal(), SecretKey: s.SecretKey.Reveal(),
-			Region: s.Region, PathStyle: !strings.HasSuffix(s.Endpoint, ".amazonaws.com"),
-		})
-	}
-	return blob.NewFiles(cfg.RecordingsFolder())
 }
 
 // advertisedAddr is the address for SDP: as configured, else the bound one, else that of the first interface that is up

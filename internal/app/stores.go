@@ -4,9 +4,11 @@ import (
 	"ullim/acd"
 	"ullim/internal/call"
 	"ullim/internal/identity"
+	"ullim/internal/recording"
 	"ullim/internal/records"
 	"ullim/internal/resource"
 	"ullim/internal/stream"
+	"ullim/internal/view"
 	"ullim/internal/webhook"
 	"ullim/ivr"
 	"ullim/prompts"
@@ -34,10 +36,14 @@ type stores struct {
 	outbound  resource.Store[*sip.OutboundPolicy]
 	functions resource.Store[*webhook.Function]
 	audio     resource.Store[*stream.Destination]
+	views     view.Store
+	skills    resource.Store[*identity.PredefinedAttribute]
 	quick     resource.Store[*acd.QuickConnect]
 
 	streams      resource.Store[*records.Destination]
 	dispositions resource.Store[*records.Disposition]
+	storage      resource.Store[*recording.StorageConfig]
+	retention    resource.Store[*recording.Policy]
 }
 
 func newStores(db *storage.DB) *stores {
@@ -60,10 +66,14 @@ func newStores(db *storage.DB) *stores {
 		outbound:  resourcesOf[sip.OutboundPolicy](db),
 		functions: resourcesOf[webhook.Function](db),
 		audio:     resourcesOf[stream.Destination](db),
+		views:     resourcesOf[view.View](db),
+		skills:    resourcesOf[identity.PredefinedAttribute](db),
 		quick:     resourcesOf[acd.QuickConnect](db),
 
 		streams:      resourcesOf[records.Destination](db),
 		dispositions: resourcesOf[records.Disposition](db),
+		storage:      resourcesOf[recording.StorageConfig](db),
+		retention:    resourcesOf[recording.Policy](db),
 	}
 }
 

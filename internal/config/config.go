@@ -121,23 +121,6 @@ type Database struct {
 	MaxConnections int    `yaml:"max_connections" default:"10" min:"2" max:"1000" doc:"Connections to the database at once."`
 }
 
-// Recordings is the section recordings.
-type Recordings struct {
-	Store  string `yaml:"store" default:"files" oneof:"files s3" doc:"A folder, or an S3-compatible bucket."`
-	Folder string `yaml:"folder" doc:"Folder for store files. Empty: recordings in the data folder."`
-	S3     S3     `yaml:"s3" doc:"The bucket for store s3."`
-}
-
-// S3 is the section recordings.s3.
-type S3 struct {
-	Endpoint  string `yaml:"endpoint" form:"hostport" doc:"Host and optional port, without https://."`
-	Bucket    string `yaml:"bucket" form:"bucket" doc:"Name of the bucket. It must exist."`
-	AccessKey Secret `yaml:"access_key" plain:"ok" doc:"Access key, or a file: or env: reference to it."`
-	SecretKey Secret `yaml:"secret_key" doc:"Reference to the secret key."`
-	Region    string `yaml:"region" default:"us-east-1" doc:"Region to sign requests for."`
-	TLS       bool   `yaml:"tls" default:"true" doc:"Use TLS, and verify the certificate."`
-}
-
 // Chat is the section chat.
 type Chat struct {
 	Origins  []string `yaml:"origins" form:"origin" doc:"Hosts of web pages that may chat, beside those that this node serves itself, as www.example.com or https://www.example.com:8443. A page that is not named here cannot read what the participant service answers."`

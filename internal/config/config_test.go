@@ -63,9 +63,12 @@ func TestTheDefaultsAreAConfiguration(t *testing.T) {
 			UDP: []string{"0.0.0.0:5060"}, TCP: []string{"0.0.0.0:5060"}, Realm: "ullim", MaxCalls: 1000, MaxConnections: 4096, RequestsPerSource: 50,
 			MinExpires: time.Minute, MaxExpires: time.Hour, SessionExpires: 30 * time.Minute, ContactsPerDevice: 5, KeepAlive: 30 * time.Second, StrangersRate: 2000, BanTime: 10 * time.Minute,
 		},
-		RTP:        RTP{Ports: PortRange{20000, 29999}, Bind: "0.0.0.0", NeverStarted: time.Minute, Stopped: 5 * time.Minute},
-		Database:   Database{Driver: "sqlite", MaxConnections: 10},
-		Recordings: Recordings{Store: "files", S3: S3{Region: "us-east-1", TLS: true}},
+		RTP:      RTP{Ports: PortRange{20000, 29999}, Bind: "0.0.0.0", NeverStarted: time.Minute, Stopped: 5 * time.Minute},
+		Database: Database{Driver: "sqlite", MaxConnections: 10},
+		Recordings: Recordings{
+			Store: "files", S3: S3{Region: "us-east-1", TLS: true}, Format: "wav", Encryption: "none", Workers: 4, SpoolFree: 256 << 20,
+			WhenFull: "stop", RetentionEvery: time.Hour,
+		},
 		Speech: Speech{
 			Providers: []string{"espeak"}, Command: "espeak-ng", Timeout: 10 * time.Second, Concurrent: 4, Wait: 2 * time.Second,
 			OpenAI: SpeechOpenAI{Model: "tts-1", Voice: "alloy", Format: "pcm", Rate: 24_000}, Polly: SpeechPolly{Engine: "neural"},
@@ -226,6 +229,12 @@ func TestEveryMistakeIsNamedWithItsLine(t *testing.T) {
 			"ullim.yaml:2: recordings.s3.access_key: must be set for store s3",
 			"ullim.yaml:2: recordings.s3.secret_key: must be set for store s3",
 			`ullim.yaml:4: recordings.s3.endpoint: must be a host with an optional port, without https:// and without a path; got "https://s3.example.com"`,
+		}},
+		{"encryption without its keys", "recordings:\n  encryption: envelope\n", []string{
+			"ullim.yaml:2: recordings.key_ring: must be set for encryption envelope",
+		}},
+		{"encryption by a folder", "recordings:\n  encryption: sse-s3\n", []string{
+			"ullim.yaml:2: recordings.encryption: sse-s3 is done by an object store: it needs store s3",
 		}},
 		{"not YAML", "sip:\n  udp: [\n", []string{"ullim.yaml:2: not YAML: did not find expected node content"}},
 		{"a second document", "log: {level: info}\n---\nlog: {level: warn}\n", []string{

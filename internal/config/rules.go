@@ -31,20 +31,7 @@ func (d *decoder) rules(c *Config) {
 	if c.Database.Driver == "postgres" && c.Database.URL == "" {
 		d.failNear("database.url", "database.driver", "must be set for driver postgres")
 	}
-	if c.Recordings.Store == "s3" {
-		s3 := c.Recordings.S3
-		for _, k := range [][2]string{
-			{"endpoint", s3.Endpoint},
-			{"bucket", s3.Bucket},
-			{"region", s3.Region},
-			{"access_key", s3.AccessKey.Reveal()},
-			{"secret_key", s3.SecretKey.Reveal()},
-		} {
-			if k[1] == "" {
-				d.failNear("recordings.s3."+k[0], "recordings.store", "must be set for store s3")
-			}
-		}
-	}
+	d.recordings(&c.Recordings)
 }
 
 // rule checks one key against its tags.

@@ -134,6 +134,8 @@ const (
 	RecordingAvailable RecordingStatus = "AVAILABLE"
 	RecordingDeleted   RecordingStatus = "DELETED"
 	RecordingFailed    RecordingStatus = "FAILED"
+	// RecordingDeleting is one whose deletion is decided, with its reason, and not yet done.
+	RecordingDeleting RecordingStatus = "DELETING"
 )
 
 // Recording is one audio file of a segment: stereo, agent right, everyone else left.
@@ -144,13 +146,18 @@ type Recording struct {
 	Stop     time.Time       `json:"stopTimestamp,omitzero"`
 	Status   RecordingStatus `json:"status"`
 	Bytes    int64           `json:"bytes,omitempty"`
-	SHA256   string          `json:"sha256,omitempty"` // of the finished file, hexadecimal
-	Reason   string          `json:"reason,omitempty"` // of a deletion or a failure
-	Media    string          `json:"media,omitempty"`  // MediaChat: it is a transcript; empty: audio
+	SHA256   string          `json:"sha256,omitempty"`   // of the finished file, hexadecimal
+	Reason   string          `json:"reason,omitempty"`   // of a deletion or a failure
+	Media    string          `json:"media,omitempty"`    // MediaChat: it is a transcript; empty: audio
+	Bucket   string          `json:"bucket,omitempty"`   // where Location lies; empty: the operator's own place
+	Waveform string          `json:"waveform,omitempty"` // blob key of its peaks, in the same bucket
 }
 
 // MediaChat says of a Recording that it is the transcript of a chat.
 const MediaChat = "CHAT"
+
+// MediaIVR says of a Recording that it is of the part with flows: the customer left, what flows say right.
+const MediaIVR = "IVR"
 
 // Quality is what one leg's media looked like; counts are RTP packets. What only the far end can know (RemoteLost,
 // RemoteJitter, RoundTrip) comes from its RTCP and is zero if it sent none.

@@ -41,6 +41,7 @@ const (
 	KindView             Kind = "view"
 	KindDisposition      Kind = "disposition"
 	KindStorageConfig    Kind = "storage-config"    // where recordings and records of an instance go
+	KindRetentionPolicy  Kind = "retention-policy"  // how long they are kept
 	KindFunction         Kind = "function"          // a web service in the place of AWS Lambda
 	KindAudioDestination Kind = "audio-destination" // where live audio goes
 	KindRecordStream     Kind = "record-stream"     // where records and events go

@@ -41,6 +41,21 @@ func NewEncoder() (*Encoder, error) {
 	return &Encoder{enc: enc}, nil
 }
 
+// tapeBitrate is that of one side of a telephone call that is kept: nothing is lost on the way, so nothing is sent twice.
+const tapeBitrate = 16000
+
+// NewTapeEncoder makes one for a file: 8 kHz mono.
+func NewTapeEncoder() (*Encoder, error) {
+	enc, err := opus.NewEncoder(8000, 1, opus.AppVoIP)
+	if err == nil {
+		err = enc.SetBitrate(tapeBitrate)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("opus: encoder: %w", err)
+	}
+	return &Encoder{enc: enc}, nil
+}
+
 // Encode encodes one frame of 2.5 to 60 ms and returns how many bytes were written; 0: pcm is of another length, or dst too small.
 func (e *Encoder) Encode(dst []byte, pcm []int16) int {
 	if len(dst) == 0 || len(pcm) == 0 {

@@ -16,6 +16,9 @@ type Encoder struct{}
 // NewEncoder fails in this build.
 func NewEncoder() (*Encoder, error) { return nil, errNone }
 
+// NewTapeEncoder fails in this build.
+func NewTapeEncoder() (*Encoder, error) { return nil, errNone }
+
 // Encode writes nothing.
 func (e *Encoder) Encode(dst []byte, pcm []int16) int { return 0 }
 

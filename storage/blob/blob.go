@@ -26,8 +26,14 @@ type Store interface {
 	Put(ctx context.Context, key string, r io.Reader, size int64, sha256 string) error
 	// Get opens an object. errs.NotFound.
 	Get(ctx context.Context, key string) (io.ReadCloser, Info, error)
+	// Open opens an object to be read from any place on. Info has no checksum where all of it would have to be read for it.
+	// errs.NotFound.
+	Open(ctx context.Context, key string) (io.ReadSeekCloser, Info, error)
 	// Stat describes an object. errs.NotFound.
 	Stat(ctx context.Context, key string) (Info, error)
 	// Delete removes an object; a missing one is no error.
 	Delete(ctx context.Context, key string) error
+	// Erase removes an object with all its versions, and makes sure that it is gone; a missing one is no error.
+	// errs.Conflict: the store has locked it, and nothing was removed.
+	Erase(ctx context.Context, key string) error
 }

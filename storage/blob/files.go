@@ -139,6 +139,25 @@ func (s *Files) Get(ctx context.Context, key string) (io.ReadCloser, Info, error
 	return f, info, nil
 }
 
+// Open implements Store.
+func (s *Files) Open(_ context.Context, key string) (io.ReadSeekCloser, Info, error) {
+	if err := checkKey(key); err != nil {
+		return nil, Info{}, err
+	}
+	f, err := s.root.Open(key)
+	if err != nil {
+		return nil, Info{}, fileError(err, key)
+	}
+	st, err := f.Stat()
+	if err == nil && !st.Mode().IsRegular() {
+		err = notFound(key)
+	}
+	if err != nil {
+		return nil, Info{}, errors.Join(fileError(err, key), f.Close())
+	}
+	return f, Info{Key: key, Size: st.Size(), Modified: st.ModTime().UTC()}, nil
+}
+
 // Stat implements Store.
 func (s *Files) Stat(ctx context.Context, key string) (Info, error) {
 	f, info, err := s.open(ctx, key)

@@ -9,10 +9,12 @@ import (
 	"io"
 	"net/http"
 	"net/url"
+	"path"
 	"strings"
 
 	"github.com/minio/minio-go/v7"
 	"github.com/minio/minio-go/v7/pkg/credentials"
+	"github.com/minio/minio-go/v7/pkg/encrypt"
 
 	"ullim/internal/errs"
 )
@@ -33,6 +35,8 @@ type S3Options struct {
 	ReadBack bool
 	// PartSize is how much goes in one request, and how much memory an upload takes; 0: 16 MiB, never under 5 MiB.
 	PartSize uint64
+	// Encryption is what the server does; see Seal for our own.
+	Encryption Encryption
 	// Transport is for tests and proxies; nil: a transport of its own.
 	Transport http.RoundTripper
 }
@@ -43,6 +47,7 @@ type S3 struct {
 	o         S3Options
 	client    *minio.Client
 	transport http.RoundTripper
+	sse       encrypt.ServerSide // nil: as the bucket is set
 }
 
 var _ Store = (*S3)(nil)
@@ -75,6 +80,10 @@ func NewS3(o S3Options) (*S3, error) {
 	}
 	o.PartSize = max(o.PartSize, leastPart)
 	secure := u.Scheme == "https"
+	sse, err := o.Encryption.serverSide(secure)
+	if err != nil {
+		return nil, err
+	}
 	transport := o.Transport
 	if transport == nil {
 		if transport, err = minio.DefaultTransport(secure); err != nil {
@@ -95,7 +104,7 @@ func NewS3(o S3Options) (*S3, error) {
 	if err != nil {
 		return nil, errs.Wrap(err, errs.Invalid, "blob: S3 at %s", o.Endpoint)
 	}
-	return &S3{o: o, client: client, transport: transport}, nil
+	return &S3{o: o, client: client, transport: transport, sse: sse}, nil
 }
 
 // Close ends idle connections.
@@ -150,6 +159,8 @@ func (s *S3) Put(ctx context.Context, key string, r io.Reader, size int64, sum s
 		ContentType:    contentType(key),
 		SendContentMd5: true, // the server refuses a part that it received otherwise
 		PartSize:       s.o.PartSize,
+
+		ServerSideEncryption: s.sse,
 	})
 	if err != nil {
 		return s.wrap(ctx, err, key)
@@ -195,10 +206,14 @@ func (s *S3) verify(ctx context.Context, key string, size int64, sum string) err
 
 // Get implements Store.
 func (s *S3) Get(ctx context.Context, key string) (io.ReadCloser, Info, error) {
+	return s.open(ctx, key)
+}
+
+func (s *S3) open(ctx context.Context, key string) (*minio.Object, Info, error) {
 	if err := checkKey(key); err != nil {
 		return nil, Info{}, err
 	}
-	object, err := s.client.GetObject(ctx, s.o.Bucket, s.name(key), minio.GetObjectOptions{})
+	object, err := s.client.GetObject(ctx, s.o.Bucket, s.name(key), s.reading())
 	if err != nil {
 		return nil, Info{}, s.wrap(ctx, err, key)
 	}
@@ -215,7 +230,7 @@ func (s *S3) Stat(ctx context.Context, key string) (Info, error) {
 	if err := checkKey(key); err != nil {
 		return Info{}, err
 	}
-	st, err := s.client.StatObject(ctx, s.o.Bucket, s.name(key), minio.StatObjectOptions{})
+	st, err := s.client.StatObject(ctx, s.o.Bucket, s.name(key), s.reading())
 	if err != nil {
 		return Info{}, s.wrap(ctx, err, key)
 	}
@@ -274,8 +289,15 @@ func (s *S3) wrap(ctx context.Context, err error, key string) error {
 
 // contentType is for people who open the bucket with a browser.
 func contentType(key string) string {
-	if strings.HasSuffix(key, ".wav") {
+	switch path.Ext(key) {
+	case ".wav":
 		return "audio/wav"
+	case ".flac":
+		return "audio/flac"
+	case ".opus":
+		return "audio/ogg"
+	case ".json":
+		return "application/json"
 	}
 	return "application/octet-stream"
 }

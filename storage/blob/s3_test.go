@@ -25,7 +25,7 @@ const (
 )
 
 // gateway starts a versitygw on a free port and gives its URL.
-func gateway(t *testing.T) string {
+func gateway(t *testing.T, more ...string) string {
 	t.Helper()
 	bin := versitygw(t)
 	dir := t.TempDir()
@@ -44,8 +44,8 @@ func gateway(t *testing.T) string {
 		_ = l.Close()
 		var out bytes.Buffer
 		ctx, cancel := context.WithCancel(context.Background())
-		cmd := exec.CommandContext(ctx, bin, "--port", addr, "--access", accessKey, "--secret", secretKey, "--quiet",
-			"posix", "--sidecar", meta, data)
+		args := append([]string{"--port", addr, "--access", accessKey, "--secret", secretKey, "--quiet", "posix", "--sidecar", meta}, more...)
+		cmd := exec.CommandContext(ctx, bin, append(args, data)...)
 		cmd.Stdout, cmd.Stderr = &out, &out
 		if err = cmd.Start(); err != nil {
 			cancel()
@@ -128,6 +128,7 @@ func TestS3KeepsTheSuite(t *testing.T) {
 	withPrefix := o
 	withPrefix.Prefix, withPrefix.ReadBack, withPrefix.PartSize = "site/one", true, 0
 	t.Run("under a prefix, reading back", func(t *testing.T) { suite(t, s3(t, withPrefix)) })
+	t.Run("encrypted by us", func(t *testing.T) { suite(t, blob.Seal(s3(t, o), ring(t, ringText("k1")))) })
 	t.Run("a prefix keeps two sites apart", func(t *testing.T) {
 		put(t, s3(t, withPrefix), "mine", noise(10))
 		_, err := s.Stat(t.Context(), "mine")

@@ -133,6 +133,17 @@ func suite(t *testing.T, s blob.Store) {
 		_, err := s.Stat(t.Context(), "short/lived")
 		wantKind(t, err, errs.NotFound)
 	})
+	t.Run("any part of an object is read alone", func(t *testing.T) { parts(t, s) })
+	t.Run("erased is gone, and erasing what is not there is no error", func(t *testing.T) {
+		put(t, s, "short/lived", noise(10))
+		for range 2 {
+			if err := s.Erase(t.Context(), "short/lived"); err != nil {
+				t.Fatal(err)
+			}
+		}
+		_, err := s.Stat(t.Context(), "short/lived")
+		wantKind(t, err, errs.NotFound)
+	})
 	t.Run("two workers with the same job do no harm", func(t *testing.T) {
 		b := noise(10_000)
 		var wg sync.WaitGroup
@@ -148,6 +159,41 @@ func suite(t *testing.T, s blob.Store) {
 	})
 	t.Run("a bad upload", func(t *testing.T) { badUploads(t, s) })
 	t.Run("a bad key", func(t *testing.T) { badKeys(t, s) })
+}
+
+// parts reads an object from many places on.
+func parts(t *testing.T, s blob.Store) {
+	t.Helper()
+	b := noise(300_000)
+	put(t, s, "parts", b)
+	r, info, err := s.Open(t.Context(), "parts")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer r.Close()
+	if info.Size != int64(len(b)) || info.SHA256 != "" && info.SHA256 != sum(b) {
+		t.Errorf("info is %+v", info)
+	}
+	for _, at := range []int{299_999, 0, 65_535, 65_536, 65_537, 131_072, 1, 200_000, 300_000} {
+		if got, err := r.Seek(int64(at), io.SeekStart); err != nil || got != int64(at) {
+			t.Fatalf("seek to %d: %d, %v", at, got, err)
+		}
+		p := make([]byte, min(70_000, len(b)-at))
+		if _, err = io.ReadFull(r, p); err != nil || !bytes.Equal(p, b[at:at+len(p)]) {
+			t.Fatalf("%d bytes from %d on are wrong: %v", len(p), at, err)
+		}
+	}
+	if _, err = r.Read(make([]byte, 1)); !errors.Is(err, io.EOF) {
+		t.Errorf("behind the end: %v", err)
+	}
+	if end, err := r.Seek(-7, io.SeekEnd); err != nil || end != 299_993 {
+		t.Errorf("from the end: %d, %v", end, err)
+	}
+	if rest, err := io.ReadAll(r); err != nil || !bytes.Equal(rest, b[299_993:]) {
+		t.Errorf("the last bytes: %v, %v", rest, err)
+	}
+	_, _, err = s.Open(t.Context(), "no/such/part")
+	wantKind(t, err, errs.NotFound)
 }
 
 // badUploads leave what was there before, or nothing.
@@ -233,6 +279,9 @@ func badKeys(t *testing.T, s blob.Store) {
 		wantKind(t, err, errs.Invalid)
 		_, err = s.Stat(t.Context(), key)
 		wantKind(t, err, errs.Invalid)
+		_, _, err = s.Open(t.Context(), key)
+		wantKind(t, err, errs.Invalid)
 		wantKind(t, s.Delete(t.Context(), key), errs.Invalid)
+		wantKind(t, s.Erase(t.Context(), key), errs.Invalid)
 	}
 }

@@ -30,6 +30,7 @@ func Run(t *testing.T, open Open) {
 		{"flows", testFlows},
 		{"runs of flows", testFlowRuns},
 		{"contacts", testContacts},
+		{"recordings", testRecordings},
 		{"agents", testAgents},
 		{"jobs", testJobs},
 		{"registrations and settings", testSmall},

@@ -9,7 +9,6 @@ package admin
 import (
 	"context"
 	"errors"
-	"io"
 	"time"
 
 	"ullim/acd"
@@ -18,6 +17,7 @@ import (
 	"ullim/internal/contact"
 	"ullim/internal/errs"
 	"ullim/internal/identity"
+	"ullim/internal/recording"
 	"ullim/internal/records"
 	"ullim/internal/resource"
 	"ullim/internal/stream"
@@ -27,12 +27,6 @@ import (
 	"ullim/prompts"
 	"ullim/sip"
 )
-
-// Recordings opens the audio of a recording, wherever it lies: spool folder or blob store. The size is in bytes.
-// errs.NotFound.
-type Recordings interface {
-	OpenRecording(ctx context.Context, r contact.Recording) (io.ReadCloser, int64, error)
-}
 
 // Registrations knows where devices can be reached. sip.RegistrationStore is one.
 type Registrations interface {
@@ -90,10 +84,13 @@ type Options struct {
 	Queues        resource.Store[*acd.Queue]
 	Routing       Routing
 	Recordings    Recordings
-	PromptFiles   *prompts.Shelf
-	Guard         Guard
-	Waiting       WaitingMessages
-	System        func(ctx context.Context) System
+	Holds         Holds
+	// RetentionPolicies has one at most for each instance.
+	RetentionPolicies resource.Store[*recording.Policy]
+	PromptFiles       *prompts.Shelf
+	Guard             Guard
+	Waiting           WaitingMessages
+	System            func(ctx context.Context) System
 	// Traces may be nil: none are kept.
 	Traces Traces
 	// NameFree refuses (errs.Duplicate) a device name that another instance of the realm has.
@@ -110,7 +107,7 @@ func (o *Options) complete() bool {
 		o.Functions != nil && o.AudioDestinations != nil && o.CheckURL != nil &&
 		o.RecordStreams != nil && o.Dispositions != nil && o.Desk != nil && o.StreamLog != nil && o.Redeliverer != nil && o.AuditTrail != nil &&
 		o.Hours != nil && o.FlowRuns != nil && o.AgentContacts != nil &&
-		o.Queues != nil && o.Routing != nil
+		o.Queues != nil && o.Routing != nil && o.Holds != nil && o.RetentionPolicies != nil
 }
 
 type service struct{ Options }
@@ -129,6 +126,7 @@ func Table(o Options) (*rest.Table, error) {
 	s.devices(t)
 	s.accessKeys(t)
 	s.recordings(t)
+	s.retention(t)
 	s.traces(t)
 	s.participants(t)
 	s.agentContacts(t)
