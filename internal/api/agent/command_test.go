@@ -147,7 +147,7 @@ func TestASupervisorWhoListensSteersNothingAndMayChangeHow(t *testing.T) {
 	if _, err := p.Do(h.ctx(), "monitor", "c1", map[string]string{"mode": "BARGE"}); err != nil {
 		t.Error(err)
 	}
-	want := []string{"remove c1 2", "invite c1 {By:u1 UserID:u1 Number: Supervisor:true Hears:0}"}
+	want := []string{"supervise c1 u1 0"}
 	if d := cmp.Diff(want, h.w.notes()); d != "" {
 		t.Error(d)
 	}

@@ -157,6 +157,10 @@ func (w *fakeWorld) Pick(_ context.Context, _, userID, contactID string) error {
 	return w.note("pick %s %s", userID, contactID)
 }
 
+func (w *fakeWorld) Pickable(_, _ string, _ int) []acd.WaitingSnapshot {
+	return []acd.WaitingSnapshot{{Waiting: acd.Waiting{ContactID: "waits", QueueID: "q3"}, QueueName: "Manual", Position: 1}}
+}
+
 func (w *fakeWorld) Live(_, contactID string) (call.Live, bool) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -255,6 +259,10 @@ func (m moves) Dial(_ context.Context, _, userID string, d call.Dial) (string, e
 
 func (m moves) Decline(_ context.Context, _, contactID, userID string) error {
 	return m.w.note("decline %s %s", contactID, userID)
+}
+
+func (m moves) Supervise(_ context.Context, _, contactID, userID string, hears call.Role) error {
+	return m.w.note("supervise %s %s %d", contactID, userID, hears)
 }
 
 // texts are chats and tasks.
