@@ -60,7 +60,8 @@ func newFakeWorld(users ...string) *fakeWorld {
 		w.setups[id] = Setup{
 			Agent: Agent{UserID: id, Username: id, InstanceID: ours},
 			QuickConnects: map[string][]QuickConnect{"q1": {
-				{ID: "qc1", Name: "Kim", Type: "USER", UserID: "u9", FlowID: "f1"}, {ID: "qc2", Name: "Menu", Type: "FLOW", FlowID: "f2"},
+				{ID: "qc1", Name: "Kim", Type: "USER", UserID: "u9", FlowID: "f1"},
+				{ID: "qc2", Name: "Menu", Type: "FLOW", FlowID: "f2"},
 				{ID: "qc3", Name: "Outside", Type: "PHONE_NUMBER", Number: "+8215778000"},
 			}},
 		}

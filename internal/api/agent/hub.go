@@ -279,14 +279,6 @@ func (h *hub) part(t *tab) {
 	}
 }
 
-// state is the state and its number. The parts are there.
-func (h *hub) state() (json.RawMessage, uint64, error) {
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	state, err := h.parts.snapshot()
-	return state, h.seq, err
-}
-
 // at is the number of the last event.
 func (h *hub) at() uint64 {
 	h.mu.Lock()
