@@ -18,6 +18,7 @@ import (
 	"ullim/internal/identity"
 	"ullim/internal/recording"
 	"ullim/internal/resource"
+	"ullim/internal/view"
 	"ullim/ivr"
 )
 
@@ -144,6 +145,18 @@ func bodies() map[string]string {
 			"HistoricalMetrics":[{"Name":"CONTACTS_QUEUED"}]}`,
 		"GetMetricDataV2": `{"ResourceArn":"INSTANCE","StartTime":` + fiveMinutes(-12) + `,"EndTime":` + fiveMinutes(-1) + `,
 			"Filters":[{"FilterKey":"QUEUE","FilterValues":["q"]}],"Metrics":[{"Name":"CONTACTS_QUEUED"}]}`,
+		"PauseContact":                    `{"InstanceId":"INSTANCE","ContactId":"c"}`,
+		"ResumeContact":                   `{"InstanceId":"INSTANCE","ContactId":"c"}`,
+		"CreateView":                      `{"Name":"n","Status":"SAVED","Content":{"Template":"{}","Actions":["a"]}}`,
+		"UpdateViewContent":               `{"Status":"SAVED","Content":{"Template":"{}","Actions":["a"]}}`,
+		"UpdateViewMetadata":              `{"Name":"n"}`,
+		"CreateViewVersion":               `{}`,
+		"SearchViews":                     `{"InstanceId":"INSTANCE"}`,
+		"CreatePredefinedAttribute":       `{"Name":"n","Values":{"StringList":["v"]}}`,
+		"UpdatePredefinedAttribute":       `{"Values":{"StringList":["v"]}}`,
+		"SearchPredefinedAttributes":      `{"InstanceId":"INSTANCE"}`,
+		"SearchHoursOfOperations":         `{"InstanceId":"INSTANCE"}`,
+		"SearchHoursOfOperationOverrides": `{"InstanceId":"INSTANCE"}`,
 	}
 }
 
@@ -196,6 +209,14 @@ func (w *world) foreign() map[string]string {
 	ids["resourceArn"] = url.PathEscape(resource.ARN(theirs, resource.KindFlow, fs[0].ID))
 	module := &ivr.Flow{Meta: resource.Meta{InstanceID: theirs, Name: "M"}, Type: ivr.TypeModule, Content: goodFlow}
 	first("ContactFlowModuleId", module, c.Modules.Create(ctx, module, ivr.Published))
+	form := &view.View{Meta: resource.Meta{InstanceID: theirs, Name: "V"}, Draft: view.Content{Actions: []string{"a"}, Template: "{}"}}
+	must(w.t, form.Set(form.Draft, view.Published))
+	_, err = form.AddVersion("", "", form.CreatedAt)
+	must(w.t, err)
+	first("ViewId", form, c.Views.Create(ctx, form))
+	ids["ViewVersion"] = "1"
+	must(w.t, c.Attributes.Create(ctx, &identity.PredefinedAttribute{Meta: resource.Meta{InstanceID: theirs, Name: "their-attribute"}}))
+	ids["Name"] = "their-attribute"
 	alias := &ivr.Alias{Name: "live", Version: 1}
 	_, err = c.Modules.CreateAlias(ctx, theirs, module.ID, alias)
 	must(w.t, err)

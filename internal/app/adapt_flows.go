@@ -17,6 +17,8 @@ type flows struct {
 	dir    *directory
 	log    *slog.Logger
 	out    *outside
+	// related is for flows that change the contact to which theirs is related.
+	related relations
 }
 
 var _ call.Flows = (*flows)(nil)
@@ -42,7 +44,7 @@ func (f *flows) Run(ctx context.Context, r call.FlowRun) call.FlowOutcome {
 	v := voice{c: r.Control, out: f.out, busy: &atomic.Bool{}}
 	memory, _ := r.Control.Keep(func() any { return ivr.NewMemory() }).(*ivr.Memory)
 	out, err := f.engine.Run(withVoice(ctx, v), ivr.Run{
-		Flow: flow, Participant: v, Contact: flowContact{c: r.Control, dir: f.dir, out: f.out}, Memory: memory,
+		Flow: flow, Participant: v, Contact: flowContact{c: r.Control, dir: f.dir, out: f.out, related: f.related}, Memory: memory,
 	})
 	if err != nil {
 		f.log.Warn("flow failed", "contact_id", r.Control.Snapshot().Record.ID, "flow", flow.Name, "error", err)

@@ -303,7 +303,7 @@ func (a *App) openCalls(ctx context.Context) error {
 	a.engine.Metrics = a.centers
 	a.calls = call.NewManager(call.Options{
 		Node: a.o.Node, Media: with.Media, Dialer: with.Dialer,
-		Flows:  &flows{engine: a.engine, source: a.flows, dir: a.dir, log: a.log, out: a.outside},
+		Flows:  &flows{engine: a.engine, source: a.flows, dir: a.dir, log: a.log, out: a.outside, related: relations{a}},
 		Queues: a.centers, Numbers: a.dir, Instances: a.dir.Instance, Store: a.db, Spill: a.spill, Events: a.events,
 		People: people{a.dir}, Places: destinations{a.dir, a.centers}, Sounds: sounds(), Opened: a.opened,
 		Closed: func(r *contact.Record) {
@@ -365,11 +365,11 @@ func (a *App) openSIP(ctx context.Context) error {
 }
 
 func (a *App) openJobs(context.Context) error {
-	back := &callbacks{store: a.db, records: a.db, calls: a.calls, dir: a.dir, log: a.log, wake: func() { a.jobs.Wake() }}
+	back := &callbacks{store: a.db, records: a.db, calls: a.calls, engine: a.engine, dir: a.dir, log: a.log, wake: func() { a.jobs.Wake() }}
 	a.engine.Callbacks = back
 	a.jobs = jobs.New(jobs.Options{
 		Store: a.db, Log: a.log, Workers: 4, Handlers: map[string]jobs.Handler{
-			jobCallback: back.handle,
+			jobCallback: back.handle, jobCallbackFlow: back.handleFlow,
 		},
 	})
 	a.life.onStopDo("jobs", a.jobs.Stop)

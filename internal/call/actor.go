@@ -66,6 +66,7 @@ type actor struct {
 	bridge    bridge
 	recording Recording
 	taping    string // key of the recording
+	heard     hearing
 	flows     [places]*Control
 	timers    map[timerKey]*time.Timer
 	flowReply [places]chan error
@@ -337,10 +338,12 @@ func (a *actor) emergency() {
 		a.m.o.Queues.OfferResult(r.Offer.ID, OfferCallerLeft)
 	}
 	a.m.o.Queues.Leave(r.ID)
-	if a.recording != nil {
-		finished := make(chan struct{})
-		a.recording.Stop(func(contact.Recording, error) { close(finished) })
-		<-finished
+	for _, rec := range []Recording{a.recording, a.heard.rec} {
+		if rec != nil {
+			finished := make(chan struct{})
+			rec.Stop(func(contact.Recording, error) { close(finished) })
+			<-finished
+		}
 	}
 	a.bridge.end()
 	for _, old := range a.state.Settling {

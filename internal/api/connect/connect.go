@@ -20,6 +20,7 @@ import (
 	"ullim/internal/identity"
 	"ullim/internal/recording"
 	"ullim/internal/resource"
+	"ullim/internal/view"
 	"ullim/internal/webhook"
 	"ullim/ivr"
 	"ullim/prompts"
@@ -88,6 +89,8 @@ type Options struct {
 	Prompts          resource.Store[*prompts.Prompt]
 	Numbers          resource.Store[*call.Number]
 	Functions        resource.Store[*webhook.Function]
+	Views            view.Store
+	Attributes       resource.Store[*identity.PredefinedAttribute]
 	QuickConnects    resource.Store[*acd.QuickConnect]
 	StorageConfigs   resource.Store[*recording.StorageConfig]
 	Places           Places
@@ -109,7 +112,7 @@ type Options struct {
 func (o *Options) complete() bool {
 	return o.Instances != nil && o.Users != nil && o.SecurityProfiles != nil && o.AccessKeys != nil && o.Devices != nil &&
 		o.Queues != nil && o.Hours != nil && o.RoutingProfiles != nil && o.AgentStatuses != nil && o.Prompts != nil && o.Numbers != nil && o.Functions != nil && o.Flows != nil && o.Agents != nil && o.PromptFiles != nil &&
-		o.Contacts != nil && o.Calls != nil && o.Modules != nil && o.Chats != nil && o.Routing != nil && o.QuickConnects != nil &&
+		o.Views != nil && o.Attributes != nil && o.Contacts != nil && o.Calls != nil && o.Modules != nil && o.Chats != nil && o.Routing != nil && o.QuickConnects != nil &&
 		o.Line != nil && o.Reports != nil && o.StorageConfigs != nil && o.Places != nil
 }
 
@@ -149,5 +152,7 @@ func Table(o Options) (*rest.Table, error) {
 	s.lambdas(t)
 	s.metrics(t)
 	s.storage(t)
+	s.views(t)
+	s.predefinedAttributes(t)
 	return t, nil
 }
