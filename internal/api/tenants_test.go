@@ -162,7 +162,7 @@ func bodies() map[string]string {
 
 func (w *world) body(op *rest.Operation, instance string) string {
 	return strings.NewReplacer("INSTANCE", instance, "ADMINPROFILE", w.profile[identity.ProfileAdmin], "STATUS", w.status,
-		"FLOW", w.flow).Replace(bodies()[op.Name])
+		"FLOW", w.flow).Replace(bodies()[op.Name] + peopleBodies()[op.Name])
 }
 
 // operations are all of both faces, with the prefix that they are served under.
@@ -239,6 +239,8 @@ func (w *world) foreign() map[string]string {
 		ids[label] = member(w.t, answer, call.member)
 	}
 	quick := &acd.QuickConnect{Meta: resource.Meta{InstanceID: theirs, Name: "q"}, Type: acd.QuickNumber, Number: "+82215778000"}
+	group := &identity.HierarchyGroup{Meta: resource.Meta{InstanceID: theirs, Name: "g"}, Level: 1}
+	first("HierarchyGroupId", group, c.Groups.Create(ctx, group))
 	first("QuickConnectId", quick, c.QuickConnects.Create(ctx, quick))
 	w.records.records = append(w.records.records, &contact.Record{
 		ID: "foreign-contact", InstanceID: theirs, Recordings: []contact.Recording{{Location: "k", Status: contact.RecordingAvailable}},
@@ -332,8 +334,8 @@ func arnOf(label, id string) string {
 	kinds := map[string]resource.Kind{
 		"QueueId": resource.KindQueue, "HoursOfOperationId": resource.KindHours, "RoutingProfileId": resource.KindRoutingProfile,
 		"UserId": resource.KindUser, "AgentStatusId": resource.KindAgentStatus, "SecurityProfileId": resource.KindSecurityProfile,
-		"QuickConnectId": resource.KindQuickConnect,
-		"FunctionId":     resource.KindFunction, "AudioDestinationId": resource.KindAudioDestination,
+		"QuickConnectId": resource.KindQuickConnect, "HierarchyGroupId": resource.KindHierarchyGroup,
+		"FunctionId": resource.KindFunction, "AudioDestinationId": resource.KindAudioDestination,
 		"ContactFlowId": resource.KindFlow, "ContactFlowModuleId": resource.KindFlowModule, "PromptId": resource.KindPrompt, "PhoneNumberId": resource.KindPhoneNumber,
 		"InitialContactId": rest.KindContact, "RecordStreamId": resource.KindRecordStream, "DispositionId": resource.KindDisposition,
 		"TrunkId": resource.KindTrunk, "DeviceId": resource.KindDevice, "ContactId": rest.KindContact,

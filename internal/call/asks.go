@@ -47,10 +47,9 @@ func (m *Manager) Participants(instanceID, contactID string) ([]Participant, err
 		if p.Stage == partyGone {
 			continue
 		}
-		out = append(out, Participant{
-			ID: p.ID, Role: p.Role, Hears: p.Hears, State: p.Stage.String(), UserID: p.Person.ID, Address: p.Address.Address,
-			Held: p.Held, OnHold: p.OnHold, Muted: p.Muted, Customer: p.Role == RoleCustomer, Quality: sound[p.ID],
-		})
+		one := p.shown()
+		one.Quality = sound[p.ID]
+		out = append(out, one)
 	}
 	return out, nil
 }

@@ -420,6 +420,7 @@ type Person struct {
 	DisplayName        string
 	RoutingProfileID   string
 	RoutingProfileName string
+	HierarchyGroups    []contact.Group // level 1 first
 }
 
 // Callee is whom somebody reaches by what was dialled: a user of the same instance, or a number outside.
