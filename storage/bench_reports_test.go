@@ -54,8 +54,14 @@ func BenchmarkHistoricalReport(b *testing.B) {
 		b.Fatal(err)
 	}
 	metrics := []reporting.Metric{
-		{Name: "SERVICE_LEVEL", Threshold: &reporting.Threshold{Seconds: 20}}, {Name: "CONTACTS_QUEUED"}, {Name: "CONTACTS_HANDLED"}, {Name: "CONTACTS_ABANDONED"},
-		{Name: "AVG_HANDLE_TIME"}, {Name: "AVG_QUEUE_ANSWER_TIME"}, {Name: "AVG_ABANDON_TIME"}, {Name: "MAX_QUEUED_TIME"},
+		{Name: "SERVICE_LEVEL", Threshold: &reporting.Threshold{Seconds: 20}},
+		{Name: "CONTACTS_QUEUED"},
+		{Name: "CONTACTS_HANDLED"},
+		{Name: "CONTACTS_ABANDONED"},
+		{Name: "AVG_HANDLE_TIME"},
+		{Name: "AVG_QUEUE_ANSWER_TIME"},
+		{Name: "AVG_ABANDON_TIME"},
+		{Name: "MAX_QUEUED_TIME"},
 	}
 	for _, c := range []struct {
 		name     string
