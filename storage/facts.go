@@ -192,14 +192,6 @@ func endWork(r *contact.Record) {
 	}
 }
 
-// PutFlowFacts stores what runs of flows count as.
-func (db *DB) PutFlowFacts(ctx context.Context, instanceID string, facts []reporting.Fact) error {
-	_, err := write(ctx, db, func(ctx context.Context, t tx) (struct{}, error) {
-		return struct{}{}, insertFacts(ctx, t, instanceID, map[reporting.Table][]reporting.Fact{reporting.Flows: facts})
-	})
-	return err
-}
-
 // DeleteFacts deletes facts of an instance from before a time, about an hour of them in one commit; more tells whether
 // there are more.
 func (db *DB) DeleteFacts(ctx context.Context, instanceID string, before time.Time) (more bool, err error) {
