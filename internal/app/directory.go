@@ -50,6 +50,7 @@ type tenant struct {
 	instance  *identity.Instance
 	config    acd.Config
 	users     map[string]*identity.User
+	groups    map[string]*identity.HierarchyGroup
 	schedules map[string]*calendar.Schedule
 	queues    map[string]*acd.Queue // by name
 	hours     map[string]*acd.Hours // by name
@@ -183,11 +184,15 @@ func (d *directory) readTenant(ctx context.Context, inst *identity.Instance) (*t
 	if t.users, _, err = index(ctx, d.stores.users, inst.ID); err != nil {
 		return nil, err
 	}
+	if t.groups, _, err = index(ctx, d.stores.groups, inst.ID); err != nil {
+		return nil, err
+	}
 	t.config.Agents = make(map[string]acd.Agent, len(t.users))
 	for id, u := range t.users {
 		t.config.Agents[id] = acd.Agent{
 			UserID: id, Username: u.Name, RoutingProfileID: u.RoutingProfileID, AutoAccept: u.Phone.AutoAccept,
 			ACWTimeout: time.Duration(u.Phone.AfterContactWorkTimeLimit) * time.Second, Skills: skillsOf(u),
+			ACWTimeouts: acwOf(u), AutoAccepts: autoAcceptOf(u),
 		}
 	}
 	for id, h := range t.config.Hours {
