@@ -68,10 +68,8 @@ func fill(t *testing.T, db *storage.DB, w *world) *naive {
 // questions are what is asked of a world: every grouping and interval that there is, with borders that fall between quarters.
 func questions(w *world, r *rand.Rand) []reporting.Query {
 	contactMetrics := []reporting.Metric{
-		{Name: "SERVICE_LEVEL", Threshold: &reporting.Threshold{Seconds: 20}},
-		{Name: "SERVICE_LEVEL", Threshold: &reporting.Threshold{Seconds: 60, AtMost: true}},
-		{Name: "SUM_CONTACTS_ABANDONED_IN_X", Threshold: &reporting.Threshold{Seconds: 30}},
-		{Name: "SUM_CONTACTS_ANSWERED_IN_X", Threshold: &reporting.Threshold{Seconds: 45}},
+		{Name: "SERVICE_LEVEL", Threshold: &reporting.Threshold{Seconds: 20}}, {Name: "SERVICE_LEVEL", Threshold: &reporting.Threshold{Seconds: 60, AtMost: true}},
+		{Name: "SUM_CONTACTS_ABANDONED_IN_X", Threshold: &reporting.Threshold{Seconds: 30}}, {Name: "SUM_CONTACTS_ANSWERED_IN_X", Threshold: &reporting.Threshold{Seconds: 45}},
 		{Name: "CONTACTS_HANDLED", Filters: []reporting.Filter{{Dim: reporting.Method, Values: []string{"INCOMING"}}}},
 		{Name: "CONTACTS_HANDLED", Filters: []reporting.Filter{{Dim: reporting.Reason, Values: []string{"AGENT_DISCONNECT"}, Negate: true}}},
 	}

@@ -107,11 +107,9 @@ func handled(r *contact.Record) bool { return r.Agent != nil }
 func leftQueue(r *contact.Record) bool {
 	return queued(r) && !handled(r) && r.NextContactID == "" && !r.Callback
 }
-
 func inQueue(r *contact.Record) time.Duration {
 	return r.Queue.DequeueTimestamp.Sub(r.Queue.EnqueueTimestamp)
 }
-
 func talk(r *contact.Record) time.Duration {
 	end := r.Agent.AgentInteractionEndTimestamp
 	if end.IsZero() {
@@ -119,11 +117,9 @@ func talk(r *contact.Record) time.Duration {
 	}
 	return end.Sub(r.Agent.ConnectedToAgentTimestamp)
 }
-
 func acw(r *contact.Record) time.Duration {
 	return r.Agent.AfterContactWorkEnd.Sub(r.Agent.AfterContactWorkStart)
 }
-
 func pause(r *contact.Record) time.Duration {
 	p := r.LastPausedTimestamp
 	if r.Channel != contact.Task || p.IsZero() {
