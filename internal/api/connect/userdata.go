@@ -56,7 +56,7 @@ type agentContactReference struct {
 	Queue                     *reference               `json:"Queue,omitempty"`
 }
 
-type hierarchyPath struct {
+type userHierarchy struct {
 	LevelOne   *reference `json:"LevelOne,omitempty"`
 	LevelTwo   *reference `json:"LevelTwo,omitempty"`
 	LevelThree *reference `json:"LevelThree,omitempty"`
@@ -67,7 +67,7 @@ type hierarchyPath struct {
 type userData struct {
 	User                    reference               `json:"User"`
 	RoutingProfile          reference               `json:"RoutingProfile"`
-	HierarchyPath           *hierarchyPath          `json:"HierarchyPath,omitempty"`
+	HierarchyPath           *userHierarchy          `json:"HierarchyPath,omitempty"`
 	Status                  *statusReference        `json:"Status,omitempty"`
 	NextStatus              string                  `json:"NextStatus,omitempty"`
 	AvailableSlotsByChannel map[contact.Channel]int `json:"AvailableSlotsByChannel"`
@@ -174,7 +174,7 @@ func (s *service) userDataOf(ctx context.Context, instanceID string, a *acd.Agen
 		ActiveSlotsByChannel: a.ActiveSlots, Contacts: []agentContactReference{},
 	}
 	if len(a.HierarchyGroups) > 0 {
-		d.HierarchyPath = &hierarchyPath{}
+		d.HierarchyPath = &userHierarchy{}
 		for i, level := range []**reference{
 			&d.HierarchyPath.LevelOne, &d.HierarchyPath.LevelTwo, &d.HierarchyPath.LevelThree, &d.HierarchyPath.LevelFour, &d.HierarchyPath.LevelFive,
 		} {
