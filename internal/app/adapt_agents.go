@@ -4,12 +4,14 @@ import (
 	"cmp"
 	"context"
 	"errors"
+	"math"
 	"slices"
 
 	"ullim/acd"
 	"ullim/internal/api/agent"
 	"ullim/internal/errs"
 	"ullim/internal/identity"
+	"ullim/internal/records"
 	"ullim/storage"
 )
 
@@ -30,7 +32,7 @@ func (a *App) openAgents(context.Context) error {
 	}
 	channel, err := agent.New(agent.Options{
 		Routing: agentRouting{a.centers}, Calls: a.calls, Moves: a.calls, Chats: a.chats, Contacts: a.db, Directory: agentDirectory{a},
-		Sessions: sessions, Auth: a.auth, Journal: a.db, Origins: a.o.Agent.Origins, Log: a.log,
+		Sessions: sessions, Auth: a.auth, Journal: a.db, Paper: agentPaper{a}, Manual: agentManual{a}, Origins: a.o.Agent.Origins, Log: a.log,
 	})
 	if err != nil {
 		return err
@@ -169,6 +171,7 @@ func (d agentDirectory) Setup(instanceID, userID string) (agent.Setup, error) {
 	if p == nil {
 		return s, nil
 	}
+	s.QuickConnects, s.Dispositions = t.quickConnects(p), t.choices()
 	s.RoutingProfile.Name, s.RoutingProfile.DefaultOutboundQueue = p.Name, queue(p.DefaultOutboundQueueID)
 	for _, line := range p.Queues {
 		if q := queue(line.QueueID); !slices.Contains(s.RoutingProfile.Queues, q) {
@@ -176,4 +179,111 @@ func (d agentDirectory) Setup(instanceID, userID string) (agent.Setup, error) {
 		}
 	}
 	return s, nil
+}
+
+// quickConnects are what the agents of a profile see, by queue.
+func (t *tenant) quickConnects(p *acd.RoutingProfile) map[string][]agent.QuickConnect {
+	byID := make(map[string]*acd.QuickConnect, len(t.quick))
+	for _, q := range t.quick {
+		byID[q.ID] = q
+	}
+	out := map[string][]agent.QuickConnect{}
+	ids := []string{p.DefaultOutboundQueueID}
+	for _, line := range p.Queues {
+		ids = append(ids, line.QueueID)
+	}
+	for _, line := range p.Manual {
+		ids = append(ids, line.QueueID)
+	}
+	for _, id := range ids {
+		queue := t.config.Queues[id]
+		if queue == nil || out[id] != nil {
+			continue
+		}
+		for _, quickID := range queue.QuickConnects {
+			if q := byID[quickID]; q != nil {
+				out[id] = append(out[id], agent.QuickConnect{
+					ID: q.ID, Name: q.Name, Type: string(q.Type), UserID: q.UserID, Queue: q.QueueID, Number: q.Number, FlowID: q.FlowID,
+				})
+			}
+		}
+		slices.SortFunc(out[id], func(a, b agent.QuickConnect) int { return cmp.Compare(a.Name, b.Name) })
+	}
+	return out
+}
+
+// choices are the disposition codes that are in use, in their order.
+func (t *tenant) choices() []agent.Disposition {
+	list := make([]*records.Disposition, 0, len(t.dispositions))
+	for _, d := range t.dispositions {
+		if !d.Archived {
+			list = append(list, d)
+		}
+	}
+	slices.SortFunc(list, func(a, b *records.Disposition) int {
+		return cmp.Or(cmp.Compare(a.Order, b.Order), cmp.Compare(a.Name, b.Name))
+	})
+	out := make([]agent.Disposition, len(list))
+	for i, d := range list {
+		out[i] = agent.Disposition{Code: d.Name, Label: d.Label, QueueIDs: d.QueueIDs}
+	}
+	return out
+}
+
+// agentPaper is agent.Paper at the desk, which takes code and notes together.
+type agentPaper struct{ a *App }
+
+var _ agent.Paper = agentPaper{}
+
+// SetDisposition chooses a code.
+func (p agentPaper) SetDisposition(ctx context.Context, instanceID, contactID, userID, code string) error {
+	r, err := p.a.db.Contact(ctx, instanceID, contactID)
+	if err != nil {
+		return err
+	}
+	return p.a.desk.SetDisposition(ctx, instanceID, contactID, userID, code, r.Notes)
+}
+
+// SetNotes replaces the notes.
+func (p agentPaper) SetNotes(ctx context.Context, instanceID, contactID, userID, notes string) error {
+	r, err := p.a.db.Contact(ctx, instanceID, contactID)
+	if err != nil {
+		return err
+	}
+	return p.a.desk.SetDisposition(ctx, instanceID, contactID, userID, r.Disposition, notes)
+}
+
+// agentManual is agent.Manual on the centers.
+type agentManual struct{ a *App }
+
+var _ agent.Manual = agentManual{}
+
+// Pick offers a contact to an agent who has chosen it. What waits in a queue that is offered by itself is not picked.
+func (m agentManual) Pick(ctx context.Context, instanceID, userID, contactID string) error {
+	if !slices.ContainsFunc(m.Pickable(instanceID, userID, math.MaxInt), func(w acd.WaitingSnapshot) bool { return w.ContactID == contactID }) {
+		return errs.New(errs.NotFound, "contact %s does not wait in a manual queue of yours", contactID)
+	}
+	center, err := m.a.centers.of(instanceID)
+	if err != nil {
+		return err
+	}
+	return center.Take(ctx, userID, contactID)
+}
+
+// Pickable are the contacts in the manual queues of an agent.
+func (m agentManual) Pickable(instanceID, userID string, most int) []acd.WaitingSnapshot {
+	t, err := m.a.dir.tenant(instanceID)
+	if err != nil || t.users[userID] == nil {
+		return nil
+	}
+	p := t.config.Profiles[t.users[userID].RoutingProfileID]
+	center, err := m.a.centers.of(instanceID)
+	if err != nil || p == nil || len(p.Manual) == 0 {
+		return nil
+	}
+	out := slices.DeleteFunc(center.Waiting(), func(w acd.WaitingSnapshot) bool {
+		return !slices.Contains(p.Manual, acd.ManualQueue{QueueID: w.QueueID, Channel: w.Channel})
+	})
+	slices.SortStableFunc(out, func(a, b acd.WaitingSnapshot) int { return a.Since.Compare(b.Since) })
+	return out[:min(len(out), most)]
 }

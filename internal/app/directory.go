@@ -16,6 +16,7 @@ import (
 	"ullim/internal/call"
 	"ullim/internal/errs"
 	"ullim/internal/identity"
+	"ullim/internal/records"
 	"ullim/internal/resource"
 	"ullim/ivr"
 	"ullim/sip"
@@ -47,16 +48,17 @@ type snapshot struct {
 
 // tenant is one instance's part.
 type tenant struct {
-	instance  *identity.Instance
-	config    acd.Config
-	users     map[string]*identity.User
-	groups    map[string]*identity.HierarchyGroup
-	schedules map[string]*calendar.Schedule
-	queues    map[string]*acd.Queue // by name
-	hours     map[string]*acd.Hours // by name
-	byNumber  map[string]*call.Number
-	outbound  *sip.OutboundPolicy          // may be nil
-	quick     map[string]*acd.QuickConnect // by name
+	instance     *identity.Instance
+	config       acd.Config
+	users        map[string]*identity.User
+	groups       map[string]*identity.HierarchyGroup
+	schedules    map[string]*calendar.Schedule
+	queues       map[string]*acd.Queue // by name
+	hours        map[string]*acd.Hours // by name
+	byNumber     map[string]*call.Number
+	outbound     *sip.OutboundPolicy             // may be nil
+	quick        map[string]*acd.QuickConnect    // by name
+	dispositions map[string]*records.Disposition // by code
 }
 
 func newDirectory(s *stores, log *slog.Logger) *directory {
@@ -178,6 +180,9 @@ func (d *directory) readTenant(ctx context.Context, inst *identity.Instance) (*t
 		return nil, err
 	}
 	t.outbound = policies[sip.OutboundPolicyName]
+	if _, t.dispositions, err = index(ctx, d.stores.dispositions, inst.ID); err != nil {
+		return nil, err
+	}
 	if _, t.quick, err = index(ctx, d.stores.quick, inst.ID); err != nil {
 		return nil, err
 	}

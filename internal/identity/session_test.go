@@ -125,12 +125,12 @@ func TestSignInGivesATokenThatIsThatUser(t *testing.T) {
 	if _, stored := m.all[token]; stored || len(m.all) != 1 {
 		t.Error("the token itself is stored")
 	}
-	if _, got, err := s.Authenticate(t.Context(), token); err != nil || got.UserID != w.user.ID {
-		t.Errorf("%+v, %v", got, err)
+	if _, got, goodErr := s.Authenticate(t.Context(), token); goodErr != nil || got.UserID != w.user.ID {
+		t.Errorf("%+v, %v", got, goodErr)
 	}
 	for _, wrong := range []string{"", "uls_", token + "x", w.key.Token} {
-		if _, _, err := s.Authenticate(t.Context(), wrong); !errors.Is(err, identity.ErrSession) || !errs.Is(err, errs.Unauthenticated) {
-			t.Errorf("%.8q: %v", wrong, err)
+		if _, _, wrongErr := s.Authenticate(t.Context(), wrong); !errors.Is(wrongErr, identity.ErrSession) || !errs.Is(wrongErr, errs.Unauthenticated) {
+			t.Errorf("%.8q: %v", wrong, wrongErr)
 		}
 	}
 	if err = s.SignOut(t.Context(), session.TokenSHA256); err != nil {
@@ -226,8 +226,8 @@ func TestASessionEndsWhenItIsNotUsedAndInTheEndAnyhow(t *testing.T) {
 			t.Fatal(err)
 		}
 		good := func() bool {
-			_, _, err := s.Authenticate(t.Context(), token)
-			return err == nil
+			_, _, goodErr := s.Authenticate(t.Context(), token)
+			return goodErr == nil
 		}
 		for range 12 {
 			time.Sleep(identity.SessionIdle - 2*identity.SessionTouch)

@@ -101,5 +101,4 @@ func commandsOnce(t *testing.T, open Open) {
 	if fresh, _, _ := begin("u1", "k1", "d1"); !fresh {
 		t.Error("a command was not forgotten")
 	}
-
 }

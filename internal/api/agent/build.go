@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"maps"
 	"slices"
 	"strings"
 	"time"
@@ -54,14 +55,27 @@ type remembered struct {
 	read   time.Time // from the store; zero: from the call
 }
 
-// look is one look at an agent: it builds parts. known outlives it: see remembered.
+// written is what an agent has written about a contact that goes on: its call does not know of it.
+type written struct{ disposition, notes string }
+
+// memory is what a hub remembers of contacts from one look to the next.
+type memory struct {
+	known   map[string]remembered
+	written map[string]written
+}
+
+func newMemory() *memory {
+	return &memory{known: map[string]remembered{}, written: map[string]written{}}
+}
+
+// look is one look at an agent: it builds parts.
 type look struct {
 	s                  *Service
 	instanceID, userID string
-	known              map[string]remembered
-	seen               map[string]bool // contacts of this look
-	now                time.Time
-	contacts           []Contact
+	*memory
+	seen     map[string]bool // contacts of this look
+	now      time.Time
+	contacts []Contact
 }
 
 // setupParts are the two parts that change with the configuration alone.
@@ -84,29 +98,29 @@ func (s *Service) setupParts(instanceID, userID string) (parts, error) {
 }
 
 // liveParts are the parts that change with what happens.
-func (s *Service) liveParts(ctx context.Context, instanceID, userID string, known map[string]remembered) (parts, error) {
+func (s *Service) liveParts(ctx context.Context, instanceID, userID string, m *memory) (parts, error) {
 	snap, err := s.o.Routing.Agent(instanceID, userID)
 	if err != nil {
 		return nil, err
 	}
-	l := &look{s: s, instanceID: instanceID, userID: userID, known: known, seen: map[string]bool{}, now: time.Now()}
+	l := &look{s: s, instanceID: instanceID, userID: userID, memory: m, seen: map[string]bool{}, now: time.Now()}
 	for i := range snap.Slots {
 		l.slot(ctx, &snap.Slots[i])
 	}
 	for _, id := range s.o.Calls.OwnContacts(userID) {
 		l.own(id)
 	}
-	for id := range known {
-		if !l.seen[id] {
-			delete(known, id)
-		}
-	}
+	maps.DeleteFunc(m.known, func(id string, _ remembered) bool { return !l.seen[id] })
+	maps.DeleteFunc(m.written, func(id string, _ written) bool { return !l.seen[id] })
 	out := parts{}
 	if err = out.put(partAvailability, availability(&snap), Time{}); err != nil {
 		return nil, err
 	}
 	for i := range l.contacts {
 		c := &l.contacts[i]
+		if w, ok := m.written[c.ContactID]; ok {
+			c.Disposition, c.Notes = w.disposition, w.notes
+		}
 		if err = out.put(contactPart+c.ContactID, c, c.Arrived); err != nil {
 			return nil, err
 		}

@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"log/slog"
+	"maps"
 	"runtime/debug"
 	"time"
 
@@ -65,9 +66,7 @@ type spec struct {
 func commands() map[string]spec {
 	all := map[string]spec{}
 	for _, some := range []map[string]spec{statusCommands(), callCommands(), moveCommands(), paperCommands(), supervisorCommands()} {
-		for name, c := range some {
-			all[name] = c
-		}
+		maps.Copy(all, some)
 	}
 	return all
 }

@@ -103,8 +103,7 @@ func TestCommandsDoWhatTheySay(t *testing.T) {
 		}
 		_, err := p.Do(h.ctx(), row.name, row.contact, args)
 		got := strings.Join(h.w.notes(), "; ")
-		var e *agenttest.Error
-		if errors.As(err, &e) {
+		if e, ok := errors.AsType[*agenttest.Error](err); ok {
 			if got != "" {
 				t.Errorf("%s %s: it did %q and then failed: %v", row.name, row.args, got, err)
 			}
@@ -147,7 +146,7 @@ func TestASupervisorWhoListensSteersNothingAndMayChangeHow(t *testing.T) {
 	if _, err := p.Do(h.ctx(), "monitor", "c1", map[string]string{"mode": "BARGE"}); err != nil {
 		t.Error(err)
 	}
-	want := []string{"remove c1 2", "invite c1 {By:u1 UserID:u1 Number: Supervisor:true Hears:0}"}
+	want := []string{"supervise c1 u1 0"}
 	if d := cmp.Diff(want, h.w.notes()); d != "" {
 		t.Error(d)
 	}
@@ -196,7 +195,8 @@ func TestTheSameKeyIsTheSameCommand(t *testing.T) {
 	if err != nil || other.Error == nil || other.Error.Code != "ID_REUSED" {
 		t.Errorf("another command: %+v, %v", other, err)
 	}
-	if f, err := h.open(agenttest.Options{Token: "uls_u2"}).DoKey(h.ctx(), "k", "dial", "", args); err != nil || !f.OK || f.Repeated {
+	f, err := h.open(agenttest.Options{Token: "uls_u2"}).DoKey(h.ctx(), "k", "dial", "", args)
+	if err != nil || !f.OK || f.Repeated {
 		t.Errorf("another agent: %+v, %v", f, err)
 	}
 	// A failure is an answer too.
@@ -206,7 +206,7 @@ func TestTheSameKeyIsTheSameCommand(t *testing.T) {
 	if err != nil || refused.Error == nil || refused.Error.Code != "LIMIT" || refused.Error.Detail != "all lines are taken" {
 		t.Errorf("%+v, %v", refused, err)
 	}
-	if f, err := one.DoKey(h.ctx(), "k2", "dial", "", args); err != nil || f.Error == nil || f.Error.Code != "LIMIT" || !f.Repeated {
+	if f, err = one.DoKey(h.ctx(), "k2", "dial", "", args); err != nil || f.Error == nil || f.Error.Code != "LIMIT" || !f.Repeated {
 		t.Errorf("%+v, %v", f, err)
 	}
 	if got := len(h.w.notes()); got != 3 {
@@ -315,9 +315,8 @@ func TestAPanicInACommandIsAnAnswer(t *testing.T) {
 	}
 	who := &caller{Principal: p, hub: h, log: s.o.Log}
 	r := s.perform(t.Context(), who, &Command{ID: "k", Name: "x"}, spec{do: func(*Service, context.Context, *asked) (any, error) {
-		var none map[string]int
-		none["a"] = 1
-		return nil, nil
+		var none *hub
+		return none.seq, nil
 	}})
 	if r.Error == nil || r.Error.Code != codeInternal || r.Error.Detail != "" || s.Counts().Panics.Load() != 1 {
 		t.Errorf("%+v", r)

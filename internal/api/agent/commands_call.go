@@ -5,6 +5,7 @@ import (
 	"slices"
 
 	"ullim/internal/call"
+	"ullim/internal/errs"
 	"ullim/internal/identity"
 )
 
@@ -180,7 +181,11 @@ func (s *Service) monitor(ctx context.Context, a *asked) (any, error) {
 	if c, mine := a.who.hub.has(a.ContactID); mine && c.Role != call.RoleSupervisor.String() {
 		return nil, fault(codeState, "you are in this contact already")
 	} else if mine && c.Hears != in.Mode {
-		if err := s.o.Calls.Remove(ctx, a.who.InstanceID, a.ContactID, c.Me); err != nil {
+		err := s.o.Moves.Supervise(ctx, a.who.InstanceID, a.ContactID, a.who.UserID, as)
+		if !errs.Is(err, errs.Denied) {
+			return nil, err
+		}
+		if err = s.o.Calls.Remove(ctx, a.who.InstanceID, a.ContactID, c.Me); err != nil { // they come back as what they may be now
 			return nil, err
 		}
 	}

@@ -13,10 +13,11 @@ import (
 // statusCommands are about the agent's own availability.
 func statusCommands() map[string]spec {
 	return map[string]spec{
-		"set-status": {safe: true, do: (*Service).setStatus},
-		"dismiss":    {contact: true, safe: true, do: (*Service).dismiss},
-		"end-acw":    {contact: true, safe: true, do: (*Service).endACW},
-		"pick":       {do: (*Service).pick},
+		"set-status":   {safe: true, do: (*Service).setStatus},
+		"dismiss":      {contact: true, safe: true, do: (*Service).dismiss},
+		"end-acw":      {contact: true, safe: true, do: (*Service).endACW},
+		"pick":         {do: (*Service).pick},
+		"list-waiting": {safe: true, do: (*Service).listWaiting},
 	}
 }
 
@@ -60,6 +61,31 @@ func (s *Service) pick(ctx context.Context, a *asked) (any, error) {
 	return nil, s.o.Manual.Pick(ctx, a.who.InstanceID, a.who.UserID, a.ContactID)
 }
 
+// maxWaiting is how many waiting contacts are listed.
+const maxWaiting = 100
+
+// waiting is a contact that an agent may pick.
+type waiting struct {
+	ContactID string          `json:"contactId"`
+	Channel   contact.Channel `json:"channel"`
+	Queue     Queue           `json:"queue"`
+	Enqueued  Time            `json:"enqueued"`
+	Position  int             `json:"position"`
+}
+
+func (s *Service) listWaiting(_ context.Context, a *asked) (any, error) {
+	out := struct {
+		Contacts []waiting `json:"contacts"`
+	}{[]waiting{}}
+	if s.o.Manual == nil {
+		return out, nil
+	}
+	for _, w := range s.o.Manual.Pickable(a.who.InstanceID, a.who.UserID, maxWaiting) {
+		out.Contacts = append(out.Contacts, waiting{w.ContactID, w.Channel, Queue{w.QueueID, w.QueueName}, at(w.Since), w.Position})
+	}
+	return out, nil
+}
+
 // paperCommands are about what an agent writes.
 func paperCommands() map[string]spec {
 	return map[string]spec{
@@ -95,7 +121,11 @@ func (s *Service) setDisposition(ctx context.Context, a *asked) (any, error) {
 	if err := a.writes(); err != nil {
 		return nil, err
 	}
-	return nil, s.o.Paper.SetDisposition(ctx, a.who.InstanceID, a.ContactID, a.who.UserID, in.Code)
+	err := s.o.Paper.SetDisposition(ctx, a.who.InstanceID, a.ContactID, a.who.UserID, in.Code)
+	if err == nil {
+		a.who.hub.wrote(a.ContactID, func(w *written) { w.disposition = in.Code })
+	}
+	return nil, err
 }
 
 func (s *Service) setNotes(ctx context.Context, a *asked) (any, error) {
@@ -116,7 +146,11 @@ func (s *Service) setNotes(ctx context.Context, a *asked) (any, error) {
 	if err := a.writes(); err != nil {
 		return nil, err
 	}
-	return nil, s.o.Paper.SetNotes(ctx, a.who.InstanceID, a.ContactID, a.who.UserID, in.Notes)
+	err := s.o.Paper.SetNotes(ctx, a.who.InstanceID, a.ContactID, a.who.UserID, in.Notes)
+	if err == nil {
+		a.who.hub.wrote(a.ContactID, func(w *written) { w.notes = in.Notes })
+	}
+	return nil, err
 }
 
 // supervisorCommands are about others.

@@ -60,7 +60,8 @@ func newFakeWorld(users ...string) *fakeWorld {
 		w.setups[id] = Setup{
 			Agent: Agent{UserID: id, Username: id, InstanceID: ours},
 			QuickConnects: map[string][]QuickConnect{"q1": {
-				{ID: "qc1", Name: "Kim", Type: "USER", UserID: "u9", FlowID: "f1"}, {ID: "qc2", Name: "Menu", Type: "FLOW", FlowID: "f2"},
+				{ID: "qc1", Name: "Kim", Type: "USER", UserID: "u9", FlowID: "f1"},
+				{ID: "qc2", Name: "Menu", Type: "FLOW", FlowID: "f2"},
 				{ID: "qc3", Name: "Outside", Type: "PHONE_NUMBER", Number: "+8215778000"},
 			}},
 		}
@@ -155,6 +156,10 @@ func (w *fakeWorld) Dismiss(_ context.Context, _, userID, contactID string) erro
 
 func (w *fakeWorld) Pick(_ context.Context, _, userID, contactID string) error {
 	return w.note("pick %s %s", userID, contactID)
+}
+
+func (w *fakeWorld) Pickable(_, _ string, _ int) []acd.WaitingSnapshot {
+	return []acd.WaitingSnapshot{{Waiting: acd.Waiting{ContactID: "waits", QueueID: "q3"}, QueueName: "Manual", Position: 1}}
 }
 
 func (w *fakeWorld) Live(_, contactID string) (call.Live, bool) {
@@ -255,6 +260,10 @@ func (m moves) Dial(_ context.Context, _, userID string, d call.Dial) (string, e
 
 func (m moves) Decline(_ context.Context, _, contactID, userID string) error {
 	return m.w.note("decline %s %s", contactID, userID)
+}
+
+func (m moves) Supervise(_ context.Context, _, contactID, userID string, hears call.Role) error {
+	return m.w.note("supervise %s %s %d", contactID, userID, hears)
 }
 
 // texts are chats and tasks.

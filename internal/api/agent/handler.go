@@ -106,7 +106,7 @@ func token(r *http.Request) (text string, cookie bool) {
 	if r.Header.Get("Authorization") != "" {
 		return "", false
 	}
-	for _, p := range strings.Split(r.Header.Get("Sec-Websocket-Protocol"), ",") {
+	for p := range strings.SplitSeq(r.Header.Get("Sec-Websocket-Protocol"), ",") {
 		if t, ok := strings.CutPrefix(strings.TrimSpace(p), tokenProtocol); ok {
 			return t, false
 		}
@@ -166,8 +166,8 @@ func (s *Service) again(ctx context.Context, who *caller) (*caller, error) {
 
 // state serves GET /agent/v1/state: a snapshot, for those who have no socket.
 func (s *Service) state(w http.ResponseWriter, r *http.Request) {
-	err := s.withHub(r, func(who *caller) error {
-		if err := who.hub.look(r.Context()); err != nil {
+	err := s.withHub(r, func(ctx context.Context, who *caller) error {
+		if err := who.hub.look(ctx); err != nil {
 			return err
 		}
 		who.hub.mu.Lock()
@@ -187,12 +187,12 @@ func (s *Service) state(w http.ResponseWriter, r *http.Request) {
 
 // command serves POST /agent/v1/commands: a command, for those who have no socket.
 func (s *Service) command(w http.ResponseWriter, r *http.Request) {
-	err := s.withHub(r, func(who *caller) error {
+	err := s.withHub(r, func(ctx context.Context, who *caller) error {
 		var c Command
 		if err := readJSON(w, r, &c); err != nil {
 			return err
 		}
-		f := s.obey(r.Context(), who, &c)
+		f := s.obey(ctx, who, &c)
 		status := http.StatusOK
 		if f.Error != nil {
 			status = f.Error.status()
@@ -205,7 +205,7 @@ func (s *Service) command(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
-func (s *Service) withHub(r *http.Request, f func(*caller) error) error {
+func (s *Service) withHub(r *http.Request, f func(ctx context.Context, who *caller) error) error {
 	who, err := s.caller(r)
 	if err != nil {
 		s.counts.Refused.Add(1)
@@ -217,7 +217,7 @@ func (s *Service) withHub(r *http.Request, f func(*caller) error) error {
 	}
 	defer release()
 	who.hub = h
-	return f(who)
+	return f(r.Context(), who)
 }
 
 // readJSON reads a body: one object, nothing unknown in it.

@@ -49,7 +49,7 @@ type hub struct {
 	done               chan struct{} // closed when run has ended
 
 	building sync.Mutex // one look at a time
-	known    map[string]remembered
+	memory   *memory
 
 	mu      sync.Mutex
 	stale   bool // the configuration has changed
@@ -73,7 +73,7 @@ type ringed struct {
 func newHub(s *Service, instanceID, userID, life string) *hub {
 	return &hub{
 		s: s, instanceID: instanceID, userID: userID, life: life, wake: make(chan struct{}, 1), done: make(chan struct{}),
-		known: map[string]remembered{}, stale: true, tabs: map[*tab]struct{}{}, idle: time.Now(), rate: bucket{rate: agentRate, burst: agentBurst},
+		memory: newMemory(), stale: true, tabs: map[*tab]struct{}{}, idle: time.Now(), rate: bucket{rate: agentRate, burst: agentBurst},
 	}
 }
 
@@ -140,7 +140,7 @@ func (h *hub) look(ctx context.Context) error {
 	}
 	if err == nil {
 		var live parts
-		if live, err = h.s.liveParts(ctx, h.instanceID, h.userID, h.known); err == nil {
+		if live, err = h.s.liveParts(ctx, h.instanceID, h.userID, h.memory); err == nil {
 			maps.Copy(is, live)
 		}
 	}
@@ -279,14 +279,6 @@ func (h *hub) part(t *tab) {
 	}
 }
 
-// state is the state and its number. The parts are there.
-func (h *hub) state() (json.RawMessage, uint64, error) {
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	state, err := h.parts.snapshot()
-	return state, h.seq, err
-}
-
 // at is the number of the last event.
 func (h *hub) at() uint64 {
 	h.mu.Lock()
@@ -304,6 +296,19 @@ func (h *hub) has(contactID string) (Contact, bool) {
 		return c, false
 	}
 	return c, true
+}
+
+// wrote remembers what the agent has written about a contact.
+func (h *hub) wrote(contactID string, change func(w *written)) {
+	c, _ := h.has(contactID)
+	h.building.Lock()
+	defer h.building.Unlock()
+	w, ok := h.memory.written[contactID]
+	if !ok {
+		w = written{c.Disposition, c.Notes}
+	}
+	change(&w)
+	h.memory.written[contactID] = w
 }
 
 // endSession cuts the tabs of a session; of all sessions if it is empty.

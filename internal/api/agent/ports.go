@@ -23,6 +23,8 @@ type Routing interface {
 type Manual interface {
 	// Pick offers a waiting contact to an agent. errs.NotFound: nobody waits there; errs.InvalidRequest, errs.Denied.
 	Pick(ctx context.Context, instanceID, userID, contactID string) error
+	// Pickable are the contacts that wait in the manual queues of an agent's routing profile, oldest first, at most most.
+	Pickable(instanceID, userID string, most int) []acd.WaitingSnapshot
 }
 
 // Calls is what can be seen of calls, and done in them. *call.Manager implements it.
@@ -44,6 +46,8 @@ type Moves interface {
 	Leave(ctx context.Context, instanceID, contactID, userID string) error
 	Dial(ctx context.Context, instanceID, userID string, d call.Dial) (contactID string, err error)
 	Decline(ctx context.Context, instanceID, contactID, userID string) error
+	// Supervise changes how a supervisor who is in a contact already hears and is heard.
+	Supervise(ctx context.Context, instanceID, contactID, userID string, hears call.Role) error
 }
 
 // Chats is what agents do with chats and tasks. *chat.Manager implements it.

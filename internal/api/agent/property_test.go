@@ -156,7 +156,7 @@ func TestWhateverIsDroppedAFoldedStateIsAFreshSnapshot(t *testing.T) {
 				t.Fatalf("seed %d: tab %d has\n%s\na fresh snapshot is\n%s", seed, i, got, want)
 			}
 		}
-		fresh, err := s.liveParts(t.Context(), ours, "u1", map[string]remembered{})
+		fresh, err := s.liveParts(t.Context(), ours, "u1", newMemory())
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -250,8 +250,8 @@ func TestSigningOutClosesTheTabsOfTheSession(t *testing.T) {
 	if resp, out := h.http("DELETE", "/agent/v1/session?statusId=off", "", "Authorization", "Bearer uls_u1"); resp.StatusCode != http.StatusNoContent {
 		t.Fatalf("%d %v", resp.StatusCode, out)
 	}
-	if got, err := p.Closed(h.ctx()); got != closeSignedOut || err != nil {
-		t.Errorf("closed with %d, %v", got, err)
+	if got, closeErr := p.Closed(h.ctx()); got != closeSignedOut || closeErr != nil {
+		t.Errorf("closed with %d, %v", got, closeErr)
 	}
 	h.wait(keyed, func(v *agenttest.View) bool { return v.Availability().Status.ID == "off" })
 	if _, err = h.try(agenttest.Options{}); err == nil {

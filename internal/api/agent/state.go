@@ -103,6 +103,8 @@ type QuickConnect struct {
 type Disposition struct {
 	Code  string `json:"code"`
 	Label string `json:"label,omitempty"`
+	// QueueIDs are the queues whose contacts may be closed with it; empty: all.
+	QueueIDs []string `json:"queueIds,omitempty"`
 }
 
 // Contact is a contact as its agent sees it. State is that of amazon-connect-streams: CONNECTING, CONNECTED,

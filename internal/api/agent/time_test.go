@@ -82,6 +82,7 @@ func inVirtualTime(t *testing.T, users []string, play func(t *testing.T, w *fake
 
 func TestATabThatSleepsIsClosedAndOneThatAnswersStays(t *testing.T) {
 	inVirtualTime(t, []string{"u1"}, func(t *testing.T, _ *fakeWorld, s *Service, open func(agenttest.Options) *agenttest.Panel) {
+		t.Helper()
 		awake, asleep := open(agenttest.Options{}), open(agenttest.Options{Mute: true})
 		time.Sleep(silence - time.Second)
 		synctest.Wait()
@@ -103,6 +104,7 @@ func TestATabThatSleepsIsClosedAndOneThatAnswersStays(t *testing.T) {
 
 func TestASessionThatHasEndedClosesItsTabsWithinHalfAMinute(t *testing.T) {
 	inVirtualTime(t, []string{"u1"}, func(t *testing.T, w *fakeWorld, _ *Service, open func(agenttest.Options) *agenttest.Panel) {
+		t.Helper()
 		p := open(agenttest.Options{})
 		time.Sleep(5 * time.Minute)
 		w.change(func() { clear(w.sessions) })
@@ -118,6 +120,7 @@ func TestASessionThatHasEndedClosesItsTabsWithinHalfAMinute(t *testing.T) {
 
 func TestAHubStaysForAWhileAndThenGoes(t *testing.T) {
 	inVirtualTime(t, []string{"u1"}, func(t *testing.T, w *fakeWorld, s *Service, open func(agenttest.Options) *agenttest.Panel) {
+		t.Helper()
 		p := open(agenttest.Options{})
 		v, _ := p.View()
 		p.Drop()
@@ -153,6 +156,7 @@ func TestAHubStaysForAWhileAndThenGoes(t *testing.T) {
 
 func TestAHintThatIsLostCostsSecondsAndNotTheTruth(t *testing.T) {
 	inVirtualTime(t, []string{"u1"}, func(t *testing.T, w *fakeWorld, _ *Service, open func(agenttest.Options) *agenttest.Panel) {
+		t.Helper()
 		p := open(agenttest.Options{})
 		time.Sleep(time.Minute)
 		w.change(func() {

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
 	"net/http"
 	"net/url"
 	"strconv"
@@ -57,7 +58,7 @@ func Open(ctx context.Context, o Options) (*Panel, error) {
 	if o.Token != "" {
 		protocols = append(protocols, "token."+o.Token)
 	}
-	conn, resp, err := websocket.Dial(ctx, u.String(), &websocket.DialOptions{
+	conn, resp, err := websocket.Dial(ctx, u.String(), &websocket.DialOptions{ //nolint:bodyclose // the library has read it
 		HTTPClient: o.Client, HTTPHeader: o.Header, Subprotocols: protocols,
 	})
 	if err != nil {
@@ -71,7 +72,7 @@ func Open(ctx context.Context, o Options) (*Panel, error) {
 	if o.View != nil {
 		p.view = *o.View
 	}
-	go p.read()
+	go p.read() //nolint:contextcheck // the tab outlives the opening of it
 	return p, p.Wait(ctx, func(*Panel) bool { return p.frames > 0 })
 }
 
@@ -210,9 +211,7 @@ func (p *Panel) View() (v View, first string) {
 
 func clone[V any](m map[string]V) map[string]V {
 	out := make(map[string]V, len(m))
-	for k, v := range m {
-		out[k] = v
-	}
+	maps.Copy(out, m)
 	return out
 }
 
@@ -231,8 +230,7 @@ func (p *Panel) Closed(ctx context.Context) (int, error) {
 	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	var e websocket.CloseError
-	if errors.As(p.err, &e) {
+	if e, ok := errors.AsType[websocket.CloseError](p.err); ok {
 		return int(e.Code), nil
 	}
 	return -1, nil
