@@ -296,8 +296,8 @@ func TestAFullSpoolCostsRecordingsOrNewCallsAndNeverOneThatIsUp(t *testing.T) {
 				c.until("the engine is not ready", func() bool { return c.status("/readyz") == http.StatusServiceUnavailable })
 				call, err := carrier.Call(ctx, "+8225550700", mobile(2), siptest.CallOptions{})
 				c.must(err)
-				if ended, err := call.WaitEnded(ctx); err != nil || ended.Code != http.StatusServiceUnavailable {
-					t.Errorf("a call that would be recorded: %+v, %v", ended, err)
+				if ended, waitErr := call.WaitEnded(ctx); waitErr != nil || ended.Code != http.StatusServiceUnavailable {
+					t.Errorf("a call that would be recorded: %+v, %v", ended, waitErr)
 				}
 				other := c.answered(carrier, "+8225550701", mobile(3)) // is not recorded, so it is taken
 				_, err = other.WaitEnded(ctx)
