@@ -37,7 +37,10 @@ func (db *DB) EditContact(ctx context.Context, instanceID, id string, change fun
 			return struct{}{}, fmt.Errorf("storage: encoding contact %s: %w", id, err)
 		}
 		_, err = t.exec(ctx, `UPDATE contact SET body = $2, touched_us = $3 WHERE id = $1`, id, string(changed), micros(now()))
-		return struct{}{}, err
+		if err != nil {
+			return struct{}{}, err
+		}
+		return struct{}{}, contactRow{id: id, instanceID: instanceID, marked: db.streams(instanceID)}.mark(ctx, t)
 	})
 	return err
 }
