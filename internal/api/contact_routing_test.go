@@ -160,8 +160,6 @@ func TestRoutingOfAQueueIsSetAndShown(t *testing.T) {
 		"too many phones":   `{"Distribution":"RING_ALL","RingAtOnce":21}`,
 		"an unknown user":   `{"Distribution":"WEIGHTED","Weights":{"nobody":2}}`,
 		"a limit alone":     `{"Missed":{"Limit":3}}`,
-		"a loop":            `{"Overflow":[{"QueueId":"` + w.queue + `","Size":3}]}`,
-		"an empty rule":     `{"Overflow":[{"QueueId":"x"}]}`,
 	} {
 		if status, _, answer := w.do("admin", "PUT", path, body); status != http.StatusBadRequest && status != http.StatusNotFound {
 			t.Errorf("%s: %d %s", name, status, answer)
