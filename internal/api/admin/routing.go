@@ -8,6 +8,7 @@ import (
 	"ullim/internal/contact"
 	"ullim/internal/errs"
 	"ullim/internal/identity"
+	"ullim/internal/permit"
 	"ullim/internal/resource"
 )
 
@@ -36,12 +37,20 @@ type missedSettings struct {
 	AgentStatusID string `json:"AgentStatusId,omitempty" ref:"agent-state"`
 }
 
+// callbackWindow is minutes of the day; the end is excluded and may lie on the next day.
+type callbackWindow struct {
+	FromMinute int `json:"FromMinute,omitempty"`
+	ToMinute   int `json:"ToMinute,omitempty"`
+}
+
 type queueRouting struct {
 	RingSeconds  int              `json:"RingSeconds,omitempty"` // 0: 20
 	Distribution acd.Distribution `json:"Distribution,omitempty"`
 	RingAtOnce   int              `json:"RingAtOnce,omitempty"`
 	Weights      map[string]int   `json:"Weights,omitempty"` // by user id
 	Missed       missedSettings   `json:"Missed,omitzero"`
+	// CallbackWindow is when customers may be called back, by the clock where they are.
+	CallbackWindow callbackWindow `json:"CallbackWindow,omitzero"`
 }
 
 type updateQueueRoutingInput struct {
@@ -62,6 +71,7 @@ func routingOf(q *acd.Queue) *queueRouting {
 		RingSeconds: q.RingSeconds, Distribution: q.Distribution, RingAtOnce: q.RingAtOnce, Weights: q.Weights,
 		Missed: missedSettings{WaitSeconds: q.Missed.WaitSeconds, Limit: q.Missed.Limit, AgentStatusID: q.Missed.StatusID},
 	}
+	out.CallbackWindow = callbackWindow{q.CallbackWindow.From, q.CallbackWindow.To}
 	if out.Distribution == "" {
 		out.Distribution = acd.LongestAvailable
 	}
@@ -79,7 +89,8 @@ func (s *service) updateQueueRouting(ctx context.Context, c *rest.Call, in *upda
 		q.RingSeconds = in.RingSeconds
 		q.Routing = acd.Routing{
 			Distribution: in.Distribution, RingAtOnce: in.RingAtOnce, Weights: in.Weights,
-			Missed: acd.OnMiss{WaitSeconds: in.Missed.WaitSeconds, Limit: in.Missed.Limit, StatusID: in.Missed.AgentStatusID},
+			Missed:         acd.OnMiss{WaitSeconds: in.Missed.WaitSeconds, Limit: in.Missed.Limit, StatusID: in.Missed.AgentStatusID},
+			CallbackWindow: permit.Window{From: in.CallbackWindow.FromMinute, To: in.CallbackWindow.ToMinute},
 		}
 		return nil
 	})
