@@ -69,6 +69,8 @@ type Options struct {
 	// Keep is asked for each reservation of this node that a process before has left on a channel without audio: such a
 	// contact outlives the process. True: agent and contact are together still. Nil: none is kept.
 	Keep func(r Reservation) bool
+	// Published is told, by the actor, that CurrentAgents and Waiting may give something new; it must not block. May be nil.
+	Published func()
 	// AgentEvents keeps the timeline of agents, written behind; nil: nobody does.
 	AgentEvents AgentEvents
 	// OnAgentEvent is told of every event of an agent, by the actor; it must not block. Nil: nobody is.
@@ -109,6 +111,9 @@ type Center struct {
 func New(o Options) *Center {
 	if o.Log == nil {
 		o.Log = slog.New(slog.DiscardHandler)
+	}
+	if o.Published == nil {
+		o.Published = func() {}
 	}
 	return &Center{o: o, mail: newMailbox(), ready: make(chan struct{}), done: make(chan struct{})}
 }

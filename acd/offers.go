@@ -327,7 +327,7 @@ func (a *actor) ring(g *agent, s Slot, now time.Time) {
 	a.touch(g)
 	o := Offer{
 		ID: s.OfferID, ContactID: s.ContactID, QueueID: s.QueueID, Channel: s.Channel, Agent: g.Agent, RingTime: a.setup.ringTime(s.QueueID),
-		ACWTimeout: s.ACWTimeout, AutoAccept: g.AutoAccept, Shared: a.shares(s),
+		ACWTimeout: s.ACWTimeout, AutoAccept: g.autoAccept(s.Channel), Shared: a.shares(s),
 	}
 	if q := a.queueOf(s.QueueID); q != nil {
 		o.QueueName = q.Name

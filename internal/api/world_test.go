@@ -80,6 +80,12 @@ type world struct {
 
 func newWorld(t *testing.T) *world {
 	t.Helper()
+	return newWorldWith(t, nil)
+}
+
+// newWorldWith is one with buckets for prompts.
+func newWorldWith(t *testing.T, buckets connect.PromptBuckets) *world {
+	t.Helper()
 	mem := apitest.NewWorld()
 	sealer, err := identity.NewSealer(bytes.Repeat([]byte{1}, 32))
 	must(t, err)
@@ -95,6 +101,7 @@ func newWorld(t *testing.T) *world {
 	c := connect.Options{
 		Instances:        apitest.NewStore(mem, func() *identity.Instance { return new(identity.Instance) }),
 		Users:            apitest.NewStore(mem, func() *identity.User { return new(identity.User) }),
+		Groups:           apitest.NewStore(mem, func() *identity.HierarchyGroup { return new(identity.HierarchyGroup) }),
 		SecurityProfiles: apitest.NewStore(mem, func() *identity.SecurityProfile { return new(identity.SecurityProfile) }),
 		AccessKeys:       keys,
 		Devices:          apitest.NewStore(mem, func() *sip.Device { return new(sip.Device) }),
@@ -105,6 +112,7 @@ func newWorld(t *testing.T) *world {
 		Prompts:          shelf.Store,
 		Numbers:          apitest.NewStore(mem, func() *call.Number { return new(call.Number) }),
 		Functions:        apitest.NewStore(mem, func() *webhook.Function { return new(webhook.Function) }),
+		PromptBuckets:    buckets,
 		Views:            apitest.NewStore(mem, func() *view.View { return new(view.View) }),
 		Attributes:       apitest.NewStore(mem, func() *identity.PredefinedAttribute { return new(identity.PredefinedAttribute) }),
 		QuickConnects:    apitest.NewStore(mem, func() *acd.QuickConnect { return new(acd.QuickConnect) }),

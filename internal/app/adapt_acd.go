@@ -35,6 +35,7 @@ type centersOptions struct {
 	Devices      func(userID string) bool
 	Alive        func(ctx context.Context, userID string) bool // nil: not asked
 	Calls        func() *call.Manager
+	Routed       func(instanceID string) // told that a center has published something; must not block
 	Events       *events.Recorder
 	Log          *slog.Logger
 }
@@ -60,7 +61,8 @@ func (c *centers) sync(instanceIDs []string) {
 			InstanceID: id, Node: c.o.Node + "/" + id, Store: c.o.Store,
 			Config: func(ctx context.Context) (acd.Config, error) { return c.o.Dir.Config(ctx, id) },
 			Keep:   c.keeps, AgentEvents: c.o.AgentEvents, OnAgentEvent: c.o.OnAgentEvent,
-			Ringer: r, Devices: phones{c}, Events: c.o.Events, Log: c.o.Log,
+			Published: func() { c.o.Routed(id) },
+			Ringer:    r, Devices: phones{c}, Events: c.o.Events, Log: c.o.Log,
 		})
 		c.byID[id] = r.center
 		r.center.Start()
@@ -195,7 +197,7 @@ func (r *ringer) Ring(o acd.Offer) {
 		ACWTimeout: o.ACWTimeout, Shared: o.Shared,
 		Agent: contact.AgentInfo{
 			ID: o.Agent.UserID, Username: o.Agent.Username, RoutingProfileID: o.Agent.RoutingProfileID,
-			RoutingProfileName: o.RoutingProfileName,
+			RoutingProfileName: o.RoutingProfileName, HierarchyGroups: r.c.o.Dir.hierarchy(r.instanceID, o.Agent.UserID),
 		},
 	})
 }

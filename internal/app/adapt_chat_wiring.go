@@ -25,6 +25,7 @@ type ChatOptions struct {
 	Origins  []string // hosts of web pages that may use the participant service
 	MaxChats int      // of an instance at once
 	MaxTasks int
+	KeepDays int // of what was written, after the end; 0: for ever
 }
 
 // openChats makes the manager of chats and tasks, and reads what a process before has left.
@@ -43,6 +44,7 @@ func (a *App) openChats(ctx context.Context) error {
 	a.engine.Tasks = tasks{a}
 	a.centers.chats = a.chats
 	a.life.onStopDo("chats", a.chats.Close)
+	a.keepChats()
 	return a.chats.Load(ctx)
 }
 
@@ -191,7 +193,7 @@ func (c *centers) offerChat(instanceID string, o acd.Offer) {
 		ID: o.ID, ContactID: o.ContactID, RingTime: o.RingTime, AutoAccept: o.AutoAccept, Name: name,
 		Agent: contact.AgentInfo{
 			ID: o.Agent.UserID, Username: o.Agent.Username, RoutingProfileID: o.Agent.RoutingProfileID,
-			RoutingProfileName: o.RoutingProfileName,
+			RoutingProfileName: o.RoutingProfileName, HierarchyGroups: c.o.Dir.hierarchy(instanceID, o.Agent.UserID),
 		},
 	})
 }

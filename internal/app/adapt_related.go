@@ -38,7 +38,7 @@ func (r relations) amend(ctx context.Context, instanceID, contactID string, set 
 	if !errs.Is(err, errs.NotFound) {
 		return err
 	}
-	return r.a.db.EditContact(ctx, instanceID, contactID, func(rec *contact.Record) error {
+	return r.a.db.EditEnded(ctx, instanceID, contactID, func(rec *contact.Record) error {
 		language := "" // of a contact that is over nobody speaks any more
 		return amended(rec, &language, set, d)
 	})

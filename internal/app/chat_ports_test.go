@@ -333,3 +333,85 @@ func TestTheDefaultQueueFlowHasNothingToWarnOfInAChat(t *testing.T) {
 		}
 	})
 }
+
+func TestChatsThatEndedLongAgoAreForgotten(t *testing.T) {
+	inOffice(t, func(ctx context.Context, o *office) {
+		flow := o.survey(ctx, "")
+		id, who := o.start(ctx, chat.StartChat{FlowID: flow})
+		up, err := o.app.chats.StartUpload(ctx, who, "a.txt", "text/plain", 2)
+		o.must(err)
+		o.must(o.app.chats.Receive(ctx, up.Token, strings.NewReader("hi")))
+		o.must(o.app.chats.CompleteUpload(ctx, who, []string{up.AttachmentID}))
+		o.must(o.app.chats.Leave(ctx, who))
+		s, err := o.app.db.Chat(ctx, id)
+		o.must(err)
+		k := &chatKeeper{a: o.app, days: 30, done: map[string]time.Time{}}
+		time.Sleep(time.Minute) // the transcript is written
+		begun := s.Record.InitiationTimestamp
+		for _, before := range []time.Time{begun, begun.Add(time.Second)} {
+			if _, err = o.app.db.Chat(ctx, id); err != nil {
+				t.Fatalf("forgotten too early: %v", err)
+			}
+			k.sweep(ctx) // it is not that old
+			_, err = k.instance(ctx, o.id, before)
+			o.must(err)
+		}
+		if _, err = o.app.db.Chat(ctx, id); !errs.Is(err, errs.NotFound) {
+			t.Errorf("not forgotten: %v", err)
+		}
+		if _, _, err = o.app.blobs.Get(ctx, s.Attachments[0].Key); !errs.Is(err, errs.NotFound) {
+			t.Errorf("the file is still there: %v", err)
+		}
+		r := o.record(ctx, id)
+		if _, _, err = o.app.blobs.Get(ctx, r.Recordings[0].Location); err != nil {
+			t.Errorf("the transcript is gone: %v", err)
+		}
+	})
+}
+
+func TestARecordCountsMessagesAndHowLongAnswersTook(t *testing.T) {
+	inOffice(t, func(ctx context.Context, o *office) {
+		flow := o.flow(ctx, "queue", ivr.TypeInbound,
+			action("1", "MessageParticipant", `{"Text":"welcome"}`, "2", "bye<-NoMatchingError"),
+			action("2", "UpdateContactTargetQueue", fmt.Sprintf(`{"QueueId":%q}`, o.queue), "3", "bye<-NoMatchingError"),
+			action("3", "TransferContactToQueue", `{}`, "", "bye<-QueueAtCapacity", "bye<-NoMatchingError"),
+			action("bye", "DisconnectParticipant", `{}`, ""))
+		id, customer := o.start(ctx, chat.StartChat{FlowID: flow})
+		o.say(ctx, customer, "anybody?") // nobody is there to answer yet
+		o.available(ctx)
+		_, agent := o.accept(ctx)
+		time.Sleep(4 * time.Second)
+		o.say(ctx, agent, "hello")
+		time.Sleep(6 * time.Second)
+		o.say(ctx, customer, "hi")
+		time.Sleep(time.Second)
+		o.say(ctx, customer, "a question")
+		time.Sleep(9 * time.Second)
+		o.say(ctx, agent, "an answer")
+		o.say(ctx, agent, "and more")
+		o.must(o.app.chats.Leave(ctx, customer))
+		got := o.record(ctx, id).ChatMetrics
+		want := contact.ChatMetrics{
+			AgentMessages: 3, CustomerMessages: 3, BotMessages: 2, FirstAgentResponse: 4 * time.Second,
+			TotalAgentResponse: 10 * time.Second, AgentResponses: 1, TotalCustomerResponse: 6 * time.Second, CustomerResponses: 1,
+		}
+		if got == nil || *got != want {
+			t.Errorf("counted %+v, want %+v", got, want)
+		}
+	})
+}
+
+func FuzzViewReply(f *testing.F) {
+	f.Add(`{"templateType":"ViewResource","data":{"content":{"action":"Send","viewResultData":{"a":1}}}}`)
+	f.Add(`{"Action":"x","data":[]}`)
+	f.Fuzz(func(t *testing.T, text string) {
+		reply, ok := readViewReply(text)
+		if ok != (reply.Action != "") {
+			t.Fatalf("%t with the action %q", ok, reply.Action)
+		}
+		var data map[string]any
+		if ok && (json.Unmarshal(reply.Data, &data) != nil || data == nil) {
+			t.Fatalf("the data are %s", reply.Data)
+		}
+	})
+}

@@ -119,3 +119,19 @@ func TestReferencesAreTakenApart(t *testing.T) {
 		}
 	}
 }
+
+func FuzzContent(f *testing.F) {
+	f.Add(`{"Body":[{"a":"$.x.y"}]}`, "Send", "v:1")
+	f.Add(`{}`, "", "arn:aws:connect:a:aws:view/form:$LATEST")
+	f.Fuzz(func(t *testing.T, template, action, ref string) {
+		c := Content{Actions: []string{action}, Template: template}
+		if !json.Valid([]byte(c.InputSchema())) {
+			t.Fatalf("the schema is %s", c.InputSchema())
+		}
+		_ = c.check(true)
+		if base, q := split(ref); q != "" && base+":"+q != ref {
+			t.Fatalf("%q is %q and %q", ref, base, q)
+		}
+		managedID(ref)
+	})
+}
