@@ -327,7 +327,7 @@ func (a *actor) configure(cfg Config, now time.Time) {
 		if g == nil {
 			g = a.newAgent(who, now)
 		}
-		if g.removed || !g.Agent.same(who) {
+		if g.removed || !g.same(who) {
 			a.touch(g)
 		}
 		g.Agent, g.removed = who, false
