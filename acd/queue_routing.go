@@ -135,6 +135,14 @@ func (a *actor) shares(s Slot) bool {
 	return q != nil && q.width(s.Channel) > 1
 }
 
+// autoAccept reports whether contacts of a channel are accepted for the agent.
+func (g *Agent) autoAccept(c contact.Channel) bool {
+	if on, ok := g.AutoAccepts[c]; ok {
+		return on
+	}
+	return g.AutoAccept
+}
+
 // acw is how long after-contact work of a channel may last; 0: until the agent clears it.
 func (g *Agent) acw(c contact.Channel) time.Duration {
 	if d, ok := g.ACWTimeouts[c]; ok {

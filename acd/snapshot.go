@@ -40,6 +40,7 @@ func (a *actor) publish(now time.Time) {
 	a.changed, a.published = false, now
 	a.reindex(now)
 	a.center.snapshot.Store(&snapshot{setup: a.setup, agents: slices.Clone(a.listed), waiting: slices.Clone(a.shown)})
+	a.center.o.Published()
 }
 
 // Activity is what a supervisor sees of an agent: the first that applies, in this order (A2.4).

@@ -116,6 +116,7 @@ type Agent struct {
 	AutoAccept       bool
 	ACWTimeout       time.Duration                     // 0: until the agent clears it
 	ACWTimeouts      map[contact.Channel]time.Duration // by channel, where it differs
+	AutoAccepts      map[contact.Channel]bool          // by channel, where it differs from AutoAccept
 	Skills           map[Skill]float64
 	HierarchyGroups  []contact.Group // where the agent stands, level 1 first
 }

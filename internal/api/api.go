@@ -3,6 +3,7 @@
 //	/connect/...     Amazon Connect's REST API; also at the root, where an AWS SDK with this address as endpoint calls
 //	/participant/... Amazon Connect's participant service, for the browsers of chats; also at /participant/participant
 //	/admin/v1/...    what Connect has no operation for
+//	/agent/v1/...    the channel of agents' panels: sign-in, a WebSocket of state and events, commands
 //	/openapi.json    the OpenAPI 3.1 document of both; public, it holds no data
 //	/healthz         200 while the process runs
 //	/readyz          200 while it takes calls, else 503 with the reason
@@ -25,6 +26,7 @@ import (
 	"time"
 
 	"ullim/internal/api/admin"
+	"ullim/internal/api/agent"
 	"ullim/internal/api/connect"
 	"ullim/internal/api/participant"
 	"ullim/internal/api/rest"
@@ -41,6 +43,8 @@ type Options struct {
 	Admin   admin.Options
 	// Participant is the service of chats' participants; without Chats there is none.
 	Participant participant.Options
+	// Agent is the channel of agents; nil: there is none. Whoever made it closes it.
+	Agent *agent.Service
 
 	// Ready says why no calls are taken now; nil means always ready.
 	Ready func() error
@@ -106,6 +110,10 @@ func (a *API) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	path := identity.RawPath(r)
 	if a.participants != nil && participant.Serves(path) {
 		a.participants.ServeHTTP(w, r)
+		return
+	}
+	if a.o.Agent != nil && agent.Serves(path) {
+		a.o.Agent.ServeHTTP(w, r)
 		return
 	}
 	switch path {

@@ -101,6 +101,7 @@ func newWorldWith(t *testing.T, buckets connect.PromptBuckets) *world {
 	c := connect.Options{
 		Instances:        apitest.NewStore(mem, func() *identity.Instance { return new(identity.Instance) }),
 		Users:            apitest.NewStore(mem, func() *identity.User { return new(identity.User) }),
+		Groups:           apitest.NewStore(mem, func() *identity.HierarchyGroup { return new(identity.HierarchyGroup) }),
 		SecurityProfiles: apitest.NewStore(mem, func() *identity.SecurityProfile { return new(identity.SecurityProfile) }),
 		AccessKeys:       keys,
 		Devices:          apitest.NewStore(mem, func() *sip.Device { return new(sip.Device) }),

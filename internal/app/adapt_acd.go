@@ -33,7 +33,9 @@ type centersOptions struct {
 	OnAgentEvent func(acd.AgentEvent)
 	Dir          *directory
 	Devices      func(userID string) bool
+	Alive        func(ctx context.Context, userID string) bool // nil: not asked
 	Calls        func() *call.Manager
+	Routed       func(instanceID string) // told that a center has published something; must not block
 	Events       *events.Recorder
 	Log          *slog.Logger
 }
@@ -59,7 +61,8 @@ func (c *centers) sync(instanceIDs []string) {
 			InstanceID: id, Node: c.o.Node + "/" + id, Store: c.o.Store,
 			Config: func(ctx context.Context) (acd.Config, error) { return c.o.Dir.Config(ctx, id) },
 			Keep:   c.keeps, AgentEvents: c.o.AgentEvents, OnAgentEvent: c.o.OnAgentEvent,
-			Ringer: r, Devices: phones{c}, Events: c.o.Events, Log: c.o.Log,
+			Published: func() { c.o.Routed(id) },
+			Ringer:    r, Devices: phones{c}, Events: c.o.Events, Log: c.o.Log,
 		})
 		c.byID[id] = r.center
 		r.center.Start()
@@ -194,7 +197,7 @@ func (r *ringer) Ring(o acd.Offer) {
 		ACWTimeout: o.ACWTimeout, Shared: o.Shared,
 		Agent: contact.AgentInfo{
 			ID: o.Agent.UserID, Username: o.Agent.Username, RoutingProfileID: o.Agent.RoutingProfileID,
-			RoutingProfileName: o.RoutingProfileName,
+			RoutingProfileName: o.RoutingProfileName, HierarchyGroups: r.c.o.Dir.hierarchy(r.instanceID, o.Agent.UserID),
 		},
 	})
 }
@@ -206,6 +209,11 @@ var _ acd.Devices = phones{}
 
 // Reachable reports whether a device of the user is registered.
 func (p phones) Reachable(userID string) bool { return p.c.o.Devices(userID) }
+
+// Alive proves that a phone of the user is there.
+func (p phones) Alive(ctx context.Context, userID string) bool {
+	return p.c.o.Alive == nil || p.c.o.Alive(ctx, userID)
+}
 
 // OnCall reports whether the user talks by a call of their own.
 func (p phones) OnCall(userID string) bool {

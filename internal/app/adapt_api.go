@@ -39,7 +39,7 @@ func (a *App) handler() (http.Handler, error) {
 			return a.Ready(ctx)
 		},
 		Connect: connect.Options{
-			Instances: a.stores.instances, Users: a.stores.users, SecurityProfiles: a.stores.profiles,
+			Instances: a.stores.instances, Users: a.stores.users, Groups: a.stores.groups, SecurityProfiles: a.stores.profiles,
 			AccessKeys: a.stores.keys, Devices: a.stores.devices, Queues: a.stores.queues, Hours: a.stores.hours,
 			RoutingProfiles: a.stores.routing, AgentStatuses: a.stores.statuses, Prompts: a.stores.prompts, Numbers: numbers, Functions: a.stores.functions, QuickConnects: a.stores.quick,
 			Flows: a.flows, Modules: a.modules, Agents: liveAgents{a.centers}, PromptFiles: shelf, Contacts: contacts{a}, Calls: a.calls,
@@ -47,6 +47,7 @@ func (a *App) handler() (http.Handler, error) {
 			Line: liveLine{a.centers, a.db}, Reports: a.db, Routing: liveRouting{a.centers, a.calls, a.chats},
 			StorageConfigs: a.stores.storage, Places: a.keeping.places,
 		},
+		Agent:       a.channel.Load(),
 		Participant: participant.Options{Chats: a.chats, Views: a.stores.views, Origins: a.o.Chat.Origins},
 		Admin: admin.Options{
 			Instances: a.stores.instances, Users: a.stores.users, SecurityProfiles: a.stores.profiles,

@@ -193,7 +193,7 @@ func (c *centers) offerChat(instanceID string, o acd.Offer) {
 		ID: o.ID, ContactID: o.ContactID, RingTime: o.RingTime, AutoAccept: o.AutoAccept, Name: name,
 		Agent: contact.AgentInfo{
 			ID: o.Agent.UserID, Username: o.Agent.Username, RoutingProfileID: o.Agent.RoutingProfileID,
-			RoutingProfileName: o.RoutingProfileName,
+			RoutingProfileName: o.RoutingProfileName, HierarchyGroups: c.o.Dir.hierarchy(instanceID, o.Agent.UserID),
 		},
 	})
 }

@@ -40,6 +40,7 @@ func person(t *tenant, u *identity.User) call.Person {
 		ID: u.ID, InstanceID: t.instance.ID, Username: u.Name, RoutingProfileID: u.RoutingProfileID,
 		DisplayName: strings.TrimSpace(u.FirstName + " " + u.LastName),
 	}
+	out.HierarchyGroups = t.hierarchy(u)
 	if r := t.config.Profiles[u.RoutingProfileID]; r != nil {
 		out.RoutingProfileName = r.Name
 	}

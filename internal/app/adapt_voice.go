@@ -170,8 +170,12 @@ func (f flowContact) Info() ivr.Info {
 			info.Queue = &q
 		}
 	}
-	if r.Agent != nil {
-		a := f.dir.agent(r.InstanceID, r.Agent.ID)
+	id := f.c.Agent()
+	if id == "" && r.Agent != nil {
+		id = r.Agent.ID
+	}
+	if id != "" {
+		a := f.dir.agent(r.InstanceID, id)
 		info.Agent = &a
 	}
 	return info

@@ -15,6 +15,7 @@ import (
 
 	"github.com/google/uuid"
 
+	"ullim/internal/api/agent"
 	"ullim/internal/call"
 	"ullim/internal/chat"
 	"ullim/internal/contact"
@@ -68,6 +69,7 @@ type Options struct {
 	Dead         media.DeadPolicy
 
 	Chat        ChatOptions
+	Agent       AgentOptions
 	Egress      egress.Options // of calls to addresses that tenants choose
 	Trace       TraceOptions
 	Synthesizer prompts.Synthesizer // default: espeak-ng
@@ -80,7 +82,8 @@ type Options struct {
 type telephony struct {
 	Media   call.MediaPlane
 	Dialer  call.Dialer
-	Present func(userID string) bool // a device of the user's can ring
+	Present func(userID string) bool                      // a device of the user's can ring
+	Alive   func(ctx context.Context, userID string) bool // nil: phones are not asked before they ring
 }
 
 // App is the running engine. New wires it, Start serves, Drain and Close end it.
@@ -97,6 +100,8 @@ type App struct {
 	centers  *centers
 	calls    *call.Manager
 	chats    *chat.Manager
+	sessions *identity.Sessions
+	channel  atomic.Pointer[agent.Service] // of agents; nil until it is there
 	plane    *media.Plane
 	sip      *sip.Endpoint
 	limits   *sip.Limits
@@ -163,6 +168,7 @@ func (a *App) wire(ctx context.Context) error {
 		{"recordings", a.openKeeping},
 		{"calls", a.openCalls},
 		{"chats", a.openChats},
+		{"agent channel", a.openAgents},
 		{"signalling", a.openSIP},
 		{"jobs", a.openJobs},
 	} {
@@ -210,6 +216,7 @@ func (a *App) openStorage(ctx context.Context) error {
 func (a *App) changed(c resource.Change) {
 	a.dir.changed(c)
 	a.outside.changed(c)
+	a.configured(c.InstanceID)
 	if c.Kind == resource.KindRecordStream {
 		a.syncRecords()
 	}
@@ -296,18 +303,19 @@ func (a *App) openCalls(ctx context.Context) error {
 				_, ok := a.registry.Lookup(userID, time.Now())
 				return ok
 			},
+			Alive: func(ctx context.Context, userID string) bool { return a.sip == nil || a.sip.ProveAlive(ctx, userID) },
 		}
 	}
 	a.centers = newCenters(centersOptions{
-		Node: a.o.Node, Store: a.db, AgentEvents: a.db, Dir: a.dir, Calls: func() *call.Manager { return a.calls }, Events: a.events, Log: a.log,
-		Devices: with.Present,
+		Node: a.o.Node, Store: a.db, AgentEvents: a.db, Dir: a.dir, Calls: func() *call.Manager { return a.calls }, Events: a.events, Log: a.log, Routed: a.routed,
+		Devices: with.Present, Alive: with.Alive,
 	})
 	a.engine.Metrics = a.centers
 	a.calls = call.NewManager(call.Options{
 		Node: a.o.Node, Media: with.Media, Dialer: with.Dialer,
 		Flows:  &flows{engine: a.engine, source: a.flows, dir: a.dir, log: a.log, out: a.outside, related: relations{a}},
 		Queues: a.centers, Numbers: a.dir, Instances: a.dir.Instance, Store: a.db, Spill: a.spill, Events: a.events,
-		People: people{a.dir}, Sounds: sounds(), Opened: a.opened,
+		People: people{a.dir}, Places: destinations{a.dir, a.centers}, Sounds: sounds(), Opened: a.opened,
 		Closed: func(r *contact.Record) {
 			a.names.remove(r.ID)
 			a.traceQuality(r)
@@ -317,7 +325,7 @@ func (a *App) openCalls(ctx context.Context) error {
 			}
 		},
 		Log: a.log, NewID: uuid.NewString, MaxCalls: a.o.MaxCalls, Engaged: func(userID string) { a.centers.deviceChanged(userID) },
-		Nearest: a.dir.nearestNumber, FlowReady: a.flowReady, CheckOffer: checkOffer,
+		Changed: a.agentChanged, Nearest: a.dir.nearestNumber, FlowReady: a.flowReady, CheckOffer: checkOffer,
 	})
 	a.registry = sip.NewRegistrar(sip.RegistrarOptions{
 		Store: a.db, Log: a.log, MinExpires: a.o.MinExpires, MaxExpires: a.o.MaxExpires, MaxContacts: a.o.MaxContacts,
@@ -375,7 +383,7 @@ func (a *App) openJobs(context.Context) error {
 		},
 	})
 	a.life.onStopDo("jobs", a.jobs.Stop)
-	return errors.Join(a.observe(), a.observeGuard(), a.observeOutside(), a.observeChats(), a.observeRecords(), a.metrics.ObserveTrunks(a.trunkReadings))
+	return errors.Join(a.observe(), a.observeGuard(), a.observeOutside(), a.observeChats(), a.observeAgents(), a.observeRecords(), a.metrics.ObserveTrunks(a.trunkReadings))
 }
 
 // Start begins to serve.

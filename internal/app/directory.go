@@ -16,6 +16,7 @@ import (
 	"ullim/internal/call"
 	"ullim/internal/errs"
 	"ullim/internal/identity"
+	"ullim/internal/records"
 	"ullim/internal/resource"
 	"ullim/ivr"
 	"ullim/sip"
@@ -47,15 +48,17 @@ type snapshot struct {
 
 // tenant is one instance's part.
 type tenant struct {
-	instance  *identity.Instance
-	config    acd.Config
-	users     map[string]*identity.User
-	schedules map[string]*calendar.Schedule
-	queues    map[string]*acd.Queue // by name
-	hours     map[string]*acd.Hours // by name
-	byNumber  map[string]*call.Number
-	outbound  *sip.OutboundPolicy          // may be nil
-	quick     map[string]*acd.QuickConnect // by name
+	instance     *identity.Instance
+	config       acd.Config
+	users        map[string]*identity.User
+	groups       map[string]*identity.HierarchyGroup
+	schedules    map[string]*calendar.Schedule
+	queues       map[string]*acd.Queue // by name
+	hours        map[string]*acd.Hours // by name
+	byNumber     map[string]*call.Number
+	outbound     *sip.OutboundPolicy             // may be nil
+	quick        map[string]*acd.QuickConnect    // by name
+	dispositions map[string]*records.Disposition // by code
 }
 
 func newDirectory(s *stores, log *slog.Logger) *directory {
@@ -177,10 +180,16 @@ func (d *directory) readTenant(ctx context.Context, inst *identity.Instance) (*t
 		return nil, err
 	}
 	t.outbound = policies[sip.OutboundPolicyName]
+	if _, t.dispositions, err = index(ctx, d.stores.dispositions, inst.ID); err != nil {
+		return nil, err
+	}
 	if _, t.quick, err = index(ctx, d.stores.quick, inst.ID); err != nil {
 		return nil, err
 	}
 	if t.users, _, err = index(ctx, d.stores.users, inst.ID); err != nil {
+		return nil, err
+	}
+	if t.groups, _, err = index(ctx, d.stores.groups, inst.ID); err != nil {
 		return nil, err
 	}
 	t.config.Agents = make(map[string]acd.Agent, len(t.users))
@@ -188,6 +197,7 @@ func (d *directory) readTenant(ctx context.Context, inst *identity.Instance) (*t
 		t.config.Agents[id] = acd.Agent{
 			UserID: id, Username: u.Name, RoutingProfileID: u.RoutingProfileID, AutoAccept: u.Phone.AutoAccept,
 			ACWTimeout: time.Duration(u.Phone.AfterContactWorkTimeLimit) * time.Second, Skills: skillsOf(u),
+			ACWTimeouts: acwOf(u), AutoAccepts: autoAcceptOf(u),
 		}
 	}
 	for id, h := range t.config.Hours {

@@ -21,6 +21,7 @@ type stores struct {
 	db        *storage.DB
 	instances resource.Store[*identity.Instance]
 	users     resource.Store[*identity.User]
+	groups    resource.Store[*identity.HierarchyGroup]
 	profiles  resource.Store[*identity.SecurityProfile]
 	keys      resource.Store[*identity.AccessKey]
 	queues    resource.Store[*acd.Queue]
@@ -51,6 +52,7 @@ func newStores(db *storage.DB) *stores {
 		db:        db,
 		instances: resourcesOf[identity.Instance](db),
 		users:     resourcesOf[identity.User](db),
+		groups:    resourcesOf[identity.HierarchyGroup](db),
 		profiles:  resourcesOf[identity.SecurityProfile](db),
 		keys:      resourcesOf[identity.AccessKey](db),
 		queues:    resourcesOf[acd.Queue](db),

@@ -31,9 +31,12 @@ type Snapshot struct {
 	Parties  []Party
 	Headers  map[string]string
 	Secret   bool // a flow asks for keys that nobody else may learn: no audio of the customer is to leave the call
+	Taped    bool // it is being recorded
+	Paused   bool // what is recorded is silence, because somebody wants it so
 	// Destination is the user whom a transfer is for: of a flow that an agent hears who transfers. Consulted is the contact
 	// of whom the agent consults, while they talk.
 	Destination string
+	NextID      string // of the segment that a transfer would begin
 	Consulted   string
 
 	lines []*line
@@ -187,13 +190,13 @@ func (a *actor) receive(e Event) {
 			return
 		}
 	}
-	if a.state.NextID == "" && a.state.Phase >= PhaseTalking && a.state.Phase < PhaseEnding {
-		a.state.NextID = a.m.o.NewID() // an event may end a segment from now on
-	}
 	a.local = append(a.local, e)
 	for len(a.local) > 0 {
 		e, a.local = a.local[0], a.local[1:]
 		effects := a.advance(e)
+		if a.state.NextID == "" && a.state.Phase >= PhaseTalking && a.state.Phase < PhaseEnding {
+			a.state.NextID = a.m.o.NewID() // an event may end a segment from now on
+		}
 		a.customer.Store(int64(a.state.Customer))
 		a.asker.Store(int64(a.state.asker()))
 		a.publish() // before a flow begins that reads it
@@ -205,11 +208,12 @@ func (a *actor) receive(e Event) {
 	if own := a.state.ownUsers(); !slices.Equal(own, a.engaged) {
 		were := a.engaged
 		a.engaged = own
-		a.m.engage(were, own)
+		a.m.engage(a, were, own)
 	}
 	if !slices.Equal(a.snapshot.Load().lines, a.lines) {
 		a.publish()
 	}
+	a.tellUsers()
 	if applied != nil {
 		close(applied)
 	}
@@ -293,7 +297,8 @@ func (a *actor) publish() {
 		Phase: a.state.Phase, Record: a.state.Record, Target: a.state.Target, Voice: a.state.Voice,
 		Callback: a.state.Callback, Logging: a.state.Logging,
 		Offer: a.state.Offer, Parties: a.state.Parties, Headers: a.headers, Secret: a.state.Secret != 0, lines: slices.Clone(a.lines),
-		Destination: a.state.destination(), Consulted: a.state.Aside.Record.ID,
+		Taped: a.state.Taping != "", Paused: a.state.Paused,
+		NextID: a.state.NextID, Destination: a.state.destination(), Consulted: a.state.Aside.Record.ID,
 	})
 }
 
@@ -365,6 +370,7 @@ func (a *actor) startFlow(e startFlow) {
 	a.flows[e.For] = c
 	a.mail.uses.Add(1)
 	go func() {
+		roomToWork(0)
 		defer a.release()
 		defer cancel()
 		outcome := FlowFailed
@@ -377,6 +383,15 @@ func (a *actor) startFlow(e startFlow) {
 		}()
 		outcome = a.m.o.Flows.Run(ctx, FlowRun{Kind: e.Kind, FlowID: e.FlowID, Control: c})
 	}()
+}
+
+// roomToWork makes the stack of a goroutine that has just begun as large as a flow needs, in one step. It would grow to that in
+// three, and each copies what is there.
+//
+//go:noinline
+func roomToWork(at int) byte {
+	var room [10 << 10]byte
+	return room[at]
 }
 
 func (a *actor) endFlow(who int) {

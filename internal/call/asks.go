@@ -47,10 +47,9 @@ func (m *Manager) Participants(instanceID, contactID string) ([]Participant, err
 		if p.Stage == partyGone {
 			continue
 		}
-		out = append(out, Participant{
-			ID: p.ID, Role: p.Role, Hears: p.Hears, State: p.Stage.String(), UserID: p.Person.ID, Address: p.Address.Address,
-			Held: p.Held, OnHold: p.OnHold, Muted: p.Muted, Customer: p.Role == RoleCustomer, Quality: sound[p.ID],
-		})
+		one := p.shown()
+		one.Quality = sound[p.ID]
+		out = append(out, one)
 	}
 	return out, nil
 }
@@ -61,13 +60,14 @@ type Invitation struct {
 	UserID     string
 	Number     string
 	Supervisor bool // listens, coaches or barges in; else a third party
+	Barges     bool // of a supervisor who listens: may join later
 	Hears      Role
 }
 
 // Invite rings somebody who is to join a contact while customer and agent talk. It returns when they ring, or why not:
 // errs.Limit (six are in it), errs.InvalidRequest (nobody talks), errs.NotFound, errs.Denied.
 func (m *Manager) Invite(ctx context.Context, instanceID, contactID string, i Invitation) error {
-	e := inviteAsked{Hears: i.Hears, Monitor: i.Supervisor}
+	e := inviteAsked{Hears: i.Hears, Monitor: i.Supervisor, Barges: i.Barges || i.Hears == Speaker}
 	if i.UserID != "" {
 		p, ok := m.o.People.User(i.UserID)
 		if !ok || p.InstanceID != instanceID {

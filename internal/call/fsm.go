@@ -1,6 +1,7 @@
 package call
 
 import (
+	"cmp"
 	"fmt"
 	"maps"
 	"slices"
@@ -159,7 +160,7 @@ func (s *step) begun() {
 			return
 		}
 		s.do(dial{Party: s.Customer, Target: s.Dial, Near: s.Caller},
-			startTimer{Timer: TimerRing, Gen: s.Customer, After: callRing})
+			startTimer{Timer: TimerRing, Gen: s.Customer, After: cmp.Or(s.Ring, callRing)})
 	case PhaseOutboundWhisper, PhaseFlow, PhaseEnqueueing, PhaseQueued, PhaseRinging, PhaseAgentWhisper, PhaseCustomerWhisper, PhaseTalking,
 		PhaseTransferring, PhaseOutward, PhaseRemaining, PhaseEnding, PhaseEnded:
 	}

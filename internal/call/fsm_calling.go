@@ -188,7 +188,7 @@ func reasonOf(code int) string {
 // agentInfo is a user as the record of a segment has one.
 func agentInfo(p Person, rang, accepted, connected time.Time) *contact.AgentInfo {
 	return &contact.AgentInfo{
-		ID: p.ID, Username: p.Username, RoutingProfileID: p.RoutingProfileID, RoutingProfileName: p.RoutingProfileName,
+		ID: p.ID, Username: p.Username, RoutingProfileID: p.RoutingProfileID, RoutingProfileName: p.RoutingProfileName, HierarchyGroups: p.HierarchyGroups,
 		RingStartTimestamp: rang, AcceptedByAgentTimestamp: accepted, ConnectedToAgentTimestamp: connected,
 	}
 }

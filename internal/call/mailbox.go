@@ -159,7 +159,7 @@ func (a *actor) bury() {
 	for _, t := range a.timers {
 		t.Stop()
 	}
-	a.m.engage(a.engaged, nil)
+	a.m.engage(a, a.engaged, nil)
 	rest := a.mail.end()
 	close(a.done)
 	a.refuse(rest)

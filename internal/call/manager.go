@@ -21,7 +21,7 @@ type Instance struct {
 	Outbound bool // numbers outside are called
 }
 
-// Options are a Manager's collaborators. All are needed except Opened, Closed, Engaged, Sounds, People and Events.
+// Options are a Manager's collaborators. All are needed except Opened, Closed, Engaged, Changed, Sounds, People and Events.
 type Options struct {
 	Node      string
 	Media     MediaPlane
@@ -43,6 +43,7 @@ type Options struct {
 	Opened     func(contactID, callID string) // told of every segment when it is stored
 	Closed     func(*contact.Record)          // told after a final record was committed, or spilled
 	Engaged    func(userID string)            // told when OnCall has changed for a user; must not block
+	Changed    func(userID string)            // told after every event of a call with a user in it, or who has just left it; must not block
 	Events     *events.Recorder
 	Log        *slog.Logger
 	NewID      func() string
@@ -86,6 +87,9 @@ func NewManager(o Options) *Manager {
 	if o.Engaged == nil {
 		o.Engaged = func(string) {}
 	}
+	if o.Changed == nil {
+		o.Changed = func(string) {}
+	}
 	if o.Closed == nil {
 		o.Closed = func(*contact.Record) {}
 	}
@@ -98,7 +102,7 @@ func NewManager(o Options) *Manager {
 	ctx, cancel := context.WithCancel(context.Background())
 	return &Manager{
 		o: o, ctx: ctx, cancel: cancel, calls: make(map[string]*actor), beside: make(map[string]*actor), empty: make(chan struct{}),
-		engaged: engagements{by: make(map[string]int)},
+		engaged: engagements{by: make(map[string][]*actor)},
 	}
 }
 

@@ -58,25 +58,7 @@ func (m *Manager) AgentContacts(instanceID, userID string) []AgentContact {
 	m.mu.Unlock()
 	out := []AgentContact{}
 	for _, s := range all {
-		c := AgentContact{
-			ContactID: s.Record.ID, InitialContactID: s.ID, Channel: s.Channel, Offered: s.Phase == Offered, Until: s.OfferUntil, Name: s.Record.Name,
-			Description: s.Record.Description, Attributes: s.Record.Attributes, References: s.Record.References, QueueID: s.Target.ID,
-		}
-		if s.Phase == Talking {
-			c.Until = time.Time{}
-			c.Since = s.Record.Agent.ConnectedToAgentTimestamp
-			if p := s.AgentPresent(userID); p != nil {
-				c.ParticipantID = p.ID
-			}
-		} else {
-			c.Since = s.Offer.Agent.RingStartTimestamp
-		}
-		for _, p := range s.Participants {
-			if p.Role == Customer {
-				c.CustomerName = p.DisplayName
-			}
-		}
-		out = append(out, c)
+		out = append(out, s.agentContact(userID))
 	}
 	slices.SortFunc(out, func(a, b AgentContact) int {
 		return cmp.Or(a.Since.Compare(b.Since), cmp.Compare(a.ContactID, b.ContactID))

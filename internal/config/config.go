@@ -40,6 +40,7 @@ type Config struct {
 	Speech     Speech     `yaml:"speech" doc:"How flows turn text into speech."`
 	Prompts    Prompts    `yaml:"prompts" doc:"Uploaded prompts."`
 	Chat       Chat       `yaml:"chat" doc:"Chats and tasks."`
+	Agent      Agent      `yaml:"agent" doc:"The channel of agents."`
 	Egress     Egress     `yaml:"egress" doc:"Calls to addresses that tenants choose: web services that flows call, programs that get live audio. Without anything here they reach only public addresses over TLS, never this machine or its networks."`
 	Trace      Trace      `yaml:"trace" doc:"What is kept of calls on the wire, to see why one failed. Credentials, keys of SRTP, pressed keys and texts are never kept."`
 	Log        Log        `yaml:"log" doc:"What is logged to standard error."`
@@ -129,6 +130,11 @@ type Chat struct {
 	MaxChats int      `yaml:"max_chats" default:"100" min:"1" max:"100000" doc:"Chats of one instance at once. Further ones are refused."`
 	KeepDays int      `yaml:"keep_days" default:"400" min:"0" max:"36500" doc:"How many days what was written in a chat is kept in the database after its end; it can be continued from for so long. Records and the transcript files in the store stay. 0: for ever."`
 	MaxTasks int      `yaml:"max_tasks" default:"2500" min:"1" max:"1000000" doc:"Tasks of one instance at once, those that wait for their time included."`
+}
+
+// Agent is the section agent.
+type Agent struct {
+	Origins []string `yaml:"origins" form:"origin" doc:"Hosts of web pages that may use the channel of agents (/agent/v1), beside those that this node serves itself, as panel.example.com or https://panel.example.com:8443."`
 }
 
 // Egress is the section egress.

@@ -280,12 +280,17 @@ func (a *Authenticator) secret(ctx context.Context, keyID string) (*AccessKey, s
 
 // principal reads who owns the key and what they may do.
 func (a *Authenticator) principal(ctx context.Context, key *AccessKey) (*Principal, error) {
-	user, err := a.o.Users.Get(ctx, key.InstanceID, key.UserID)
+	return a.Principal(ctx, key.InstanceID, key.UserID)
+}
+
+// Principal is a user with what they may do now. errs.Unauthenticated: there is no such user any more.
+func (a *Authenticator) Principal(ctx context.Context, instanceID, userID string) (*Principal, error) {
+	user, err := a.o.Users.Get(ctx, instanceID, userID)
 	if errs.Is(err, errs.NotFound) {
 		return nil, errs.Wrap(ErrRefused, errs.Unauthenticated, refusedText)
 	}
 	if err != nil {
-		return nil, fmt.Errorf("identity: user of access key: %w", err)
+		return nil, fmt.Errorf("identity: user: %w", err)
 	}
 	p := &Principal{
 		InstanceID: user.InstanceID, UserID: user.ID, Username: user.Name, Permissions: make(map[string]bool),

@@ -12,6 +12,7 @@ const (
 	backoffMost    = 5 * time.Minute
 	backoffForget  = 15 * time.Minute // after the last failure
 	backoffEntries = 8192
+	placeFree      = 30 // failed sign-ins from one address without consequence, whoever was tried
 )
 
 // Backoff makes guessing slow: after five failures of one key (who is tried, and from where) the key must wait, twice
@@ -26,6 +27,7 @@ type Backoff struct {
 
 type failures struct {
 	count int
+	noted int // before they count
 	last  time.Time
 	until time.Time
 }
@@ -62,6 +64,30 @@ func (b *Backoff) Fail(key string, now time.Time) (first bool) {
 		f.until = now.Add(pause)
 	}
 	return f.count == backoffFree+1
+}
+
+// Note counts something that is not held against key yet.
+func (b *Backoff) Note(key string, now time.Time) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	f := b.entries[key]
+	if f == nil || now.Sub(f.last) > backoffForget {
+		b.makeRoom(now)
+		f = &failures{}
+		b.entries[key] = f
+	}
+	f.noted++
+	f.last = now
+}
+
+// Count is how often Note was told of key lately.
+func (b *Backoff) Count(key string, now time.Time) int {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if f := b.entries[key]; f != nil && now.Sub(f.last) <= backoffForget {
+		return f.noted
+	}
+	return 0
 }
 
 // Succeed forgets the failures of key.

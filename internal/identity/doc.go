@@ -4,6 +4,7 @@
 // Layout, one idea a file:
 //
 //	types.go        the resources, and Principal: who does something, the same whatever way they authenticated
+//	hierarchy.go    the hierarchy of agents: levels of an instance, groups
 //	validate.go     the rules of each resource
 //	permissions.go  the known permissions and the four default security profiles
 //	password.go     argon2id hashes and one-time passwords
@@ -12,6 +13,7 @@
 //	authenticator.go  Authenticator: HTTP request in, Principal out
 //	credential.go   parsing of the Authorization header and of presigned queries
 //	sigv4.go        the canonical request of AWS Signature V4 and its signature
+//	session.go      Sessions: people sign in with a password, and get a token that ends by itself
 //	backoff.go      Backoff: growing pauses per (who, from where) after failures
 //
 // A request is authenticated in this order: the credential is parsed, the back-off is asked, the key is looked up (an

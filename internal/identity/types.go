@@ -31,6 +31,8 @@ type Instance struct {
 	SearchableAttributes []string     `json:"searchableAttributes,omitempty"` // of contacts: by which they are found
 	RecordDays           int          `json:"recordDays,omitempty"`           // how long contact records are kept; 0: DefaultKeepDays
 	AuditDays            int          `json:"auditDays,omitempty"`            // how long the audit trail is kept; 0: DefaultKeepDays
+
+	HierarchyLevels []HierarchyLevel `json:"hierarchyLevels,omitempty"` // of the agents' hierarchy, the highest first
 }
 
 // DefaultKeepDays is 24 months, as Connect keeps contact records.
@@ -57,6 +59,10 @@ type User struct {
 	Phone              PhoneConfig `json:"phone"`
 
 	Proficiencies []Proficiency `json:"proficiencies,omitempty"` // at most 20
+
+	HierarchyGroupID string          `json:"hierarchyGroupId,omitempty"`
+	AfterContactWork map[string]int  `json:"afterContactWork,omitempty"` // seconds by channel, where it is not Phone's; 0: until cleared
+	AutoAccept       map[string]bool `json:"autoAccept,omitempty"`       // by channel, where it is not Phone's
 }
 
 // Proficiency is how well a user masters a value of an attribute ("language", "ko"), from 1 to 5.
@@ -105,6 +111,9 @@ func (u *User) Refs() []resource.Ref {
 	refs := []resource.Ref{{Kind: resource.KindRoutingProfile, ID: u.RoutingProfileID}}
 	for _, id := range u.SecurityProfileIDs {
 		refs = append(refs, resource.Ref{Kind: resource.KindSecurityProfile, ID: id})
+	}
+	if u.HierarchyGroupID != "" {
+		refs = append(refs, resource.Ref{Kind: resource.KindHierarchyGroup, ID: u.HierarchyGroupID})
 	}
 	return refs
 }

@@ -54,6 +54,9 @@ func (i *Instance) Validate() error {
 	if i.FlowLogDays < 0 || i.FlowLogDays > 3650 {
 		return errs.Field("FlowLogDays", "must be 1 to 3650, or 0 for the default; is %d", i.FlowLogDays)
 	}
+	if err := checkLevels(i.HierarchyLevels); err != nil {
+		return err
+	}
 	for name, days := range map[string]int{"RecordDays": i.RecordDays, "AuditDays": i.AuditDays} {
 		if days < 0 || days > 36500 {
 			return errs.Field(name, "must be 1 to 36500, or 0 for the default; is %d", days)
@@ -114,6 +117,9 @@ func (u *User) Validate() error {
 		return errs.Field("SecurityProfileIds", "must name each profile once")
 	}
 	if err := checkProficiencies(u.Proficiencies); err != nil {
+		return err
+	}
+	if err := checkChannels(u); err != nil {
 		return err
 	}
 	return u.Phone.validate()

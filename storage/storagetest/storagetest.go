@@ -35,6 +35,8 @@ func Run(t *testing.T, open Open) {
 		{"jobs", testJobs},
 		{"registrations and settings", testSmall},
 		{"chats", testChats},
+		{"sessions and commands", testSessions},
+		{"records", testRecords},
 		{"reports", testReports},
 		{"the whole", testWhole},
 	}

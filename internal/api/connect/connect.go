@@ -85,6 +85,7 @@ type PromptBuckets interface {
 type Options struct {
 	Instances        resource.Store[*identity.Instance]
 	Users            resource.Store[*identity.User]
+	Groups           resource.Store[*identity.HierarchyGroup]
 	SecurityProfiles resource.Store[*identity.SecurityProfile]
 	AccessKeys       resource.Store[*identity.AccessKey]
 	Devices          resource.Store[*sip.Device]
@@ -117,7 +118,7 @@ type Options struct {
 }
 
 func (o *Options) complete() bool {
-	return o.Instances != nil && o.Users != nil && o.SecurityProfiles != nil && o.AccessKeys != nil && o.Devices != nil &&
+	return o.Instances != nil && o.Users != nil && o.Groups != nil && o.SecurityProfiles != nil && o.AccessKeys != nil && o.Devices != nil &&
 		o.Queues != nil && o.Hours != nil && o.RoutingProfiles != nil && o.AgentStatuses != nil && o.Prompts != nil && o.Numbers != nil && o.Functions != nil && o.Flows != nil && o.Agents != nil && o.PromptFiles != nil &&
 		o.Views != nil && o.Attributes != nil && o.Contacts != nil && o.Calls != nil && o.Modules != nil && o.Chats != nil && o.Routing != nil && o.QuickConnects != nil &&
 		o.Line != nil && o.Reports != nil && o.StorageConfigs != nil && o.Places != nil
@@ -143,6 +144,9 @@ func Table(o Options) (*rest.Table, error) {
 	s.contactRouting(t)
 	s.users(t)
 	s.proficiencies(t)
+	s.userConfig(t)
+	s.hierarchy(t)
+	s.peopleSearch(t)
 	s.agentStatuses(t)
 	s.agents(t)
 	s.securityProfiles(t)
@@ -154,6 +158,7 @@ func Table(o Options) (*rest.Table, error) {
 	s.numbers(t)
 	s.contacts(t)
 	s.tapes(t)
+	s.voice(t)
 	s.chats(t)
 	s.lambdas(t)
 	s.metrics(t)

@@ -100,6 +100,10 @@ func (s *service) describeQueue(ctx context.Context, c *rest.Call, in *queueInpu
 	if err != nil {
 		return nil, err
 	}
+	return &describeQueueOutput{Queue: queueOf(q)}, nil
+}
+
+func queueOf(q *acd.Queue) queue {
 	out := queue{
 		QueueID: q.ID, QueueARN: resource.ARN(q.InstanceID, q.Kind(), q.ID), Name: q.Name, Description: q.Description,
 		HoursOfOperationID: q.HoursID, MaxContacts: q.MaxContacts, Status: q.Status, Tags: q.Tags,
@@ -110,7 +114,7 @@ func (s *service) describeQueue(ctx context.Context, c *rest.Call, in *queueInpu
 			Name: q.OutboundCallerIDName, NumberID: q.OutboundCallerNumber, FlowID: q.OutboundFlowID,
 		}
 	}
-	return &describeQueueOutput{Queue: out}, nil
+	return out
 }
 
 type listQueuesInput struct {

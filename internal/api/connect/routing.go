@@ -130,6 +130,11 @@ func (s *service) describeRoutingProfile(
 	if err != nil {
 		return nil, err
 	}
+	return &describeRoutingProfileOutput{RoutingProfile: routingProfileOf(p, users)}, nil
+}
+
+// routingProfileOf shows a profile; users are all of the instance.
+func routingProfileOf(p *acd.RoutingProfile, users []*identity.User) routingProfile {
 	out := routingProfile{
 		InstanceID: p.InstanceID, RoutingProfileID: p.ID, RoutingProfileARN: resource.ARN(p.InstanceID, p.Kind(), p.ID),
 		Name: p.Name, Description: p.Description, MediaConcurrencies: []mediaConcurrency{},
@@ -154,7 +159,7 @@ func (s *service) describeRoutingProfile(
 			out.AssociatedQueueIDs = append(out.AssociatedQueueIDs, q.QueueID)
 		}
 	}
-	return &describeRoutingProfileOutput{RoutingProfile: out}, nil
+	return out
 }
 
 type listRoutingProfilesOutput struct {

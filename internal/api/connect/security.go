@@ -15,6 +15,10 @@ func (s *service) securityProfiles(t *rest.Table) {
 		identity.SecurityProfilesView, s.describeSecurityProfile)
 	rest.Op(t, "ListSecurityProfilePermissions", "GET", "/security-profiles-permissions/{InstanceId}/{SecurityProfileId}",
 		identity.SecurityProfilesView, s.listSecurityProfilePermissions)
+	rest.Op(t, "CreateSecurityProfile", "PUT", "/security-profiles/{InstanceId}", identity.SecurityProfilesCreate, s.createSecurityProfile)
+	rest.Op(t, "UpdateSecurityProfile", "POST", "/security-profiles/{InstanceId}/{SecurityProfileId}", identity.SecurityProfilesEdit, s.updateSecurityProfile)
+	rest.Op(t, "DeleteSecurityProfile", "DELETE", "/security-profiles/{InstanceId}/{SecurityProfileId}", identity.SecurityProfilesDelete,
+		s.deleteSecurityProfile)
 }
 
 type listSecurityProfilesOutput struct {

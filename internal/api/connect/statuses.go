@@ -99,15 +99,22 @@ func (s *service) describeAgentStatus(
 	if err != nil {
 		return nil, err
 	}
-	state := enabled
+	return &describeAgentStatusOutput{AgentStatus: agentStatusOf(v)}, nil
+}
+
+func stateOf(v *acd.AgentStatus) string {
 	if v.Disabled {
-		state = disabled
+		return disabled
 	}
-	return &describeAgentStatusOutput{AgentStatus: agentStatus{
+	return enabled
+}
+
+func agentStatusOf(v *acd.AgentStatus) agentStatus {
+	return agentStatus{
 		AgentStatusARN: resource.ARN(v.InstanceID, v.Kind(), v.ID), AgentStatusID: v.ID, Name: v.Name,
-		Description: v.Description, Type: v.Type, DisplayOrder: v.DisplayOrder, State: state, Tags: v.Tags,
+		Description: v.Description, Type: v.Type, DisplayOrder: v.DisplayOrder, State: stateOf(v), Tags: v.Tags,
 		LastModifiedTime: rest.At(v.ModifiedAt), LastModifiedRegion: resource.Region,
-	}}, nil
+	}
 }
 
 type listAgentStatusesInput struct {

@@ -61,21 +61,21 @@ func (p *userPhoneConfig) config() identity.PhoneConfig {
 }
 
 type createUserInput struct {
-	InstanceID         string            `json:"-" path:"InstanceId" ref:"instance"`
-	Username           string            `json:"Username"`
-	Password           string            `json:"Password,omitempty"`
-	IdentityInfo       *userIdentityInfo `json:"IdentityInfo,omitempty"`
-	PhoneConfig        *userPhoneConfig  `json:"PhoneConfig,omitempty"`
-	SecurityProfileIDs []string          `json:"SecurityProfileIds" ref:"security-profile"`
-	RoutingProfileID   string            `json:"RoutingProfileId" ref:"routing-profile"`
-	Tags               map[string]string `json:"Tags,omitempty"`
-	DirectoryUserID    rest.Unsupported  `json:"DirectoryUserId,omitzero"`
-	HierarchyGroupID   rest.Unsupported  `json:"HierarchyGroupId,omitzero"`
-	AfterContactWork   rest.Unsupported  `json:"AfterContactWorkConfigs,omitzero"`
-	AutoAccept         rest.Unsupported  `json:"AutoAcceptConfigs,omitzero"`
-	Persistent         rest.Unsupported  `json:"PersistentConnectionConfigs,omitzero"`
-	PhoneNumbers       rest.Unsupported  `json:"PhoneNumberConfigs,omitzero"`
-	VoiceEnhancement   rest.Unsupported  `json:"VoiceEnhancementConfigs,omitzero"`
+	InstanceID         string             `json:"-" path:"InstanceId" ref:"instance"`
+	Username           string             `json:"Username"`
+	Password           string             `json:"Password,omitempty"`
+	IdentityInfo       *userIdentityInfo  `json:"IdentityInfo,omitempty"`
+	PhoneConfig        *userPhoneConfig   `json:"PhoneConfig,omitempty"`
+	SecurityProfileIDs []string           `json:"SecurityProfileIds" ref:"security-profile"`
+	RoutingProfileID   string             `json:"RoutingProfileId" ref:"routing-profile"`
+	Tags               map[string]string  `json:"Tags,omitempty"`
+	DirectoryUserID    rest.Unsupported   `json:"DirectoryUserId,omitzero"`
+	HierarchyGroupID   string             `json:"HierarchyGroupId,omitempty" ref:"agent-group"`
+	AfterContactWork   []acwConfig        `json:"AfterContactWorkConfigs,omitempty"`
+	AutoAccept         []autoAcceptConfig `json:"AutoAcceptConfigs,omitempty"`
+	Persistent         rest.Unsupported   `json:"PersistentConnectionConfigs,omitzero"`
+	PhoneNumbers       rest.Unsupported   `json:"PhoneNumberConfigs,omitzero"`
+	VoiceEnhancement   rest.Unsupported   `json:"VoiceEnhancementConfigs,omitzero"`
 }
 
 type createUserOutput struct {
@@ -93,9 +93,13 @@ func (s *service) createUser(ctx context.Context, c *rest.Call, in *createUserIn
 	}
 	u := &identity.User{
 		Meta: meta, SecurityProfileIDs: in.SecurityProfileIDs, RoutingProfileID: in.RoutingProfileID,
-		Phone: in.PhoneConfig.config(),
+		Phone: in.PhoneConfig.config(), HierarchyGroupID: in.HierarchyGroupID,
 	}
 	in.IdentityInfo.apply(u)
+	applyAutoAccept(u, in.AutoAccept)
+	if err = applyACW(u, in.AfterContactWork); err != nil {
+		return nil, err
+	}
 	if err = u.Validate(); err != nil {
 		return nil, err
 	}
@@ -150,16 +154,19 @@ type userInput struct {
 }
 
 type user struct {
-	ID                 string            `json:"Id"`
-	ARN                string            `json:"Arn"`
-	Username           string            `json:"Username"`
-	IdentityInfo       userIdentityInfo  `json:"IdentityInfo"`
-	PhoneConfig        userPhoneConfig   `json:"PhoneConfig"`
-	SecurityProfileIDs []string          `json:"SecurityProfileIds"`
-	RoutingProfileID   string            `json:"RoutingProfileId"`
-	Tags               map[string]string `json:"Tags,omitempty"`
-	LastModifiedTime   rest.Time         `json:"LastModifiedTime,omitzero"`
-	LastModifiedRegion string            `json:"LastModifiedRegion"`
+	ID                 string             `json:"Id"`
+	ARN                string             `json:"Arn"`
+	Username           string             `json:"Username"`
+	IdentityInfo       userIdentityInfo   `json:"IdentityInfo"`
+	PhoneConfig        userPhoneConfig    `json:"PhoneConfig"`
+	SecurityProfileIDs []string           `json:"SecurityProfileIds"`
+	RoutingProfileID   string             `json:"RoutingProfileId"`
+	HierarchyGroupID   string             `json:"HierarchyGroupId,omitempty"`
+	Tags               map[string]string  `json:"Tags,omitempty"`
+	AfterContactWork   []acwConfig        `json:"AfterContactWorkConfigs,omitempty"`
+	AutoAccept         []autoAcceptConfig `json:"AutoAcceptConfigs,omitempty"`
+	LastModifiedTime   rest.Time          `json:"LastModifiedTime,omitzero"`
+	LastModifiedRegion string             `json:"LastModifiedRegion"`
 }
 
 type describeUserOutput struct {
@@ -171,7 +178,12 @@ func (s *service) describeUser(ctx context.Context, c *rest.Call, in *userInput)
 	if err != nil {
 		return nil, err
 	}
-	return &describeUserOutput{User: user{
+	return &describeUserOutput{User: userOf(u)}, nil
+}
+
+func userOf(u *identity.User) user {
+	acw, auto := channelsOf(u)
+	return user{
 		ID: u.ID, ARN: resource.ARN(u.InstanceID, u.Kind(), u.ID), Username: u.Name,
 		IdentityInfo: userIdentityInfo{FirstName: u.FirstName, LastName: u.LastName, Email: u.Email},
 		PhoneConfig: userPhoneConfig{
@@ -179,8 +191,8 @@ func (s *service) describeUser(ctx context.Context, c *rest.Call, in *userInput)
 			AfterContactWorkTimeLimit: u.Phone.AfterContactWorkTimeLimit, DeskPhoneNumber: u.Phone.DeskPhoneNumber,
 		},
 		SecurityProfileIDs: u.SecurityProfileIDs, RoutingProfileID: u.RoutingProfileID, Tags: u.Tags,
-		LastModifiedTime: rest.At(u.ModifiedAt), LastModifiedRegion: resource.Region,
-	}}, nil
+		LastModifiedTime: rest.At(u.ModifiedAt), LastModifiedRegion: resource.Region, HierarchyGroupID: u.HierarchyGroupID, AfterContactWork: acw, AutoAccept: auto,
+	}
 }
 
 type userSummary struct {
