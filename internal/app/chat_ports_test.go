@@ -92,8 +92,8 @@ func TestAViewIsShownAndItsAnswerComesBackToTheFlow(t *testing.T) {
 		}
 		instance, v, err := o.app.chats.View(ctx, who, c.ViewToken)
 		o.must(err)
-		if e, err := view.Find(ctx, o.app.stores.views, instance, v.ViewID, v.Version); err != nil || e.View.Name != "Survey" {
-			t.Errorf("the token leads to %+v, %v", e, err)
+		if e, findErr := view.Find(ctx, o.app.stores.views, instance, v.ViewID, v.Version); findErr != nil || e.View.Name != "Survey" {
+			t.Errorf("the token leads to %+v, %v", e, findErr)
 		}
 		if _, _, err = o.app.chats.View(ctx, who, "forged"); !errs.Is(err, errs.NotFound) {
 			t.Errorf("a forged token: %v", err)
