@@ -76,7 +76,10 @@ func (o *office) start(ctx context.Context, s chat.StartChat) (string, chat.Who)
 	s.InstanceID, s.DisplayName = o.id, "김철수"
 	got, err := o.app.chats.StartChat(ctx, s)
 	o.must(err)
-	return got.ContactID, o.connect(ctx, got.Token)
+	who := o.connect(ctx, got.Token)
+	time.Sleep(100 * time.Millisecond) // commits wait for each other a moment
+	synctest.Wait()
+	return got.ContactID, who
 }
 
 func TestAViewIsShownAndItsAnswerComesBackToTheFlow(t *testing.T) {
