@@ -419,3 +419,23 @@ func FuzzLoad(f *testing.F) {
 		}
 	})
 }
+
+func TestBucketsOfPromptsAreNotThoseOfRecordings(t *testing.T) {
+	const s3 = "recordings:\n  store: s3\n  s3: {endpoint: s3.example.com, bucket: calls, buckets: [more], access_key: a, secret_key: env:ULLIM_TEST_KEY}\n"
+	for text, want := range map[string]string{
+		s3 + "prompts: {buckets: [sounds]}\n":     "",
+		s3 + "prompts: {buckets: [calls]}\n":      "must not name a bucket of recordings (calls)",
+		s3 + "prompts: {buckets: [more]}\n":       "must not name a bucket of recordings (more)",
+		"prompts: {buckets: [sounds]}\n":          "recordings.s3.endpoint: must be set",
+		s3 + "prompts: {buckets: [\"s/../x\"]}\n": "must be 3 to 63",
+	} {
+		file := filepath.Join(t.TempDir(), "ullim.yaml")
+		if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		_, err := Load(file, []string{"ULLIM_TEST_KEY=secret"})
+		if (err == nil) != (want == "") || err != nil && !strings.Contains(err.Error(), want) {
+			t.Errorf("%s: %v, want %q", text, err, want)
+		}
+	}
+}
