@@ -95,6 +95,7 @@ type actor struct {
 	ops    ops
 	alarms alarms
 	rings  []Offer        // to be rung
+	proofs []Slot         // whose agent's phone is to be proven alive first
 	work   sync.WaitGroup // goroutines
 
 	wantConfig, readingConfig bool
@@ -280,6 +281,7 @@ func (a *actor) poll(now time.Time) {
 // act starts what the messages have asked for: store operations, phones, reading the configuration.
 func (a *actor) act(ctx context.Context) {
 	a.contain(func() { a.startReady(ctx) })
+	a.startProofs(ctx)
 	for _, o := range a.rings {
 		a.work.Go(func() { a.contain(func() { a.ringer.Ring(o) }) })
 	}

@@ -33,9 +33,10 @@ func (quickStore) PutAgentState(_ context.Context, s AgentState) (int64, error) 
 // phonesUp says that all phones are there, and keeps what is to ring.
 type phonesUp struct{ rung chan Offer }
 
-func (phonesUp) Reachable(string) bool { return true }
-func (phonesUp) OnCall(string) bool    { return false }
-func (p phonesUp) Ring(o Offer)        { p.rung <- o }
+func (phonesUp) Reachable(string) bool              { return true }
+func (phonesUp) OnCall(string) bool                 { return false }
+func (phonesUp) Alive(context.Context, string) bool { return true }
+func (p phonesUp) Ring(o Offer)                     { p.rung <- o }
 
 // largeCentre is an actor without a goroutine of its own: 500 queues of which each agent serves 20, by 100 profiles, and so
 // many agents and contacts.

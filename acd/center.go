@@ -54,6 +54,8 @@ type Devices interface {
 	Reachable(userID string) bool
 	// OnCall reports whether the agent talks by a call that no queue gave: then no voice contact rings beside it.
 	OnCall(userID string) bool
+	// Alive proves, before a phone is to ring, that it is there. It may ask the phone, and takes a second or two at most.
+	Alive(ctx context.Context, userID string) bool
 }
 
 // Options are what a Center needs. All but Events and Log are required.
@@ -80,6 +82,7 @@ type Options struct {
 // Counts grow with what happened since the start.
 type Counts struct {
 	Offers, Answered, Joined, Missed, Rejected, DeviceFailed, CallerLeft, AgentLeft, Taken atomic.Uint64
+	Unproven                                                                               atomic.Uint64 // offers that did not ring because the phone, which is registered, did not answer
 	Lost                                                                                   atomic.Uint64 // reservations that failed or that somebody else won
 	StoreErrors                                                                            atomic.Uint64
 	EventsLost                                                                             atomic.Uint64 // agent events dropped because the store was away for too long
@@ -93,7 +96,8 @@ type Center struct {
 	mail     *mailbox
 	counts   Counts
 	snapshot atomic.Pointer[snapshot]
-	witness  func(a *actor, got []Match, now time.Time) // of tests: is told every decision before it is carried out
+	witness  func(a *actor, got []Match, now time.Time)                         // of tests: is told every decision before it is carried out
+	stepped  func(before AgentView, e Event, after AgentView, effects []Effect) // of tests: is told every step of an agent
 
 	mu      sync.Mutex
 	cancel  context.CancelFunc // set by Start

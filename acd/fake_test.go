@@ -207,6 +207,8 @@ type world struct {
 	cfgErr error
 	deaf   map[string]bool
 	talks  map[string]bool // by calls of their own
+	dead   map[string]bool // registered, but the phone does not answer
+	asked  int             // proofs
 	rung   []Offer
 	onRing func(Offer)
 }
@@ -221,6 +223,13 @@ func (w *world) OnCall(userID string) bool {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	return w.talks[userID]
+}
+
+func (w *world) Alive(_ context.Context, userID string) bool {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.asked++
+	return !w.dead[userID]
 }
 
 func (w *world) Ring(o Offer) {
@@ -256,7 +265,7 @@ func (w *world) edit(f func(*Config)) {
 // newWorld has queues q and vip, agents a, b, c ... with the given after-contact work limit, all offline.
 func newWorld(t *testing.T, agents int, acwTimeout time.Duration) *world {
 	t.Helper()
-	w := &world{t: t, store: newFakeStore(), deaf: map[string]bool{}, talks: map[string]bool{}}
+	w := &world{t: t, store: newFakeStore(), deaf: map[string]bool{}, talks: map[string]bool{}, dead: map[string]bool{}}
 	w.cfg = Config{
 		Queues: map[string]*Queue{}, Hours: map[string]*Hours{}, Profiles: map[string]*RoutingProfile{},
 		Statuses: map[string]*AgentStatus{}, Agents: map[string]Agent{},

@@ -3,8 +3,10 @@ package acd
 import (
 	"context"
 	"fmt"
+	"maps"
 	"math/rand/v2"
 	"slices"
+	"strings"
 	"sync/atomic"
 	"testing"
 	"testing/synctest"
@@ -16,36 +18,64 @@ import (
 // model drives a Center with random events and checks the invariants of the package comment after each.
 type model struct {
 	*world
-	r       *rand.Rand
-	n       int // events so far
-	next    int // number of the next contact
-	here    map[string]bool
-	want    map[string]string       // last status chosen, by agent
-	stored  map[string]*atomic.Bool // whether that choice was confirmed
-	offers  []Offer
-	handled map[string]bool // contacts that reached after-contact work
-	left    []string        // contacts that left while they waited, and may come again
-	gone    string          // the contact that the last event may have taken out
-	log     []string
+	r                           *rand.Rand
+	n                           int // events so far
+	next                        int // number of the next contact
+	here                        map[string]bool
+	want                        map[string]string       // last status chosen, by agent
+	stored                      map[string]*atomic.Bool // whether that choice was confirmed
+	offers                      []Offer
+	handled                     map[string]bool // contacts that reached after-contact work
+	left                        []string        // contacts that left while they waited, and may come again
+	gone                        string          // the contact that the last event may have taken out
+	log                         []string
+	table                       map[string][]string // the written table of Step, by event
+	failed                      error               // the first rule that was broken
+	joined, lost, missed, taken uint64
+
+	limited bool // queue vip sends who misses three of its contacts to lunch
 }
 
 func newModel(t *testing.T, seed uint64, failEvery int) *model {
 	t.Helper()
 	m := &model{
 		world: newWorld(t, 6, 0), r: rand.New(rand.NewPCG(seed, 11)), here: map[string]bool{}, want: map[string]string{},
-		stored: map[string]*atomic.Bool{}, handled: map[string]bool{},
+		stored: map[string]*atomic.Bool{}, handled: map[string]bool{}, table: map[string][]string{}, limited: seed%2 == 1,
+	}
+	for _, row := range tableRows(t, "event          no slot") {
+		m.table[row[0]] = row
 	}
 	m.store.n = failEvery
 	m.edit(func(c *Config) {
 		mixed := profileOf(contact.Voice, "q 1 0", "vip 2 20")
 		mixed.Queues = append(mixed.Queues, ProfileQueue{QueueID: "q", Channel: contact.Chat, Priority: 1})
 		mixed.AvailabilityTimer = SinceLastInbound
+		mixed.Manual = []ManualQueue{{"list", contact.Chat}}
+		mixed.ID = "mixed"
 		c.Profiles["mixed"] = mixed
+		for _, v := range []struct {
+			id string
+			r  Routing
+		}{
+			{"q", Routing{Distribution: []Distribution{LongestAvailable, RoundRobin, Weighted}[seed%3], Weights: map[string]int{"a": 3}}},
+			{"vip", Routing{Distribution: []Distribution{RingAll, LongestAvailable}[seed/3%2], RingAtOnce: 3, Missed: OnMiss{WaitSeconds: int(seed%4) * 7}}},
+			{"list", Routing{}},
+		} {
+			q := &Queue{HoursID: "h", Status: QueueEnabled, Routing: v.r}
+			q.ID, q.Name = v.id, v.id
+			if m.limited && v.id == "vip" {
+				q.Missed.Limit, q.Missed.StatusID = 3, "lunch"
+			}
+			c.Queues[v.id] = q
+		}
 		for i, id := range []string{"a", "b", "c", "d", "e", "f"} {
 			a := c.Agents[id]
 			a.ACWTimeout = time.Duration(i%3) * 15 * time.Second
 			if i >= 3 {
 				a.RoutingProfileID = "mixed"
+			}
+			if i%2 == 0 {
+				a.Skills = map[Skill]float64{{"language", "ko"}: float64(1 + i)}
 			}
 			c.Agents[id] = a
 			m.want[id] = "offline"
@@ -64,8 +94,66 @@ func (m *model) begin() {
 			agents = append(agents, s.candidate)
 		}
 		if want := Pick(values(a.shown), agents, now); !slices.Equal(got, want) {
-			m.t.Errorf("after %d events the index finds %v, Pick %v", m.n, got, want)
+			m.broken("the index finds %v, Pick %v", got, want)
 		}
+	}
+	m.c.stepped = m.asWritten
+}
+
+// asWritten compares a step of an agent with the written table.
+func (m *model) asWritten(before AgentView, e Event, after AgentView, effects []Effect) {
+	if e.Kind == EventOffered {
+		return // its slot has no state before
+	}
+	name := ""
+	for n, k := range eventNames {
+		if k == e.Kind {
+			name = n
+		}
+	}
+	columns := []SlotState{"", SlotOffered, SlotConnected, SlotACW, SlotMissed, SlotRejected, SlotError}
+	for _, s := range before.Slots {
+		all := e.Kind == EventStatusChosen || e.Kind == EventDeviceBack || e.Kind == EventAgentRemoved
+		if !all && s.OfferID != e.OfferID {
+			continue
+		}
+		of := func(v AgentView) (out AgentView) {
+			for _, o := range v.Slots {
+				if o.OfferID == s.OfferID {
+					o.OfferID = "o"
+					out.Slots = append(out.Slots, o)
+				}
+			}
+			return out
+		}
+		var mine []Effect
+		for _, f := range effects {
+			if f.Slot.OfferID == s.OfferID {
+				mine = append(mine, f)
+			}
+		}
+		want, got := m.table[name][1+slices.Index(columns, s.State)], cell(of(before), of(after), mine)
+		limit := e.Kind == EventMissed && s.OnMiss.Limit > 0 && before.Misses+1 >= s.OnMiss.Limit
+		if before.NextStatusID != "" || limit {
+			for _, blocked := range []SlotState{SlotMissed, SlotRejected, SlotError} { // cleared in advance
+				want = strings.Replace(want, string(blocked), "free", 1)
+			}
+		}
+		if e.Kind == EventAnswered && s.Answered {
+			want = "=" // told twice
+		}
+		if got != want {
+			m.broken("%s in %s: %q, the table says %q", name, s.State, got, want)
+		}
+	}
+}
+
+// broken notes the first rule that was broken.
+func (m *model) broken(format string, args ...any) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.failed == nil {
+		m.failed = fmt.Errorf("after %d events: "+format, append([]any{m.n}, args...)...)
 	}
 }
 
@@ -93,12 +181,13 @@ func (m *model) note(format string, args ...any) {
 	}
 }
 
-func (m *model) fail(format string, args ...any) {
-	m.t.Helper()
-	for _, l := range m.log {
-		m.t.Log(l)
-	}
-	m.t.Fatalf("after %d events: "+format, append([]any{m.n}, args...)...)
+func (m *model) fail(format string, args ...any) { m.broken(format, args...) }
+
+// wrong is the first rule that was broken.
+func (m *model) wrong() error {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.failed
 }
 
 // event lets one random thing happen.
@@ -110,7 +199,7 @@ func (m *model) event() {
 	case p < 22:
 		m.enqueueRandom()
 	case p < 28:
-		for id := range m.here { // any one: the order does not matter to the rules
+		for _, id := range m.anybody() {
 			m.gone = id
 			m.note("leave %s", id)
 			if slices.ContainsFunc(m.c.Waiting(), func(w WaitingSnapshot) bool { return w.ContactID == id }) {
@@ -118,6 +207,13 @@ func (m *model) event() {
 			}
 			m.c.Leave(id)
 			break
+		}
+	case p < 30:
+		m.reorderRandom()
+	case p < 34:
+		if ids := m.anybody(); len(ids) > 0 {
+			m.note("take %s by %s", ids[0], agent)
+			_ = m.c.Take(context.Background(), agent, ids[0])
 		}
 	case p < 62:
 		m.phone()
@@ -148,6 +244,30 @@ func (m *model) event() {
 	synctest.Wait()
 }
 
+// anybody is one of those who are here; nobody if nobody is.
+func (m *model) anybody() []string {
+	ids := slices.Sorted(maps.Keys(m.here))
+	if len(ids) == 0 {
+		return nil
+	}
+	return []string{ids[m.r.IntN(len(ids))]}
+}
+
+func (m *model) reorderRandom() {
+	for _, id := range m.anybody() {
+		o := Order{Priority: int64(m.r.IntN(9)), AgeAdjustment: time.Duration(m.r.IntN(90)-45) * time.Second}
+		if m.r.IntN(2) == 0 {
+			e, err := ParseExpression([]byte(`{"AttributeCondition":{"Name":"language","Value":"ko","ProficiencyLevel":3}}`))
+			if err != nil {
+				m.fail("%v", err)
+			}
+			o.Criteria = []CriteriaStep{{Expression: e, Expiry: time.Duration(1+m.r.IntN(40)) * time.Second}}
+		}
+		m.note("reorder %s: %d, %s, %d steps", id, o.Priority, o.AgeAdjustment, len(o.Criteria))
+		m.c.Reorder(id, o)
+	}
+}
+
 func (m *model) enqueueRandom() {
 	if len(m.here) > 20 {
 		return
@@ -160,9 +280,15 @@ func (m *model) enqueueRandom() {
 	if len(m.left) > 0 && m.r.IntN(3) == 0 {
 		w.ContactID, m.left = m.left[0], m.left[1:]
 	}
-	if m.r.IntN(3) == 0 {
-		w.Channel = contact.Chat
-		w.QueueID = "q"
+	switch m.r.IntN(9) {
+	case 0, 1:
+		w.Channel, w.QueueID = contact.Chat, "q"
+	case 2:
+		w.Channel, w.QueueID = contact.Chat, "list"
+	case 3:
+		w.QueueID = AgentQueueID(string(rune('a' + m.r.IntN(6))))
+	case 4: // a caller takes the place of the callback that waited
+		w.Since, w.Owed, w.Method = w.Since.Add(-time.Duration(m.r.IntN(100))*time.Second), true, contact.Callback
 	}
 	m.note("enqueue %s %s %s", w.ContactID, w.QueueID, w.Channel)
 	if err := m.c.Enqueue(context.Background(), w); err != nil {
@@ -183,7 +309,7 @@ func (m *model) phone() {
 			s, live = v.Slots[i], true
 		}
 	}
-	what := m.r.IntN(9)
+	what := m.r.IntN(10)
 	if live && s.State == SlotOffered && m.r.IntN(2) == 0 {
 		what = 6 // more calls succeed than fail
 	}
@@ -191,7 +317,7 @@ func (m *model) phone() {
 	if live && (s.State == SlotConnected || s.State == SlotOffered && Result(what) == CallerLeft) {
 		m.gone = o.ContactID
 	}
-	if live && s.State == SlotConnected && (what == int(CallerLeft) || what == int(AgentLeft) || what >= 7) {
+	if live && s.State == SlotConnected && (what == int(CallerLeft) || what == int(AgentLeft) || what == 7 || what == 8) {
 		m.handled[o.ContactID] = true
 	}
 	switch {
@@ -200,6 +326,10 @@ func (m *model) phone() {
 	case what == 6:
 		m.c.OfferResult(o.ID, Answered)
 		m.c.Joined(o.ID)
+	case what == 9:
+		if o.Shared { // another one was faster: the contact may still be with us
+			m.c.OfferResult(o.ID, Taken)
+		}
 	default:
 		m.c.AgentDone(o.ID)
 	}
@@ -215,10 +345,20 @@ func (m *model) choose(agent, status string) {
 	}()
 }
 
+// count adds up what a Center has counted.
+func (m *model) count() {
+	n := m.c.Counts()
+	m.joined += n.Joined.Load()
+	m.lost += n.Lost.Load()
+	m.missed += n.Missed.Load()
+	m.taken += n.Taken.Load()
+}
+
 // restart kills the process: whoever waited or talked is gone.
 func (m *model) restart() {
 	m.note("restart")
 	m.c.Stop()
+	m.count()
 	m.here = map[string]bool{}
 	m.handled = map[string]bool{}
 	m.mu.Lock()
@@ -242,13 +382,14 @@ func (m *model) restart() {
 func (m *model) check() {
 	m.t.Helper()
 	s := m.c.snapshot.Load()
-	waits := make(map[string]string) // contact: live offer
+	waits := make(map[string]*Waiting)
 	present := make(map[string]bool)
 	for _, w := range s.waiting {
-		waits[w.ContactID] = w.OfferID
+		waits[w.ContactID] = w
 		present[w.ContactID] = true
 	}
-	live := make(map[string]bool)
+	talks := make(map[string]bool)
+	rings := make(map[string]int)
 	agents := make([]Candidate, 0, len(s.agents))
 	for _, g := range s.agents {
 		agents = append(agents, g.candidate)
@@ -258,18 +399,17 @@ func (m *model) check() {
 			switch sl.State {
 			case SlotOffered:
 				ringing++
-				if waits[sl.ContactID] != sl.OfferID {
-					m.fail("%s rings for %s, whose offer is %q", g.UserID, sl.ContactID, waits[sl.ContactID])
+				rings[sl.ContactID]++
+				if waits[sl.ContactID] == nil {
+					m.fail("%s rings for %s, who does not wait", g.UserID, sl.ContactID)
 				}
 			case SlotConnected:
-				present[sl.ContactID] = true
+				if talks[sl.ContactID] || waits[sl.ContactID] != nil {
+					m.fail("contact %s is with two agents, or with one and in line", sl.ContactID)
+				}
+				talks[sl.ContactID], present[sl.ContactID] = true, true
 			case SlotACW, SlotMissed, SlotRejected, SlotError:
-				continue
 			}
-			if live[sl.ContactID] {
-				m.fail("contact %s is with two agents", sl.ContactID)
-			}
-			live[sl.ContactID] = true
 		}
 		for ch, n := range held {
 			if limit := s.setup.profiles[g.RoutingProfileID].channels[ch].Limit; n > limit {
@@ -283,13 +423,16 @@ func (m *model) check() {
 		if status == "" {
 			status = g.view.StatusID
 		}
+		if m.limited && status == "lunch" && g.view.Misses == 0 {
+			m.want[g.UserID] = status // the queue's limit of misses
+		}
 		if status != m.want[g.UserID] || g.view.NextStatusID != "" && len(g.view.Slots) == 0 {
 			m.fail("%s is %s>%s, chose %s", g.UserID, g.view.StatusID, g.view.NextStatusID, m.want[g.UserID])
 		}
 	}
-	for id, offer := range waits {
-		if offer != "" && !live[id] {
-			m.fail("contact %s waits for an offer that nobody has", id)
+	for id, w := range waits {
+		if rings[id] != w.Ringing || w.Ringing > max(1, w.Width) {
+			m.fail("%d agents ring for contact %s, which counts %d of %d", rings[id], id, w.Ringing, w.Width)
 		}
 	}
 	for id := range m.here {
@@ -303,7 +446,7 @@ func (m *model) check() {
 		}
 	}
 	m.here = present
-	if ms := slowPick(values(s.waiting), agents, time.Now()); len(ms) > 0 {
+	if ms := Pick(values(s.waiting), agents, time.Now()); len(ms) > 0 {
 		m.fail("no offer was started for %v", ms)
 	}
 }
@@ -362,6 +505,7 @@ func (m *model) end() {
 	for id := range m.here {
 		m.c.Leave(id)
 	}
+	m.count()
 	synctest.Wait()
 	for _, id := range []string{"a", "b", "c", "d", "e", "f"} {
 		m.choose(id, "offline")
@@ -384,45 +528,103 @@ func (m *model) end() {
 	}
 }
 
+// run lets the events of a trace happen, each with a random source of its own, so that a part of a trace is a trace.
+func (m *model) run(seed uint64, trace []int, failEvery int) {
+	m.c.Start()
+	defer func() { m.c.Stop() }()
+	<-m.c.Ready()
+	synctest.Wait()
+	for _, n := range trace {
+		m.r = rand.New(rand.NewPCG(seed, uint64(n)))
+		m.event()
+		m.check()
+		if n%1000 == 999 {
+			m.calm()
+			m.store.set(func(s *fakeStore) { s.n = failEvery })
+		}
+		if n%1500 == 1499 {
+			m.restart()
+		}
+		if m.wrong() != nil {
+			return
+		}
+	}
+	m.calm()
+	m.end()
+	if m.c.Counts().Panics.Load() > 0 {
+		m.fail("the actor panicked")
+	}
+}
+
+// shrink gives the shortest trace found that still breaks a rule, and what it did.
+func shrink(t *testing.T, seed uint64, trace []int, failEvery int) ([]int, *model) {
+	t.Helper()
+	var found *model
+	broken := func(part []int) bool {
+		var m *model
+		synctest.Test(t, func(t *testing.T) {
+			m = newModel(t, seed, failEvery)
+			m.run(seed, part, failEvery)
+		})
+		if m.wrong() != nil {
+			found = m
+		}
+		return m.wrong() != nil
+	}
+	if !broken(trace) {
+		return trace, nil
+	}
+	for size, tries := max(len(trace)/2, 1), 0; tries < 400; tries++ {
+		shorter := false
+		for from := 0; from < len(trace) && tries < 400; tries++ {
+			part := slices.Concat(trace[:from], trace[min(from+size, len(trace)):])
+			if broken(part) {
+				trace, shorter = part, true
+			} else {
+				from += size
+			}
+		}
+		if size == 1 && !shorter {
+			break
+		}
+		size = max(size/2, 1)
+	}
+	return trace, found
+}
+
 func TestAHundredThousandRandomEventsKeepTheInvariants(t *testing.T) {
 	const perSeed = 5000
-	var joined, lost, missed atomic.Uint64
+	var joined, lost, missed, taken atomic.Uint64
 	t.Run("seeds", func(t *testing.T) {
 		for seed := range uint64(20) {
 			failEvery := []int{0, 2, 3, 7, 50}[seed%5]
 			t.Run(fmt.Sprintf("seed %d, 1 in %d fails", seed, failEvery), func(t *testing.T) {
 				t.Parallel()
+				trace := make([]int, perSeed)
+				for n := range trace {
+					trace[n] = n
+				}
+				var m *model
 				synctest.Test(t, func(t *testing.T) {
-					m := newModel(t, seed, failEvery)
-					m.c.Start()
-					defer func() { m.c.Stop() }()
-					<-m.c.Ready()
-					synctest.Wait()
-					for n := range perSeed {
-						m.event()
-						m.check()
-						if n%1000 == 999 {
-							m.calm()
-							m.store.set(func(s *fakeStore) { s.n = failEvery })
-						}
-						if n%1500 == 1499 {
-							joined.Add(m.c.Counts().Joined.Load())
-							lost.Add(m.c.Counts().Lost.Load())
-							missed.Add(m.c.Counts().Missed.Load())
-							m.restart()
-						}
-					}
-					m.calm()
-					m.end()
-					if m.c.Counts().Panics.Load() > 0 {
-						t.Error("the actor panicked")
-					}
+					m = newModel(t, seed, failEvery)
+					m.run(seed, trace, failEvery)
 				})
+				joined.Add(m.joined)
+				lost.Add(m.lost)
+				missed.Add(m.missed)
+				taken.Add(m.taken)
+				if err := m.wrong(); err != nil {
+					short, least := shrink(t, seed, trace[:min(m.n, perSeed)], failEvery)
+					if least != nil {
+						err, m = least.wrong(), least
+					}
+					t.Fatalf("%v\nthe shortest trace found has %d events: %v\n%s", err, len(short), short[max(0, len(short)-60):], strings.Join(m.log, "\n"))
+				}
 			})
 		}
 	})
-	t.Logf("%d joined, %d missed, %d reservations lost", joined.Load(), missed.Load(), lost.Load())
-	if joined.Load() < 2000 || lost.Load() < 300 || missed.Load() < 500 {
+	t.Logf("%d joined, %d missed, %d taken by others, %d reservations lost", joined.Load(), missed.Load(), taken.Load(), lost.Load())
+	if joined.Load() < 2000 || lost.Load() < 300 || missed.Load() < 500 || taken.Load() < 20 {
 		t.Error("too little happened to prove anything")
 	}
 }

@@ -169,6 +169,9 @@ func (a *actor) step(g *agent, e Event) {
 	}
 	before := g.view.Slots
 	view, effects := Step(g.view, e)
+	if a.center.stepped != nil {
+		a.center.stepped(g.view, e, view, effects)
+	}
 	g.view = view
 	a.touch(g)
 	for _, s := range before {
@@ -296,7 +299,7 @@ func (a *actor) reserve(g *agent, s Slot) {
 	end := func(err error, now time.Time) bool {
 		if err == nil && ok {
 			g.version, g.losses = version, 0
-			a.ring(g, s, now)
+			a.prove(g, s, now)
 			return false
 		}
 		a.lost(g, s, now)

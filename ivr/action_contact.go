@@ -99,7 +99,8 @@ func (a *contactData) read(p *params) {
 func (a *contactData) rules() rules { return rules{next: true, errors: []string{errNoMatch}} }
 
 func (a *contactData) run(ctx context.Context, s *session) step {
-	if a.related {
+	related, ok := s.contact.(Related)
+	if a.related && !ok {
 		return failedBy(fmt.Errorf("ivr: fields of a related contact: %w", ErrNotSupported))
 	}
 	d := ContactData{References: s.references(a.references)}
@@ -122,6 +123,15 @@ func (a *contactData) run(ctx context.Context, s *session) step {
 		}
 		*f.to = &text
 	}
+	if language := s.text(a.language); a.related && language != "" {
+		d.Language = &language
+	}
+	if a.related {
+		if err := related.UpdateRelated(ctx, d); err != nil {
+			return s.failure(ctx, err)
+		}
+		return a.rest()
+	}
 	if d.Name != nil || d.Description != nil || d.CustomerID != nil || len(d.References) > 0 {
 		if err := s.contact.Update(ctx, Update{Data: &d}); err != nil {
 			return s.failure(ctx, err)
@@ -132,6 +142,11 @@ func (a *contactData) run(ctx context.Context, s *session) step {
 			return s.failure(ctx, err)
 		}
 	}
+	return a.rest()
+}
+
+// rest fails for what is of other products.
+func (a *contactData) rest() step {
 	if len(a.others) > 0 {
 		return failedBy(fmt.Errorf("ivr: setting %v: %w", a.others, ErrNotSupported))
 	}

@@ -10,11 +10,16 @@ import (
 )
 
 // recordingBehavior chooses who is recorded once an agent is joined (Set recording behavior). The last one set wins.
-type recordingBehavior struct{ agent, customer bool }
+type recordingBehavior struct {
+	agent, customer bool
+	more            moreRecording
+}
 
 func (a *recordingBehavior) read(p *params) {
 	p.need("RecordingBehavior")
-	who := p.group("RecordingBehavior").texts("RecordedParticipants", "Agent", "Customer")
+	behavior := p.group("RecordingBehavior")
+	who := behavior.texts("RecordedParticipants", "Agent", "Customer")
+	a.more = readMoreRecording(behavior)
 	a.agent, a.customer = slices.Contains(who, "Agent"), slices.Contains(who, "Customer")
 }
 
@@ -30,6 +35,12 @@ func (a *recordingBehavior) run(ctx context.Context, s *session) step {
 		// There is no error branch, and a contact that goes unrecorded must not go unnoticed.
 		s.log.ErrorContext(ctx, "recording behaviour not set", "action_id", s.node.ID, "error", err)
 	}
+	if err := a.more.set(ctx, s); err != nil {
+		if s.left(ctx, err) {
+			return ended(Left)
+		}
+		s.log.ErrorContext(ctx, "the part with flows is not recorded", "action_id", s.node.ID, "error", err)
+	}
 	return done()
 }
 
@@ -38,6 +49,7 @@ func (a *recordingBehavior) run(ctx context.Context, s *session) step {
 type analyticsBehavior struct {
 	voice, chat     bool // which channel it is for
 	agent, customer bool
+	more            moreRecording
 	redact          bool // chat messages are to be redacted on their way
 }
 
@@ -52,6 +64,8 @@ func (a *analyticsBehavior) read(p *params) {
 	if a.voice && a.chat {
 		p.problem("", "has both VoiceBehavior and ChatBehavior: use one action for each channel")
 	}
+	a.more = readMoreRecording(recording)
+	a.more.screen = a.more.screen || len(p.group("ScreenRecordingBehavior").texts("ScreenRecordedParticipants", "Agent")) > 0
 	who := recording.texts("RecordedParticipants", "Agent", "Customer")
 	a.agent, a.customer = slices.Contains(who, "Agent"), slices.Contains(who, "Customer")
 	a.redact = chat.group("ChatAnalyticsBehavior").group("InFlightChatRedactionConfiguration").yes("Enabled")
@@ -76,6 +90,9 @@ func (a *analyticsBehavior) run(ctx context.Context, s *session) step {
 		return done()
 	}
 	if err := s.contact.SetRecording(ctx, a.agent, a.customer); err != nil {
+		return s.failure(ctx, err)
+	}
+	if err := a.more.set(ctx, s); err != nil {
 		return s.failure(ctx, err)
 	}
 	return done()

@@ -53,9 +53,9 @@ func badDigits(digits string) bool {
 }
 
 func (a *thirdParty) rules() rules {
-	r := rules{flows: inboundTransferQueue(), pauses: true, errors: []string{errCallFailed, errNoMatch}}
-	if a.resume {
-		r.next, r.errors = true, append(r.errors, errCallTime)
+	r := rules{flows: inboundTransferQueue(), pauses: true, errors: []string{errNoMatch}}
+	if a.resume { // without, Connect's designer has the Error branch alone
+		r.next, r.errors = true, []string{errCallFailed, errNoMatch, errCallTime}
 	}
 	return r
 }

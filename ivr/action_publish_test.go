@@ -101,7 +101,7 @@ func TestPublishingInsistsOnTheErrorBranchesOfTheService(t *testing.T) {
 	// A1.5 to A1.7 of the specification.
 	want := map[string][]string{
 		"CheckMetricData": {errNoCondition, errNoMatch}, "CheckOutboundCallStatus": {errNoMatch}, "GetMetricData": {errNoMatch},
-		"TransferParticipantToThirdParty": {errCallFailed, errNoMatch}, "CompleteOutboundCall": {},
+		"TransferParticipantToThirdParty": {errNoMatch}, "CompleteOutboundCall": {},
 		"UpdatePreviousContactParticipantState": {errNoMatch}, "DequeueContactAndTransferToQueue": {errNoMatch, errQueueAtCapacity},
 		"TransferContactToQueue": {errNoMatch, errQueueAtCapacity}, "TransferContactToAgent": {}, "UpdateContactRoutingBehavior": {},
 		"UpdateRoutingCriteria": {errNoMatch}, "UpdateContactCallbackNumber": {errNoCallback, errBadCallback}, "CreateCallbackContact": {errNoMatch},

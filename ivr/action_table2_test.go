@@ -24,7 +24,7 @@ func contactRows() []row {
 			want: []string{"update name=n description=VOICE customer=7 k=STRING:v site=URL:https://x", "voice  ko-KR"}, next: "ok",
 		},
 		{name: "a long customer", kind: data, parameters: `"CustomerId":"$.Attributes.a"`, set: func(w *world) { w.info.Attributes["a"] = strings.Repeat("x", 129) }, next: errNoMatch},
-		{name: "of the related contact", kind: data, parameters: `"Name":"n","TargetContact":"Related"`, next: errNoMatch},
+		{name: "of the related contact", kind: data, parameters: `"Name":"n","TargetContact":"Related"`, want: []string{"related data true"}, next: "ok"},
 		{name: "of other products", kind: data, parameters: `"WisdomSessionArn":"arn:x"`, next: errNoMatch},
 		{name: "refused", kind: data, parameters: `"Name":"n"`, set: fail("update", errBroken), want: []string{"update name=n"}, next: errNoMatch},
 

@@ -45,7 +45,7 @@ func About(content string) (name, description string, t FlowType) {
 	if err := json.Unmarshal([]byte(content), &top); err != nil {
 		return "", "", ""
 	}
-	m := top.Metadata
+	m := top.Metadata // the old designer writes it in lower case, which means the same
 	name, _ = m.Name.(string)
 	description, _ = m.Description.(string)
 	text, _ := m.Type.(string)

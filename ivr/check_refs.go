@@ -48,8 +48,12 @@ func (r *refReader) read(at string, m map[string]any) {
 				r.add(field, kind, v, want)
 			}
 		case map[string]any:
-			if key == "EventHooks" {
+			switch id, _ := v["Id"].(string); {
+			case key == "EventHooks":
 				r.hooks(field, v)
+				continue
+			case key == "ViewResource":
+				r.add(field+".Id", resource.KindView, id, "")
 				continue
 			}
 			r.read(field, v)
@@ -191,6 +195,8 @@ func (k kindWord) korean() string {
 		return "흐름"
 	case resource.KindFlowModule:
 		return "모듈"
+	case resource.KindView:
+		return "보기"
 	case resource.KindUser:
 		return "상담원"
 	case KindFunction:

@@ -141,6 +141,14 @@ func (a able) SetRelatedAttributes(_ context.Context, set map[string]string) err
 	return a.do("related", "%v", set)
 }
 
+func (a able) SetFlowRecording(_ context.Context, on bool) error {
+	return a.do("record flows", "%t", on)
+}
+
+func (a able) UpdateRelated(_ context.Context, d ContactData) error {
+	return a.do("related data", "%v", d.Name != nil)
+}
+
 // office is what the engine's ports are in tests: it answers from its fields and writes down what it is asked.
 type office struct {
 	s       *script

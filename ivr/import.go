@@ -2,8 +2,8 @@ package ivr
 
 import (
 	"context"
-	"encoding/json"
 	"fmt"
+	"slices"
 
 	"ullim/internal/errs"
 	"ullim/internal/resource"
@@ -48,9 +48,15 @@ func (l Library) of(t FlowType) *Service {
 // version. One that fails does not stop the others; the error is only for a store that does not answer.
 func (l Library) Import(ctx context.Context, instanceID string, items []Item) ([]Imported, error) {
 	out := make([]Imported, len(items))
+	items = slices.Clone(items)
+	old := make([][]Problem, len(items))
 	for i, item := range items {
 		out[i] = Imported{Name: item.Name, Type: item.Type, File: item.File, Report: Report{Findings: []Finding{}}}
-		if err := l.draft(ctx, instanceID, item, &out[i]); err != nil {
+		var err error
+		if items[i].Content, old[i], _, err = FromDesigner(item.Content); err == nil {
+			err = l.draft(ctx, instanceID, items[i], &out[i])
+		}
+		if err != nil {
 			if !theirs(err) {
 				return nil, err
 			}
@@ -68,6 +74,7 @@ func (l Library) Import(ctx context.Context, instanceID string, items []Item) ([
 				}
 				out[i].Error = err.Error()
 			}
+			out[i].Converted(old[i])
 		}
 	}
 	return out, nil
@@ -127,19 +134,7 @@ func checkImport(item Item) error {
 	if item.Type == "" {
 		return errs.Field("Type", "is not told by the file: give it, or put the file into a folder of the type's name (CUSTOMER_QUEUE/...)")
 	}
-	if err := checkDraft(item.Content); err != nil {
-		return err
-	}
-	var old struct {
-		Modules []json.RawMessage `json:"modules"`
-		Start   *string           `json:"start"`
-		Actions json.RawMessage   `json:"Actions"`
-	}
-	if err := json.Unmarshal([]byte(item.Content), &old); err == nil && old.Modules != nil && old.Start != nil && old.Actions == nil {
-		return errs.Field("Content", "is in the format of the old designer (\"modules\"): read the flow with DescribeContactFlow, "+
-			"or export it again from the designer of today")
-	}
-	return nil
+	return checkDraft(item.Content)
 }
 
 // publish publishes a draft if it can be, and reports on it.

@@ -72,9 +72,10 @@ type MessageProcessor interface {
 	SetProcessor(ctx context.Context, function string, unprocessed bool) error
 }
 
-// Related is a contact that knows the contact it is related to.
+// Related is a contact that knows the contact it is related to. errs.NotFound: there is none.
 type Related interface {
 	SetRelatedAttributes(ctx context.Context, set map[string]string) error
+	UpdateRelated(ctx context.Context, d ContactData) error
 }
 
 // MediaFiles fetches audio from where flows name it: s3://bucket/key, or https addresses of buckets

@@ -82,6 +82,11 @@ type Streamer interface {
 	StopStream(ctx context.Context) error
 }
 
+// FlowRecorder records the part of a contact with flows, as a recording of its own (IVRRecordingBehavior).
+type FlowRecorder interface {
+	SetFlowRecording(ctx context.Context, on bool) error
+}
+
 // Stream is which audio of the customer goes out: what comes from them, what is sent to them. URL is empty for the one
 // that the instance is set to.
 type Stream struct {

@@ -9,8 +9,8 @@ import (
 	"ullim/media/mix"
 )
 
-// MaxMembers is how many sessions a conference holds.
-const MaxMembers = 6
+// MaxMembers is how many sessions a conference holds: six who talk, and five who supervise them.
+const MaxMembers = 11
 
 // Role is what a member of a conference hears, and who hears the member.
 type Role int

@@ -164,29 +164,29 @@ func TestMonitorCoachAndBargeAreRoles(t *testing.T) {
 func TestAConferenceRefusesNonsenseAndLeavesNothingBehind(t *testing.T) {
 	inBubble(t, nil, func(r *rig) {
 		t := r.t
-		all := r.guests(8)
+		all := r.guests(media.MaxMembers + 2)
 		for _, g := range all {
 			defer g.p.Close()
 		}
 		c := r.plane.Conference()
-		for _, g := range all[:6] {
+		for _, g := range all[:media.MaxMembers] {
 			if err := c.Add(g.s, media.Speaker, nil); err != nil {
 				t.Error(err)
 			}
 		}
 		other := r.plane.Conference()
 		for what, err := range map[string]error{
-			"a seventh":                 c.Add(all[6].s, media.Speaker, nil),
+			"one too many":              c.Add(all[media.MaxMembers].s, media.Speaker, nil),
 			"in two":                    other.Add(all[0].s, media.Speaker, nil),
-			"a coach of nobody":         c.Add(all[7].s, media.Coach, nil),
-			"a coach of somebody else":  other.Add(all[7].s, media.Coach, all[0].s),
-			"a speaker to one":          c.Add(all[7].s, media.Speaker, all[0].s),
-			"a role that there is not":  c.Add(all[7].s, media.Role(7), nil),
-			"a coach of himself":        c.Add(all[7].s, media.Coach, all[7].s),
-			"joined and in the meeting": joinError(all[0].s, all[7].s),
+			"a coach of nobody":         c.Add(all[media.MaxMembers+1].s, media.Coach, nil),
+			"a coach of somebody else":  other.Add(all[media.MaxMembers+1].s, media.Coach, all[0].s),
+			"a speaker to one":          c.Add(all[media.MaxMembers+1].s, media.Speaker, all[0].s),
+			"a role that there is not":  c.Add(all[media.MaxMembers+1].s, media.Role(7), nil),
+			"a coach of himself":        c.Add(all[media.MaxMembers+1].s, media.Coach, all[media.MaxMembers+1].s),
+			"joined and in the meeting": joinError(all[0].s, all[media.MaxMembers+1].s),
 		} {
 			want := map[string]errs.Kind{
-				"a seventh": errs.Limit, "in two": errs.Conflict, "joined and in the meeting": errs.Conflict,
+				"one too many": errs.Limit, "in two": errs.Conflict, "joined and in the meeting": errs.Conflict,
 				"a coach of somebody else": errs.InvalidRequest,
 			}[what]
 			if err == nil || want != 0 && !errs.Is(err, want) {

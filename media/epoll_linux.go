@@ -551,5 +551,5 @@ func (p *epollPort) Close() error {
 	}
 	p.closed = true
 	p.loop.forget(p)
-	return unix.Close(p.fd) // and with it out of epoll: nobody else has this descriptor
+	return closeRaw(p.fd) // and with it out of epoll: nobody else has this descriptor
 }

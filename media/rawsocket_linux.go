@@ -5,7 +5,9 @@ import (
 	"net"
 	"net/netip"
 	"os"
+	"syscall"
 	"time"
+	"unsafe"
 
 	"golang.org/x/sys/unix"
 )
@@ -55,9 +57,14 @@ func listenError(call string, err error) error {
 	return &net.OpError{Op: "listen", Net: "udp", Err: os.NewSyscallError(call, err)}
 }
 
+// bindRaw binds. It does not block, so IPv4, which is what there is most of, goes without telling the scheduler.
 func bindRaw(fd int, addr netip.AddrPort) error {
 	if addr.Addr().Is4() {
-		return unix.Bind(fd, &unix.SockaddrInet4{Port: int(addr.Port()), Addr: addr.Addr().As4()})
+		in4 := unix.RawSockaddrInet4{Family: unix.AF_INET, Port: netOrder(addr.Port()), Addr: addr.Addr().As4()}
+		if _, _, errno := syscall.RawSyscall(unix.SYS_BIND, uintptr(fd), uintptr(unsafe.Pointer(&in4)), unsafe.Sizeof(in4)); errno != 0 {
+			return errno
+		}
+		return nil
 	}
 	sa := &unix.SockaddrInet6{Port: int(addr.Port()), Addr: addr.Addr().As16()}
 	if zone := addr.Addr().Zone(); zone != "" {
@@ -100,7 +107,15 @@ func (s *rawSocket) Close() error {
 	if err != nil {
 		return err
 	}
-	return unix.Close(fd)
+	return closeRaw(fd)
+}
+
+// closeRaw closes a socket of UDP, which has nothing to wait for.
+func closeRaw(fd int) error {
+	if _, _, errno := syscall.RawSyscall(unix.SYS_CLOSE, uintptr(fd), 0, 0); errno != 0 {
+		return errno
+	}
+	return nil
 }
 
 // LocalAddr is where it is bound.

@@ -19,6 +19,7 @@ type Recording struct {
 	mu      sync.Mutex
 	taps    map[*Session]*record.Tap
 	stopped bool
+	unheard func() // of RecordHeard: ends listening
 }
 
 // RecordOptions are what a call wants of a recording.
@@ -127,6 +128,10 @@ func (r *Recording) detach() {
 		s.detach(tap)
 	}
 	clear(r.taps)
+	if stop := r.unheard; stop != nil {
+		r.unheard = nil
+		stop()
+	}
 }
 
 // ended counts the end of the file, however it came.

@@ -199,7 +199,7 @@ func NewEndpoint(o Options) (*Endpoint, error) {
 		if !ok {
 			return nil, fmt.Errorf("sip: local address %s is not ip:port", c.LocalAddr())
 		}
-		ep.packets = append(ep.packets, &packetGuard{ep: ep, conn: c, local: local, done: make(chan struct{})})
+		ep.packets = append(ep.packets, &packetGuard{ep: ep, conn: quicken(c), local: local, done: make(chan struct{})})
 	}
 	for _, l := range o.Listeners {
 		ep.listeners = append(ep.listeners, &listenGuard{Listener: l, ep: ep})

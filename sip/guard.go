@@ -272,16 +272,17 @@ type packetView struct {
 	*packetGuard
 	reading chan struct{} // closed when sipgo reads for the first time
 	first   sync.Once
+	from    packetReader
 	buf     []byte
-	sources map[netip.AddrPort]struct{}
+	sources map[netip.AddrPort]peerAddr
 }
 
 var _ net.PacketConn = (*packetView)(nil)
 
 func (g *packetGuard) view() *packetView {
 	return &packetView{
-		packetGuard: g, reading: make(chan struct{}), buf: make([]byte, maxMessage),
-		sources: make(map[netip.AddrPort]struct{}),
+		packetGuard: g, reading: make(chan struct{}), from: readerOf(g.conn), buf: make([]byte, maxMessage),
+		sources: make(map[netip.AddrPort]peerAddr),
 	}
 }
 
@@ -316,15 +317,14 @@ func (v *packetView) ReadFrom(p []byte) (int, net.Addr, error) {
 		return 0, nil, net.ErrClosed
 	}
 	for {
-		n, addr, err := v.conn.ReadFrom(v.buf)
+		n, src, err := v.from.read(v.buf)
 		if err != nil {
 			if v.over(err) {
 				return 0, nil, net.ErrClosed
 			}
 			continue
 		}
-		src, ok := addrPort(addr)
-		if !ok || keepAlive(v.buf[:n]) {
+		if !src.IsValid() || keepAlive(v.buf[:n]) {
 			continue
 		}
 		j := v.ep.judge(v.buf[:n], arrival{source: src, local: v.local, network: "UDP"})
@@ -334,7 +334,11 @@ func (v *packetView) ReadFrom(p []byte) (int, net.Addr, error) {
 		if j.pass == nil || len(j.pass) > len(p) {
 			continue
 		}
-		v.sources[src] = struct{}{}
+		addr, known := v.sources[src]
+		if !known {
+			addr = newPeerAddr(src)
+			v.sources[src] = addr
+		}
 		return copy(p, j.pass), addr, nil
 	}
 }

@@ -26,8 +26,9 @@ type pings struct {
 }
 
 type pinged struct {
-	reg Registration
-	at  time.Time
+	reg  Registration
+	at   time.Time
+	tell chan<- struct{} // somebody waits for the answer; has room for one. May be nil
 }
 
 // pingPhones asks every phone that needs it once in each interval, spread evenly, until the endpoint closes.
@@ -41,14 +42,14 @@ func (ep *Endpoint) pingPhones(every time.Duration) {
 		case now := <-tick.C:
 			ep.unanswered(now, every)
 			for _, reg := range ep.opt.Registrar.pingedIn(slot, now) {
-				ep.ping(reg, now)
+				ep.ping(reg, now, nil)
 			}
 		}
 	}
 }
 
-// ping sends one OPTIONS. RFC 3261 §11.
-func (ep *Endpoint) ping(reg Registration, now time.Time) {
+// ping sends one OPTIONS; tell hears of the answer. RFC 3261 §11.
+func (ep *Endpoint) ping(reg Registration, now time.Time, tell chan<- struct{}) {
 	to, err := netip.ParseAddrPort(reg.Source)
 	if err != nil {
 		return
@@ -77,7 +78,7 @@ func (ep *Endpoint) ping(reg Registration, now time.Time) {
 	if ep.pings.waiting == nil {
 		ep.pings.waiting = make(map[string]pinged)
 	}
-	ep.pings.waiting[branch] = pinged{reg, now}
+	ep.pings.waiting[branch] = pinged{reg, now, tell}
 }
 
 // unanswered gives up on pings that are a whole interval old.
@@ -114,7 +115,13 @@ func (ep *Endpoint) ponged(res *sipgo.Response) bool {
 	delete(ep.pings.waiting, branch)
 	ep.pings.mu.Unlock()
 	if ok {
-		ep.opt.Registrar.Alive(p.reg)
+		ep.opt.Registrar.ponged(p.reg, time.Now())
+		if p.tell != nil {
+			select {
+			case p.tell <- struct{}{}:
+			default: // somebody else's answer was enough
+			}
+		}
 	}
 	return true
 }

@@ -37,9 +37,10 @@ type deviceBindings struct {
 // kept is a binding in memory.
 type kept struct {
 	Registration
-	stored int64 // microseconds: when it ends in the store; 0: it is not there
-	failed uint8 // rings and pings without an answer, in a row
-	dirty  bool  // the store has other times
+	stored int64     // microseconds: when it ends in the store; 0: it is not there
+	failed uint8     // rings and pings without an answer, in a row
+	dirty  bool      // the store has other times
+	heard  time.Time // when it last answered OPTIONS
 }
 
 // ending is when a device's first binding may end. A refresh leaves it as it is; whoever comes too early is put back.

@@ -31,7 +31,11 @@ func (ep *Endpoint) onRequest(req *sipgo.Request, tx *sipgo.ServerTx) {
 		tx.Terminate()
 		return
 	}
-	roomToWork(0)
+	if req.IsInvite() {
+		roomForCall(0)
+	} else {
+		roomToWork(0)
+	}
 	ep.count.transactions.Add(1)
 	if !tx.OnTerminate(func(string, error) { ep.count.transactions.Add(-1) }) {
 		ep.count.transactions.Add(-1)
@@ -67,6 +71,14 @@ func (ep *Endpoint) onRequest(req *sipgo.Request, tx *sipgo.ServerTx) {
 //go:noinline
 func roomToWork(at int) byte {
 	var room [10 << 10]byte
+	return room[at]
+}
+
+// roomForCall is the same for an INVITE, with which a call is made.
+//
+//go:noinline
+func roomForCall(at int) byte {
+	var room [20 << 10]byte
 	return room[at]
 }
 

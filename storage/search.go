@@ -58,17 +58,15 @@ func (db *DB) SearchContacts(ctx context.Context, q contact.Query) ([]*contact.R
 	if !storable(q.InstanceID) {
 		return nil, "", nil
 	}
-	list, err := read(ctx, db, func(ctx context.Context, t tx) ([]*contact.Record, error) { return s.run(ctx, t.uncached()) })
-	if err != nil {
-		return nil, "", err
+	type answer struct {
+		list []*contact.Record
+		next string
 	}
-	next := ""
-	if len(list) > n {
-		list = list[:n]
-		last := list[n-1]
-		next = cursor{At: s.key(last), ID: last.ID}.token()
-	}
-	return list, next, nil
+	a, err := read(ctx, db, func(ctx context.Context, t tx) (a answer, err error) {
+		a.list, a.next, err = s.run(ctx, t.uncached())
+		return a, err
+	})
+	return a.list, a.next, err
 }
 
 // filtersOf checks a query. Values that cannot be stored match nothing and stay: no row has them.
@@ -129,13 +127,6 @@ type searching struct {
 	filters, attributes []filter
 }
 
-func (s *searching) key(r *contact.Record) int64 {
-	if s.time == "disconnected_us" {
-		return micros(r.DisconnectTimestamp)
-	}
-	return micros(r.InitiationTimestamp)
-}
-
 func (s *searching) order(a, b hit) int {
 	c := cmp.Or(cmp.Compare(a.at, b.at), strings.Compare(a.id, b.id))
 	if s.q.Ascending {
@@ -145,35 +136,36 @@ func (s *searching) order(a, b hit) int {
 }
 
 // run finds the places, merges them, and reads the rows of those that are answered.
-func (s *searching) run(ctx context.Context, t tx) ([]*contact.Record, error) {
+func (s *searching) run(ctx context.Context, t tx) (list []*contact.Record, next string, err error) {
 	hits, err := s.ended(ctx, t)
 	if err != nil {
-		return nil, err
+		return nil, "", err
 	}
 	if s.time == "initiated_us" && len(s.attributes) == 0 {
 		open, openErr := s.open(ctx, t)
 		if openErr != nil {
-			return nil, openErr
+			return nil, "", openErr
 		}
 		hits = append(hits, open...)
 	}
 	slices.SortFunc(hits, s.order)
 	hits = slices.Compact(hits)
-	if len(hits) > s.n {
-		hits = hits[:s.n]
+	if len(hits) >= s.n { // one more than the page tells that there is another
+		hits = hits[:s.n-1]
+		last := hits[len(hits)-1]
+		next = cursor{At: last.at, ID: last.id}.token()
 	}
 	if len(hits) == 0 {
-		return nil, nil
+		return nil, "", nil
 	}
-	args := make([]any, 0, len(hits))
-	for _, h := range hits {
+	args, place := make([]any, 0, len(hits)), make(map[string]int, len(hits))
+	for i, h := range hits {
 		args = append(args, h.id)
+		place[h.id] = i
 	}
-	list, err := collect(ctx, t, scanContact, `SELECT `+contactColumns+` FROM contact WHERE id IN (`+placeholders(1, len(args))+`)`, args...)
-	slices.SortFunc(list, func(a, b *contact.Record) int {
-		return s.order(hit{s.key(a), a.ID}, hit{s.key(b), b.ID})
-	})
-	return list, err
+	list, err = collect(ctx, t, scanContact, `SELECT `+contactColumns+` FROM contact WHERE id IN (`+placeholders(1, len(args))+`)`, args...)
+	slices.SortFunc(list, func(a, b *contact.Record) int { return place[a.ID] - place[b.ID] })
+	return list, next, err
 }
 
 // open looks through the contacts in progress.

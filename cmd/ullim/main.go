@@ -20,6 +20,7 @@ type commands struct {
 	Migrate migrateCommand `cmd:"" help:"Bring the database up to date and stop."`
 	User    userCommand    `cmd:"" help:"Help an administrator who is locked out."`
 	Flow    flowCommand    `cmd:"" help:"Work with contact flows as files."`
+	Prompts promptsCommand `cmd:"" help:"Work with prompts as files."`
 	Version versionCommand `cmd:"" help:"Print the version."`
 }
 

@@ -64,6 +64,25 @@ func (f *fakeCalls) Hold(_ context.Context, instanceID, contactID string, n int,
 	return f.note(instanceID, contactID, "hold %d %v", n, on)
 }
 
+func (f *fakeCalls) Supervise(_ context.Context, instanceID, contactID, userID string, hears call.Role) error {
+	return f.note(instanceID, contactID, "supervise %s %d", userID, hears)
+}
+
+func (f *fakeCalls) HandOver(_ context.Context, instanceID, contactID string, to call.Destination) (string, error) {
+	return "next", f.note(instanceID, contactID, "hand over %+v", to)
+}
+
+func (f *fakeCalls) Originate(_ context.Context, o call.Originate) (string, error) {
+	id := o.ContactID
+	if id == "" {
+		id = "new"
+	}
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.asked = append(f.asked, fmt.Sprintf("originate %s from %s %s by %s for %s, %v %s", o.Number, o.FromNumber, o.FromName, o.FlowID, o.Queue.Name, o.Attributes, o.Ring))
+	return id, nil
+}
+
 func (f *fakeCalls) Mute(_ context.Context, instanceID, contactID string, n int, on bool) error {
 	return f.note(instanceID, contactID, "mute %d %v", n, on)
 }

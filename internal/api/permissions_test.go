@@ -36,7 +36,7 @@ func member(t *testing.T, answer []byte, name string) string {
 
 func TestEveryOperationAsksForItsPermission(t *testing.T) {
 	w := newWorld(t)
-	w.person(ours, w.routing, "nobody", w.customProfile("Nothing", "Views.View"))
+	w.person(ours, w.routing, "nobody", w.customProfile("Nothing", "ReportSchedules.View"))
 	var open []string
 	for prefix, ops := range w.operations() {
 		for _, op := range ops {

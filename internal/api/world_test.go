@@ -32,6 +32,7 @@ import (
 	"ullim/internal/resource"
 	"ullim/internal/stream"
 	"ullim/internal/trace"
+	"ullim/internal/view"
 	"ullim/internal/webhook"
 	"ullim/ivr"
 	"ullim/prompts"
@@ -79,6 +80,12 @@ type world struct {
 
 func newWorld(t *testing.T) *world {
 	t.Helper()
+	return newWorldWith(t, nil)
+}
+
+// newWorldWith is one with buckets for prompts.
+func newWorldWith(t *testing.T, buckets connect.PromptBuckets) *world {
+	t.Helper()
 	mem := apitest.NewWorld()
 	sealer, err := identity.NewSealer(bytes.Repeat([]byte{1}, 32))
 	must(t, err)
@@ -105,6 +112,9 @@ func newWorld(t *testing.T) *world {
 		Prompts:          shelf.Store,
 		Numbers:          apitest.NewStore(mem, func() *call.Number { return new(call.Number) }),
 		Functions:        apitest.NewStore(mem, func() *webhook.Function { return new(webhook.Function) }),
+		PromptBuckets:    buckets,
+		Views:            apitest.NewStore(mem, func() *view.View { return new(view.View) }),
+		Attributes:       apitest.NewStore(mem, func() *identity.PredefinedAttribute { return new(identity.PredefinedAttribute) }),
 		QuickConnects:    apitest.NewStore(mem, func() *acd.QuickConnect { return new(acd.QuickConnect) }),
 		StorageConfigs:   apitest.NewStore(mem, func() *recording.StorageConfig { return new(recording.StorageConfig) }),
 		Places:           fakePlaces{},
@@ -147,7 +157,7 @@ func newWorld(t *testing.T) *world {
 	chats := newChats(t, w.o.Log)
 	w.o.Connect.Line, w.o.Connect.Reports = w.line, w.line
 	w.o.Connect.Routing, w.o.Admin.Routing, w.o.Admin.Queues = w.routes, w.routes, c.Queues
-	w.o.Connect.Chats, w.o.Admin.AgentContacts, w.o.Participant = chats, chats, participant.Options{Chats: chats, Origins: []string{"www.example.com"}, Rate: 20, Burst: 60}
+	w.o.Connect.Chats, w.o.Admin.AgentContacts, w.o.Participant = chats, chats, participant.Options{Chats: chats, Views: c.Views, Origins: []string{"www.example.com"}, Rate: 20, Burst: 60}
 	w.o.Auth, err = identity.NewAuthenticator(identity.AuthOptions{
 		Keys: keyFinder{keys}, Users: c.Users, Profiles: c.SecurityProfiles, Sealer: sealer, Log: w.o.Log,
 	})

@@ -33,6 +33,7 @@ type centersOptions struct {
 	OnAgentEvent func(acd.AgentEvent)
 	Dir          *directory
 	Devices      func(userID string) bool
+	Alive        func(ctx context.Context, userID string) bool // nil: not asked
 	Calls        func() *call.Manager
 	Routed       func(instanceID string) // told that a center has published something; must not block
 	Events       *events.Recorder
@@ -208,6 +209,11 @@ var _ acd.Devices = phones{}
 
 // Reachable reports whether a device of the user is registered.
 func (p phones) Reachable(userID string) bool { return p.c.o.Devices(userID) }
+
+// Alive proves that a phone of the user is there.
+func (p phones) Alive(ctx context.Context, userID string) bool {
+	return p.c.o.Alive == nil || p.c.o.Alive(ctx, userID)
+}
 
 // OnCall reports whether the user talks by a call of their own.
 func (p phones) OnCall(userID string) bool {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"maps"
+	"slices"
 	"strings"
 	"time"
 	"unicode/utf8"
@@ -12,13 +13,17 @@ import (
 	"ullim/internal/contact"
 	"ullim/internal/errs"
 	"ullim/internal/resource"
+	"ullim/internal/view"
 	"ullim/ivr"
 	"ullim/prompts"
 )
 
 // reader lets a contact flow talk to somebody who reads and writes: ivr.Participant on a chat.Control. On a task nobody
 // does: messages have no effect there, questions are not supported.
-type reader struct{ c *chat.Control }
+type reader struct {
+	c     *chat.Control
+	views view.Store
+}
 
 var (
 	_ ivr.Participant = reader{}
@@ -105,33 +110,27 @@ func (r reader) AskText(ctx context.Context, text string, d time.Duration) (ivr.
 	if err != nil {
 		return ivr.Reply{}, ivr.ErrLeft
 	}
-	return ivr.Reply{Text: answer, TimedOut: !ok}, nil
+	return ivr.Reply{Text: answer.Text, TimedOut: !ok}, nil
 }
 
-// Wait lets time pass, until the customer comes back if that is asked for. There are no bots that could leave.
+// Wait lets time pass, until the customer comes back or the last bot leaves if that is asked for.
 func (r reader) Wait(ctx context.Context, d time.Duration, events []string) (string, error) {
-	const returned = "CustomerReturned"
-	for _, e := range events {
-		if e != returned {
-			return "", errs.New(errs.NotFound, "no participant of the contact can bring about %s", e)
-		}
+	const returned, botGone = "CustomerReturned", "BotParticipantDisconnected"
+	w := chat.Await{Returned: slices.Contains(events, returned), BotGone: slices.Contains(events, botGone)}
+	switch {
+	case r.task() && len(events) > 0:
+		return "", errs.New(errs.NotFound, "a task has no participants")
+	case w.BotGone && !r.c.HasBot():
+		return "", errs.New(errs.NotFound, "no bot is in the chat")
 	}
-	if len(events) == 0 {
-		t := time.NewTimer(max(d, time.Nanosecond))
-		defer t.Stop()
-		select {
-		case <-t.C:
-			return "", nil
-		case <-ctx.Done():
-			return "", ivr.ErrLeft
-		}
-	}
-	back, err := r.c.Returned(ctx, d)
+	got, err := r.c.Wait(ctx, d, w)
 	switch {
 	case err != nil:
 		return "", ivr.ErrLeft
-	case back:
+	case got.Returned:
 		return returned, nil
+	case got.BotGone:
+		return botGone, nil
 	}
 	return "", nil
 }
@@ -163,8 +162,9 @@ func gone(err error) error {
 
 // chatContact is what a flow sees and changes of its contact: ivr.Contact on a chat.Control.
 type chatContact struct {
-	c   *chat.Control
-	dir *directory
+	c       *chat.Control
+	dir     *directory
+	related relations
 }
 
 var (
@@ -211,20 +211,11 @@ func (f chatContact) update(ctx context.Context, change func(*chat.State) error)
 // SetAttributes adds attributes, all or nothing.
 func (f chatContact) SetAttributes(ctx context.Context, set map[string]string) error {
 	return f.update(ctx, func(s *chat.State) error {
-		all := maps.Clone(s.Record.Attributes)
-		if all == nil {
-			all = make(map[string]string, len(set))
+		all, err := withAttributes(s.Record.Attributes, set)
+		if err == nil {
+			s.Record.Attributes = all
 		}
-		maps.Copy(all, set)
-		n := 0
-		for k, v := range all {
-			n += len(k) + len(v)
-		}
-		if n > contact.MaxAttributeBytes {
-			return errs.New(errs.Limit, "a contact has at most %d bytes of attributes", contact.MaxAttributeBytes)
-		}
-		s.Record.Attributes = all
-		return nil
+		return err
 	})
 }
 
@@ -241,6 +232,7 @@ func (f chatContact) SetHook(ctx context.Context, h ivr.Hook, flowID string) err
 	kinds := map[ivr.Hook]chat.FlowKind{
 		ivr.HookCustomerQueue: chat.FlowCustomerQueue, ivr.HookCustomerWhisper: chat.FlowCustomerWhisper,
 		ivr.HookAgentWhisper: chat.FlowAgentWhisper, ivr.HookCustomerRemaining: chat.FlowDisconnect,
+		ivr.HookPauseContact: chat.FlowPause, ivr.HookResumeContact: chat.FlowResume,
 	}
 	kind, ok := kinds[h]
 	if !ok {
@@ -283,7 +275,7 @@ func (f chatContact) Update(ctx context.Context, u ivr.Update) error {
 	}
 	return f.update(ctx, func(s *chat.State) error {
 		if u.Data != nil {
-			setData(s, u.Data)
+			setData(&s.Record, &s.Language, u.Data)
 		}
 		if err := setTags(&s.Record, u); err != nil {
 			return err
@@ -306,10 +298,9 @@ func (f chatContact) Update(ctx context.Context, u ivr.Update) error {
 }
 
 // setData sets what describes a contact.
-func setData(s *chat.State, d *ivr.ContactData) {
-	r := &s.Record
+func setData(r *contact.Record, language *string, d *ivr.ContactData) {
 	for _, m := range []struct{ to, from *string }{
-		{&r.Name, d.Name}, {&r.Description, d.Description}, {&r.CustomerID, d.CustomerID}, {&s.Language, d.Language},
+		{&r.Name, d.Name}, {&r.Description, d.Description}, {&r.CustomerID, d.CustomerID}, {language, d.Language},
 	} {
 		if m.from != nil {
 			*m.to = *m.from

@@ -25,6 +25,7 @@ type ChatOptions struct {
 	Origins  []string // hosts of web pages that may use the participant service
 	MaxChats int      // of an instance at once
 	MaxTasks int
+	KeepDays int // of what was written, after the end; 0: for ever
 }
 
 // openChats makes the manager of chats and tasks, and reads what a process before has left.
@@ -32,7 +33,7 @@ func (a *App) openChats(ctx context.Context) error {
 	a.chats = chat.NewManager(chat.Options{
 		Node: a.o.Node, Store: a.db, Flows: chatFlows{a}, Queues: chatQueues{a.centers}, Blobs: chatBlobs{a.blobs},
 		Instances: aliases{a.dir}, Events: a.events, Log: a.log, NewID: uuid.NewString, MaxChats: a.o.Chat.MaxChats,
-		MaxTasks: a.o.Chat.MaxTasks,
+		MaxTasks: a.o.Chat.MaxTasks, Process: a.outside.processMessage,
 		Closed: func(r *contact.Record) {
 			a.metrics.ContactClosed(r.DisconnectReason)
 			if len(r.Recordings) > 0 {
@@ -43,6 +44,7 @@ func (a *App) openChats(ctx context.Context) error {
 	a.engine.Tasks = tasks{a}
 	a.centers.chats = a.chats
 	a.life.onStopDo("chats", a.chats.Close)
+	a.keepChats()
 	return a.chats.Load(ctx)
 }
 
@@ -58,6 +60,8 @@ func (a *App) observeChats() error {
 		a.metrics.CounterFunc("ullim_chats_refused_total", "Chats and tasks refused because the instance has as many as it may.",
 			count(n.Refused.Load)),
 		a.metrics.CounterFunc("ullim_chat_messages_total", "Messages and files in chats, those of flows included.", count(n.Messages.Load)),
+		a.metrics.CounterFunc("ullim_chat_messages_rejected_total", "Messages that the function of a message processor did not let through.",
+			count(n.Rejected.Load)),
 		a.metrics.CounterFunc("ullim_chat_sockets_total", "WebSockets of chats opened.", count(n.Sockets.Load)),
 		a.metrics.CounterFunc("ullim_chat_sockets_slow_total", "WebSockets of chats closed because they did not keep up.",
 			count(n.SocketsSlow.Load)),
@@ -84,7 +88,7 @@ func (f chatFlows) Run(ctx context.Context, r chat.FlowRun) chat.FlowOutcome {
 	}
 	memory, _ := r.Control.Keep(func() any { return ivr.NewMemory() }).(*ivr.Memory)
 	out, err := f.a.engine.Run(ctx, ivr.Run{
-		Flow: flow, Participant: reader{r.Control}, Contact: chatContact{c: r.Control, dir: f.a.dir}, Memory: memory,
+		Flow: flow, Participant: reader{r.Control, f.a.stores.views}, Contact: chatContact{c: r.Control, dir: f.a.dir, related: relations{f.a}}, Memory: memory,
 	})
 	if err != nil {
 		f.a.log.Warn("flow failed", "contact_id", record.ID, "flow", flow.Name, "error", err)

@@ -17,6 +17,8 @@ type flows struct {
 	dir    *directory
 	log    *slog.Logger
 	out    *outside
+	// related is for flows that change the contact to which theirs is related.
+	related relations
 }
 
 var _ call.Flows = (*flows)(nil)
@@ -33,13 +35,16 @@ func (f *flows) Run(ctx context.Context, r call.FlowRun) call.FlowOutcome {
 		if errs.Is(err, errs.NotFound) && r.FlowID == "" { // no default of this kind: nothing is heard
 			level = slog.LevelDebug
 		}
+		if errs.Is(err, errs.NotFound) && r.FlowID == "" && transfers(r.Kind) {
+			return call.FlowNone
+		}
 		f.log.Log(ctx, level, "no flow to run", "contact_id", r.Control.Snapshot().Record.ID, "flow_id", r.FlowID, "error", err)
 		return call.FlowFailed
 	}
 	v := voice{c: r.Control, out: f.out, busy: &atomic.Bool{}}
 	memory, _ := r.Control.Keep(func() any { return ivr.NewMemory() }).(*ivr.Memory)
 	out, err := f.engine.Run(withVoice(ctx, v), ivr.Run{
-		Flow: flow, Participant: v, Contact: flowContact{c: r.Control, dir: f.dir, out: f.out}, Memory: memory,
+		Flow: flow, Participant: v, Contact: flowContact{c: r.Control, dir: f.dir, out: f.out, related: f.related}, Memory: memory,
 	})
 	if err != nil {
 		f.log.Warn("flow failed", "contact_id", r.Control.Snapshot().Record.ID, "flow", flow.Name, "error", err)
@@ -60,6 +65,11 @@ func (f *flows) Run(ctx context.Context, r call.FlowRun) call.FlowOutcome {
 	return call.FlowEnded
 }
 
+// transfers reports whether a flow decides what becomes of a transfer; one that is not there lets it be made at once.
+func transfers(k call.FlowKind) bool {
+	return k == call.FlowAgentTransfer || k == call.FlowQueueTransfer
+}
+
 func (f *flows) find(ctx context.Context, instanceID string, r call.FlowRun) (*ivr.Flow, error) {
 	if r.FlowID != "" {
 		return f.source.Published(ctx, instanceID, r.FlowID)
@@ -75,6 +85,10 @@ func (f *flows) find(ctx context.Context, instanceID string, r call.FlowRun) (*i
 		return f.source.Default(ctx, instanceID, ivr.TypeCustomerHold)
 	case call.FlowAgentHold:
 		return f.source.Default(ctx, instanceID, ivr.TypeAgentHold)
+	case call.FlowAgentTransfer:
+		return f.source.Default(ctx, instanceID, ivr.TypeAgentTransfer)
+	case call.FlowQueueTransfer:
+		return f.source.Default(ctx, instanceID, ivr.TypeQueueTransfer)
 	case call.FlowInbound, call.FlowDisconnect, call.FlowOutboundWhisper:
 	}
 	return nil, errs.New(errs.NotFound, "no flow is set")

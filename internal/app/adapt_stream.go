@@ -7,11 +7,13 @@ import (
 	"errors"
 	"maps"
 	"net/http"
+	"net/url"
 	"strconv"
 	"strings"
 	"time"
 
 	"ullim/internal/call"
+	"ullim/internal/contact"
 	"ullim/internal/errs"
 	"ullim/internal/resource"
 	"ullim/internal/stream"
@@ -31,6 +33,12 @@ var (
 const (
 	intentQueue = "TransferToQueue"
 	intentFlow  = "TransferToFlow"
+)
+
+// Types of live audio in a record.
+const (
+	streamOut = "STREAM"
+	streamBot = "AUTOMATED_INTERACTION"
 )
 
 // connectTime is how long a flow waits for a program that listens. A call goes on without it.
@@ -73,6 +81,7 @@ func (v voice) StartStream(ctx context.Context, s ivr.Stream) error {
 	}
 	v.out.endStream(line)
 	st := stream.Start(options)
+	going := contact.MediaStream{Type: streamOut, Destination: v.out.placeName(ctx, r.InstanceID, s.URL), Start: time.Now()}
 	waiting, cancel := context.WithTimeout(ctx, connectTime)
 	defer cancel()
 	if !st.Connected(waiting) {
@@ -98,6 +107,7 @@ func (v voice) StartStream(ctx context.Context, s ivr.Stream) error {
 	v.out.mu.Lock()
 	l.forgotten = forgotten
 	v.out.mu.Unlock()
+	v.c.NoteStream(going)
 	go func() { // also when the program is given up
 		<-st.Done()
 		l.stop()
@@ -106,6 +116,8 @@ func (v voice) StartStream(ctx context.Context, s ivr.Stream) error {
 		if l.until.IsZero() {
 			l.until = time.Now()
 		}
+		going.End = l.until
+		v.c.NoteStream(going)
 	}()
 	return nil
 }
@@ -254,7 +266,11 @@ func (v voice) Converse(ctx context.Context, b ivr.Bot) (ivr.BotResult, error) {
 	if err != nil {
 		return ivr.BotResult{}, err
 	}
+	talk := contact.MediaStream{Type: streamBot, Destination: v.out.placeName(ctx, r.InstanceID, b.URL), Start: time.Now()}
+	v.c.NoteStream(talk)
 	end, err := stream.Converse(ctx, options, ear{v.c}, b.Limit)
+	talk.End = time.Now()
+	v.c.NoteStream(talk)
 	switch {
 	case errors.Is(err, stream.ErrGone):
 		return ivr.BotResult{}, ivr.ErrLeft
@@ -321,3 +337,20 @@ func (e ear) Digits() <-chan byte { return e.c.Digits() }
 
 // SendDigits presses keys.
 func (e ear) SendDigits(digits string) { _ = e.c.SendDigits(digits) } // who has left needs none
+
+// placeName is what a record calls the place that live audio goes to: the name of the destination, else the host. The rest of
+// an address may be secret.
+func (o *outside) placeName(ctx context.Context, instanceID, ref string) string {
+	d, err := o.destination(ctx, instanceID, ref)
+	if err != nil {
+		return ""
+	}
+	if d.Name != "" {
+		return d.Name
+	}
+	u, err := url.Parse(d.URL)
+	if err != nil {
+		return ""
+	}
+	return u.Host
+}

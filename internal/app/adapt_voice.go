@@ -142,9 +142,10 @@ func (v voice) Hangup(context.Context) {}
 
 // flowContact is what a flow sees and changes of its contact: ivr.Contact on a call.Control.
 type flowContact struct {
-	c   *call.Control
-	dir *directory
-	out *outside
+	c       *call.Control
+	dir     *directory
+	out     *outside
+	related relations
 }
 
 var _ ivr.Contact = flowContact{}
@@ -169,8 +170,12 @@ func (f flowContact) Info() ivr.Info {
 			info.Queue = &q
 		}
 	}
-	if r.Agent != nil {
-		a := f.dir.agent(r.InstanceID, r.Agent.ID)
+	id := f.c.Agent()
+	if id == "" && r.Agent != nil {
+		id = r.Agent.ID
+	}
+	if id != "" {
+		a := f.dir.agent(r.InstanceID, id)
 		info.Agent = &a
 	}
 	return info
@@ -188,15 +193,19 @@ func (f flowContact) SetTargetQueue(_ context.Context, q ivr.QueueRef) error {
 
 // SetHook chooses the flow for a place in the call.
 func (f flowContact) SetHook(_ context.Context, h ivr.Hook, flowID string) error {
-	kinds := map[ivr.Hook]call.FlowKind{
+	if k, ok := hookKinds()[h]; ok {
+		return left(f.c.SetHook(k, flowID))
+	}
+	return ivr.ErrNotSupported
+}
+
+// hookKinds are the places of a call at which a flow may be chosen.
+func hookKinds() map[ivr.Hook]call.FlowKind {
+	return map[ivr.Hook]call.FlowKind{
 		ivr.HookCustomerQueue: call.FlowCustomerQueue, ivr.HookCustomerWhisper: call.FlowCustomerWhisper,
 		ivr.HookAgentWhisper: call.FlowAgentWhisper, ivr.HookCustomerRemaining: call.FlowDisconnect,
 		ivr.HookCustomerHold: call.FlowCustomerHold, ivr.HookAgentHold: call.FlowAgentHold,
 	}
-	if k, ok := kinds[h]; ok {
-		return left(f.c.SetHook(k, flowID))
-	}
-	return ivr.ErrNotSupported
 }
 
 // SetRecording chooses whether the talk is recorded: one file with both sides, or none.

@@ -42,6 +42,8 @@ type Options struct {
 	Instance InstanceSpec
 	Database storage.Options
 	Blobs    blob.Store // default: files under DataDir/blobs
+	// PromptBuckets are where prompts may be fetched from.
+	PromptBuckets promptBuckets
 
 	Recordings RecordingOptions
 
@@ -80,7 +82,8 @@ type Options struct {
 type telephony struct {
 	Media   call.MediaPlane
 	Dialer  call.Dialer
-	Present func(userID string) bool // a device of the user's can ring
+	Present func(userID string) bool                      // a device of the user's can ring
+	Alive   func(ctx context.Context, userID string) bool // nil: phones are not asked before they ring
 }
 
 // App is the running engine. New wires it, Start serves, Drain and Close end it.
@@ -300,18 +303,19 @@ func (a *App) openCalls(ctx context.Context) error {
 				_, ok := a.registry.Lookup(userID, time.Now())
 				return ok
 			},
+			Alive: func(ctx context.Context, userID string) bool { return a.sip == nil || a.sip.ProveAlive(ctx, userID) },
 		}
 	}
 	a.centers = newCenters(centersOptions{
 		Node: a.o.Node, Store: a.db, AgentEvents: a.db, Dir: a.dir, Calls: func() *call.Manager { return a.calls }, Events: a.events, Log: a.log, Routed: a.routed,
-		Devices: with.Present,
+		Devices: with.Present, Alive: with.Alive,
 	})
 	a.engine.Metrics = a.centers
 	a.calls = call.NewManager(call.Options{
 		Node: a.o.Node, Media: with.Media, Dialer: with.Dialer,
-		Flows:  &flows{engine: a.engine, source: a.flows, dir: a.dir, log: a.log, out: a.outside},
+		Flows:  &flows{engine: a.engine, source: a.flows, dir: a.dir, log: a.log, out: a.outside, related: relations{a}},
 		Queues: a.centers, Numbers: a.dir, Instances: a.dir.Instance, Store: a.db, Spill: a.spill, Events: a.events,
-		People: people{a.dir}, Sounds: sounds(), Opened: a.opened,
+		People: people{a.dir}, Places: destinations{a.dir, a.centers}, Sounds: sounds(), Opened: a.opened,
 		Closed: func(r *contact.Record) {
 			a.names.remove(r.ID)
 			a.traceQuality(r)
@@ -371,11 +375,11 @@ func (a *App) openSIP(ctx context.Context) error {
 }
 
 func (a *App) openJobs(context.Context) error {
-	back := &callbacks{store: a.db, records: a.db, calls: a.calls, dir: a.dir, log: a.log, wake: func() { a.jobs.Wake() }}
+	back := &callbacks{store: a.db, records: a.db, calls: a.calls, engine: a.engine, dir: a.dir, log: a.log, wake: func() { a.jobs.Wake() }}
 	a.engine.Callbacks = back
 	a.jobs = jobs.New(jobs.Options{
 		Store: a.db, Log: a.log, Workers: 4, Handlers: map[string]jobs.Handler{
-			jobCallback: back.handle,
+			jobCallback: back.handle, jobCallbackFlow: back.handleFlow,
 		},
 	})
 	a.life.onStopDo("jobs", a.jobs.Stop)

@@ -36,6 +36,7 @@ type callbacks struct {
 	store   jobs.Store
 	records call.Reader
 	calls   *call.Manager
+	engine  *ivr.Engine
 	dir     *directory
 	log     *slog.Logger
 	wake    func()
@@ -54,13 +55,13 @@ type callbackJob struct {
 	Attempts                  int
 	Retry                     time.Duration
 	Attributes                map[string]string
+	Rank                      call.Routing
+	Hooks                     map[call.FlowKind]string // that its flow has chosen
+	Record                    bool
 }
 
 // CreateCallback stores the callback; it is due after its delay.
 func (c *callbacks) CreateCallback(ctx context.Context, b ivr.Callback) error {
-	if b.FlowID != "" {
-		return fmt.Errorf("a callback that begins with a flow: %w", ivr.ErrNotSupported)
-	}
 	t, err := c.dir.tenant(b.InstanceID)
 	if err != nil {
 		return err
@@ -86,17 +87,27 @@ func (c *callbacks) CreateCallback(ctx context.Context, b ivr.Callback) error {
 			p.Since = r.Queue.EnqueueTimestamp
 		}
 	}
-	payload, err := json.Marshal(p)
-	if err != nil {
-		return err
-	}
 	key := uuid.NewString()
-	if err = c.store.Enqueue(ctx, jobs.Job{Kind: jobCallback, Key: key, Payload: payload, Due: due}); err != nil {
+	if b.FlowID != "" {
+		err = c.begins(ctx, key, b.FlowID, p)
+	} else {
+		err = c.keep(ctx, key, p, due)
+	}
+	if err != nil {
 		return err
 	}
 	c.calls.Note(b.ContactID, call.Data{NextContactID: attemptID(key, 0)}) // who will be called back has not abandoned
 	c.wake()
 	return nil
+}
+
+// keep stores a callback that is in line when it is due.
+func (c *callbacks) keep(ctx context.Context, key string, p callbackJob, due time.Time) error {
+	payload, err := json.Marshal(p)
+	if err != nil {
+		return err
+	}
+	return c.store.Enqueue(ctx, jobs.Job{Kind: jobCallback, Key: key, Payload: payload, Due: due})
 }
 
 // attemptID is the id of the nth contact of a callback.
@@ -151,6 +162,7 @@ func (c *callbacks) begin(ctx context.Context, p callbackJob, id string) error {
 	err := c.calls.Callback(ctx, call.Callback{
 		ContactID: id, InitialContactID: p.Initial, PreviousContactID: p.From, InstanceID: p.InstanceID, Queue: p.Queue, Number: p.Number,
 		FromNumber: p.FromNumber, FromName: p.FromName, WhisperFlow: p.WhisperFlow, Since: p.Since, Attributes: p.Attributes,
+		Rank: p.Rank, Hooks: p.Hooks, Record: p.Record,
 	})
 	switch {
 	case errs.Is(err, errs.Denied):

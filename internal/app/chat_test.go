@@ -19,6 +19,7 @@ import (
 	"ullim/acd"
 	"ullim/internal/chat"
 	"ullim/internal/contact"
+	"ullim/internal/egress"
 	"ullim/internal/identity"
 	"ullim/internal/resource"
 	"ullim/ivr"
@@ -34,6 +35,9 @@ type office struct {
 	id    string // instance
 	agent string
 	queue string
+
+	network *siptest.Network
+	port    int
 }
 
 func inOffice(t *testing.T, f func(ctx context.Context, o *office)) {
@@ -50,12 +54,19 @@ func inOffice(t *testing.T, f func(ctx context.Context, o *office)) {
 			RTPBind: netip.MustParseAddr("10.0.0.1"), RTPFirst: 20000, RTPLast: 20198, MaxCalls: 10, RequestRate: 100,
 			RTPListen:   func(p netip.AddrPort) (net.PacketConn, error) { return network.Listen(p.String()) },
 			Synthesizer: prompts.ToneSynthesizer{},
+			Egress: egress.Options{Allow: []string{outsideHost}, Dial: func(ctx context.Context, _, address string) (net.Conn, error) {
+				to, parseErr := netip.ParseAddrPort(address)
+				if parseErr != nil {
+					return nil, parseErr
+				}
+				return network.DialStream(ctx, netip.MustParseAddr("10.0.0.1"), to)
+			}},
 		})
 		if err != nil {
 			t.Fatal(err)
 		}
 		a.Start()
-		o := &office{t: t, app: a, id: a.Instance.ID}
+		o := &office{t: t, app: a, id: a.Instance.ID, network: network}
 		defer func() {
 			o.must(a.Close())
 			o.must(network.Close())

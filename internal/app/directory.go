@@ -71,7 +71,8 @@ func newDirectory(s *stores, log *slog.Logger) *directory {
 func (d *directory) changed(c resource.Change) {
 	readWhenNeeded := []resource.Kind{
 		resource.KindFlow, resource.KindPrompt, resource.KindAccessKey, resource.KindSecurityProfile,
-		resource.KindFunction, resource.KindAudioDestination, resource.KindRecordStream, resource.KindDisposition, resource.KindStorageConfig, resource.KindRetentionPolicy,
+		resource.KindFunction, resource.KindAudioDestination, resource.KindView, resource.KindAttribute,
+		resource.KindRecordStream, resource.KindDisposition, resource.KindStorageConfig, resource.KindRetentionPolicy,
 	}
 	if slices.Contains(readWhenNeeded, c.Kind) {
 		return

@@ -239,7 +239,7 @@ func TestR31ACustomerWhoseAgentFallsSilentWaitsAtTheFrontAgain(t *testing.T) {
 		f.loud(customer, "customer, waiting again", true)
 		rs := contactsOf(t, f.trial)
 		i := slices.IndexFunc(rs, func(r *contact.Record) bool { return r.PreviousContactID != "" })
-		if len(rs) != 2 || i < 0 || rs[i].Queue == nil || !rs[i].Queue.EnqueueTimestamp.Equal(rs[1-i].Queue.EnqueueTimestamp) ||
+		if len(rs) != 2 || i < 0 || rs[i].Queue == nil || !rs[i].Queue.EnqueueTimestamp.Equal(rs[i].InitiationTimestamp) ||
 			rs[1-i].DisconnectReason != contact.TelecomProblem {
 			t.Errorf("records %+v", rs)
 		}

@@ -100,7 +100,12 @@ func (o FlowCheck) check(ctx context.Context, file string) (*checkedFile, error)
 		return nil, err
 	}
 	if o.API == "" {
-		c.Report = *ivr.Inspect(content, c.Type, nil)
+		converted, lost, _, convErr := ivr.FromDesigner(content)
+		if convErr != nil {
+			return nil, convErr
+		}
+		c.Report = *ivr.Inspect(converted, c.Type, nil)
+		c.Converted(lost)
 		c.Say(o.Language)
 	} else if err = o.ask(ctx, content, c); err != nil {
 		return nil, err

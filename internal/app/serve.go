@@ -137,7 +137,7 @@ func optionsOf(ctx context.Context, cfg *config.Config, log *slog.Logger) (o Opt
 		RTPFirst: uint16(cfg.RTP.Ports.Low), RTPLast: uint16(cfg.RTP.Ports.High), // config checks the range
 		Dead:  media.DeadPolicy{NeverStarted: orNever(cfg.RTP.NeverStarted), Stopped: orNever(cfg.RTP.Stopped), Held: orNever(cfg.RTP.Held)},
 		Agent: AgentOptions{Origins: cfg.Agent.Origins},
-		Chat:  ChatOptions{Origins: cfg.Chat.Origins, MaxChats: cfg.Chat.MaxChats, MaxTasks: cfg.Chat.MaxTasks},
+		Chat:  ChatOptions{Origins: cfg.Chat.Origins, MaxChats: cfg.Chat.MaxChats, MaxTasks: cfg.Chat.MaxTasks, KeepDays: cfg.Chat.KeepDays},
 		Trace: TraceOptions{Memory: cfg.Trace.Memory, HEP: cfg.Trace.HEP, HEPAgent: uint32(cfg.Trace.HEPAgent), HEPKey: cfg.Trace.HEPSecret.Reveal()},
 	}
 	if o.Synthesizer, err = synthesizerOf(cfg.Speech, log); err != nil {
@@ -163,6 +163,9 @@ func optionsOf(ctx context.Context, cfg *config.Config, log *slog.Logger) (o Opt
 		return o, err
 	}
 	if err = recordingOptions(cfg, &o); err != nil {
+		return o, err
+	}
+	if o.PromptBuckets, err = promptBucketsOf(cfg); err != nil {
 		return o, err
 	}
 	defer func() {

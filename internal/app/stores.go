@@ -8,6 +8,7 @@ import (
 	"ullim/internal/records"
 	"ullim/internal/resource"
 	"ullim/internal/stream"
+	"ullim/internal/view"
 	"ullim/internal/webhook"
 	"ullim/ivr"
 	"ullim/prompts"
@@ -36,6 +37,8 @@ type stores struct {
 	outbound  resource.Store[*sip.OutboundPolicy]
 	functions resource.Store[*webhook.Function]
 	audio     resource.Store[*stream.Destination]
+	views     view.Store
+	skills    resource.Store[*identity.PredefinedAttribute]
 	quick     resource.Store[*acd.QuickConnect]
 
 	streams      resource.Store[*records.Destination]
@@ -65,6 +68,8 @@ func newStores(db *storage.DB) *stores {
 		outbound:  resourcesOf[sip.OutboundPolicy](db),
 		functions: resourcesOf[webhook.Function](db),
 		audio:     resourcesOf[stream.Destination](db),
+		views:     resourcesOf[view.View](db),
+		skills:    resourcesOf[identity.PredefinedAttribute](db),
 		quick:     resourcesOf[acd.QuickConnect](db),
 
 		streams:      resourcesOf[records.Destination](db),

@@ -26,7 +26,7 @@ func rules() map[string][]string {
 	with := func(more ...string) []string { return append(slices.Clone(w), more...) }
 	parts := with("internal/events", "internal/jobs", "internal/permit")
 	below := with("internal/events", "internal/jobs", "internal/permit", "internal/identity", "internal/call",
-		"internal/chat", "internal/cluster", "internal/recording", "internal/trace", "internal/webhook", "internal/stream", "internal/egress", "internal/audit", "internal/records", "sip", "acd", "ivr", "ivr/flowtest", "campaigns", "dialer", "prompts", "reporting")
+		"internal/chat", "internal/cluster", "internal/recording", "internal/view", "internal/trace", "internal/webhook", "internal/stream", "internal/egress", "internal/audit", "internal/records", "sip", "acd", "ivr", "ivr/flowtest", "campaigns", "dialer", "prompts", "reporting")
 	return map[string][]string{
 		// 0 words
 		"internal/errs": nil, "internal/phone": {"internal/errs"}, "internal/calendar": {"internal/errs"},
@@ -38,7 +38,7 @@ func rules() map[string][]string {
 		"prompts":       w, "prompts/...": w, "prompts/ssml": with("prompts/say"), "prompts/provider": with("prompts", "prompts/ssml"),
 		"internal/config": w, "internal/telemetry": w, "internal/events": w, "internal/jobs": w, "internal/cluster": w,
 		"internal/permit": w, "internal/recording": w, "internal/identity": w, "internal/trace": w, "internal/certs": w,
-		"internal/egress": w, "internal/webhook": with("internal/egress"), "internal/stream": w, "internal/audit": w,
+		"internal/view": w, "internal/egress": w, "internal/webhook": with("internal/egress"), "internal/stream": w, "internal/audit": w,
 		"internal/records": with("internal/audit"),
 		// 2 actors
 		"internal/call": with("internal/events", "internal/permit"),

@@ -36,6 +36,7 @@ type Snapshot struct {
 	// Destination is the user whom a transfer is for: of a flow that an agent hears who transfers. Consulted is the contact
 	// of whom the agent consults, while they talk.
 	Destination string
+	NextID      string // of the segment that a transfer would begin
 	Consulted   string
 
 	lines []*line
@@ -67,6 +68,7 @@ type actor struct {
 	bridge    bridge
 	recording Recording
 	taping    string // key of the recording
+	heard     hearing
 	flows     [places]*Control
 	timers    map[timerKey]*time.Timer
 	flowReply [places]chan error
@@ -188,13 +190,13 @@ func (a *actor) receive(e Event) {
 			return
 		}
 	}
-	if a.state.NextID == "" && a.state.Phase >= PhaseTalking && a.state.Phase < PhaseEnding {
-		a.state.NextID = a.m.o.NewID() // an event may end a segment from now on
-	}
 	a.local = append(a.local, e)
 	for len(a.local) > 0 {
 		e, a.local = a.local[0], a.local[1:]
 		effects := a.advance(e)
+		if a.state.NextID == "" && a.state.Phase >= PhaseTalking && a.state.Phase < PhaseEnding {
+			a.state.NextID = a.m.o.NewID() // an event may end a segment from now on
+		}
 		a.customer.Store(int64(a.state.Customer))
 		a.asker.Store(int64(a.state.asker()))
 		a.publish() // before a flow begins that reads it
@@ -296,7 +298,7 @@ func (a *actor) publish() {
 		Callback: a.state.Callback, Logging: a.state.Logging,
 		Offer: a.state.Offer, Parties: a.state.Parties, Headers: a.headers, Secret: a.state.Secret != 0, lines: slices.Clone(a.lines),
 		Taped: a.state.Taping != "", Paused: a.state.Paused,
-		Destination: a.state.destination(), Consulted: a.state.Aside.Record.ID,
+		NextID: a.state.NextID, Destination: a.state.destination(), Consulted: a.state.Aside.Record.ID,
 	})
 }
 
@@ -340,10 +342,12 @@ func (a *actor) emergency() {
 		a.m.o.Queues.OfferResult(r.Offer.ID, OfferCallerLeft)
 	}
 	a.m.o.Queues.Leave(r.ID)
-	if a.recording != nil {
-		finished := make(chan struct{})
-		a.recording.Stop(func(contact.Recording, error) { close(finished) })
-		<-finished
+	for _, rec := range []Recording{a.recording, a.heard.rec} {
+		if rec != nil {
+			finished := make(chan struct{})
+			rec.Stop(func(contact.Recording, error) { close(finished) })
+			<-finished
+		}
 	}
 	a.bridge.end()
 	for _, old := range a.state.Settling {
@@ -366,6 +370,7 @@ func (a *actor) startFlow(e startFlow) {
 	a.flows[e.For] = c
 	a.mail.uses.Add(1)
 	go func() {
+		roomToWork(0)
 		defer a.release()
 		defer cancel()
 		outcome := FlowFailed
@@ -378,6 +383,15 @@ func (a *actor) startFlow(e startFlow) {
 		}()
 		outcome = a.m.o.Flows.Run(ctx, FlowRun{Kind: e.Kind, FlowID: e.FlowID, Control: c})
 	}()
+}
+
+// roomToWork makes the stack of a goroutine that has just begun as large as a flow needs, in one step. It would grow to that in
+// three, and each copies what is there.
+//
+//go:noinline
+func roomToWork(at int) byte {
+	var room [10 << 10]byte
+	return room[at]
 }
 
 func (a *actor) endFlow(who int) {

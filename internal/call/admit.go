@@ -1,6 +1,7 @@
 package call
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"slices"
@@ -232,6 +233,13 @@ type Originate struct {
 	Group      string                   // a campaign: groups that wait for a place on a trunk take turns
 	Method     contact.InitiationMethod // default: OUTBOUND
 	Attributes map[string]string
+
+	ContactID         string        // chosen by whoever asks, so that asking again is known; empty: a new one
+	Queue             TargetQueue   // that the flow finds chosen
+	Ring              time.Duration // how long it may ring; 0: as long as the network lets it
+	Name, Description string
+	References        map[string]contact.Reference
+	RelatedContactID  string
 }
 
 // Originate begins such a contact and returns its id as soon as it is stored; everything else is in its record. Errors:
@@ -245,13 +253,15 @@ func (m *Manager) Originate(ctx context.Context, o Originate) (contactID string,
 		return "", err
 	}
 	defer m.leave()
-	id, now := m.o.NewID(), time.Now()
+	id, now := cmp.Or(o.ContactID, m.o.NewID()), time.Now()
 	s := outgoing(Callee{Number: o.Number, FromNumber: o.FromNumber, FromName: o.FromName},
 		Target{InstanceID: o.InstanceID, TrunkID: o.TrunkID, ContactID: id})
 	s.Dial.Priority, s.Dial.Group, s.Alias = o.Priority, o.Group, inst.Alias
 	s.Record.ID, s.Record.InitialContactID, s.Record.Node, s.Record.FlowID = id, id, m.o.Node, o.FlowID
 	s.Record.InitiationTimestamp, s.Record.LastUpdateTimestamp = now, now
 	s.Record.TrunkID, s.Record.Attributes = o.TrunkID, o.Attributes
+	s.Record.Name, s.Record.Description, s.Record.References = o.Name, o.Description, o.References
+	s.Record.RelatedContactID, s.Target, s.Ring = o.RelatedContactID, o.Queue, o.Ring
 	if o.Method != "" {
 		s.Record.InitiationMethod = o.Method
 	}

@@ -60,13 +60,14 @@ type Invitation struct {
 	UserID     string
 	Number     string
 	Supervisor bool // listens, coaches or barges in; else a third party
+	Barges     bool // of a supervisor who listens: may join later
 	Hears      Role
 }
 
 // Invite rings somebody who is to join a contact while customer and agent talk. It returns when they ring, or why not:
 // errs.Limit (six are in it), errs.InvalidRequest (nobody talks), errs.NotFound, errs.Denied.
 func (m *Manager) Invite(ctx context.Context, instanceID, contactID string, i Invitation) error {
-	e := inviteAsked{Hears: i.Hears, Monitor: i.Supervisor}
+	e := inviteAsked{Hears: i.Hears, Monitor: i.Supervisor, Barges: i.Barges || i.Hears == Speaker}
 	if i.UserID != "" {
 		p, ok := m.o.People.User(i.UserID)
 		if !ok || p.InstanceID != instanceID {

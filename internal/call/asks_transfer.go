@@ -42,26 +42,43 @@ type Places interface {
 // flow, else to the front of the queue they came from. Until then the agent has them back: the event "transfer failed"
 // tells. errs.NotFound: the contact is not live, or there is no such destination; errs.Denied; errs.InvalidRequest: not now.
 func (m *Manager) Transfer(ctx context.Context, instanceID, contactID, byUserID string, to Destination) error {
-	return m.hand(ctx, instanceID, contactID, byUserID, to, false)
+	_, err := m.hand(ctx, instanceID, contactID, byUserID, to, false)
+	return err
+}
+
+// HandOver is Transfer on behalf of whoever serves the contact. It gives the id that the contact of the destination will
+// have; there is none if the transfer comes to nothing.
+func (m *Manager) HandOver(ctx context.Context, instanceID, contactID string, to Destination) (nextID string, err error) {
+	a, err := m.live(instanceID, contactID)
+	if err != nil {
+		return "", err
+	}
+	r := a.snapshot.Load().Record
+	if r.Agent == nil {
+		return "", errBusy("nobody serves the contact now: only a contact with an agent can be transferred")
+	}
+	return m.hand(ctx, instanceID, contactID, r.Agent.ID, to, false)
 }
 
 // Consult puts the customer on hold and lets the agent talk with a destination, which cannot be a flow. Afterwards Hold
 // takes the customer off hold, Remove sends whom was consulted away, Leave lets the two talk on; Hold also calls it off
 // before somebody has answered. Errors as of Transfer.
 func (m *Manager) Consult(ctx context.Context, instanceID, contactID, byUserID string, to Destination) error {
-	return m.hand(ctx, instanceID, contactID, byUserID, to, true)
+	_, err := m.hand(ctx, instanceID, contactID, byUserID, to, true)
+	return err
 }
 
-func (m *Manager) hand(ctx context.Context, instanceID, contactID, byUserID string, to Destination, consult bool) error {
+func (m *Manager) hand(ctx context.Context, instanceID, contactID, byUserID string, to Destination, consult bool) (nextID string, err error) {
 	a, err := m.live(instanceID, contactID)
 	if err != nil {
-		return err
+		return "", err
 	}
 	goal := m.goal(instanceID, byUserID, to)
 	if goal.Err != nil {
-		return goal.Err
+		return "", goal.Err
 	}
-	return m.ask(ctx, instanceID, a.snapshot.Load().Record.ID, transferAsked{By: byUserID, Goal: goal, Consult: consult})
+	s := a.snapshot.Load()
+	return s.NextID, m.ask(ctx, instanceID, s.Record.ID, transferAsked{By: byUserID, Goal: goal, Consult: consult})
 }
 
 // Leave hangs up a user's own leg of a contact: after a consultation the others talk on.

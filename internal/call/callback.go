@@ -2,6 +2,7 @@ package call
 
 import (
 	"context"
+	"maps"
 	"time"
 
 	"ullim/internal/contact"
@@ -22,6 +23,8 @@ type Callback struct {
 	Since                time.Time // the place in line
 	Rank                 Routing
 	Attributes           map[string]string
+	Hooks                map[FlowKind]string // flows that were chosen before
+	Record               bool                // the talk is to be recorded
 }
 
 // Callback puts such a contact in line. It returns when the contact is stored; everything else is in its record:
@@ -55,8 +58,12 @@ func (m *Manager) Callback(ctx context.Context, c Callback) error {
 			Queue: &contact.QueueInfo{ID: c.Queue.ID, Name: c.Queue.Name, EnqueueTimestamp: c.Since},
 		},
 	}
+	s.Hooks, s.ToRecord = maps.Clone(c.Hooks), c.Record
 	if c.WhisperFlow != "" {
-		s.Hooks = map[FlowKind]string{FlowOutboundWhisper: c.WhisperFlow}
+		if s.Hooks == nil {
+			s.Hooks = map[FlowKind]string{}
+		}
+		s.Hooks[FlowOutboundWhisper] = c.WhisperFlow
 	}
 	if err := m.begin(ctx, m.newActor(s, nil), nil, "to call back "+c.Number); err != nil {
 		return err

@@ -220,5 +220,6 @@ func copyRecord(r contact.Record) contact.Record {
 		r.Agent = &a
 	}
 	r.Recordings = append([]contact.Recording(nil), r.Recordings...)
+	r.Streams = slices.Clone(r.Streams)
 	return r
 }

@@ -1,6 +1,7 @@
 package call
 
 import (
+	"cmp"
 	"fmt"
 	"maps"
 	"slices"
@@ -37,6 +38,7 @@ func (s *step) decide(e Event, now time.Time) {
 	s.supervision()
 	s.wire()
 	s.tape()
+	s.heard()
 	s.complete()
 }
 
@@ -67,6 +69,8 @@ func (s *step) take(e Event) {
 		s.recordingDone(e)
 	case attributesSet, targetSet, hookSet, recordingSet, voiceSet, dataSet, routingSet:
 		s.changed(e)
+	case heardSet:
+		s.HearsFlows = e.On
 	case secretSet:
 		s.secretSet(e)
 	case qualityKnown:
@@ -156,7 +160,7 @@ func (s *step) begun() {
 			return
 		}
 		s.do(dial{Party: s.Customer, Target: s.Dial, Near: s.Caller},
-			startTimer{Timer: TimerRing, Gen: s.Customer, After: callRing})
+			startTimer{Timer: TimerRing, Gen: s.Customer, After: cmp.Or(s.Ring, callRing)})
 	case PhaseOutboundWhisper, PhaseFlow, PhaseEnqueueing, PhaseQueued, PhaseRinging, PhaseAgentWhisper, PhaseCustomerWhisper, PhaseTalking,
 		PhaseTransferring, PhaseOutward, PhaseRemaining, PhaseEnding, PhaseEnded:
 	}
@@ -440,6 +444,7 @@ func (s *step) end(reason contact.DisconnectReason, detail string) {
 	}
 	s.Record.DisconnectReason, s.Record.DisconnectDetail = reason, detail
 	s.Record.DisconnectTimestamp = s.now
+	endStreams(&s.Record, s.now)
 	s.drop(s.Customer, "contact ended")
 	s.tell("DISCONNECTED", "%s: %s", reason, detail)
 }

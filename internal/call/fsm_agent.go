@@ -14,8 +14,12 @@ func (s *step) offered(o Offer) {
 		s.asideOffered(o)
 		return
 	}
-	if o.ContactID != s.Record.ID { // of a segment that is over
-		s.do(reportOffer{OfferID: o.ID, Result: OfferCallerLeft})
+	if o.ContactID != s.Record.ID { // of a segment that is over, or one more agent for whom somebody is consulted
+		result := OfferCallerLeft
+		if s.Aside.Stage != asideNone && o.ContactID == s.Aside.ID {
+			result = OfferTaken
+		}
+		s.do(reportOffer{OfferID: o.ID, Result: result})
 		return
 	}
 	if s.Phase == PhaseEnqueueing { // the offer overtook the answer of the ACD

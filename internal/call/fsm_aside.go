@@ -1,6 +1,8 @@
 package call
 
 import (
+	"cmp"
+	"slices"
 	"time"
 
 	"ullim/internal/contact"
@@ -29,7 +31,8 @@ type Aside struct {
 	Queue    TargetQueue
 	Since    time.Time
 	Direct   bool // for one agent alone: refused is failed
-	Attempts int
+	Offers   []contact.Offer
+	OfferIDs []string // of Offers
 	Offer    Offer
 	To       int // the party of the agent
 	Rang     time.Time
@@ -91,7 +94,10 @@ func (s *step) joinLine() {
 	s.NextID = a.ID
 	s.nextSegment(segment{Method: contact.Transfer, FlowID: s.Record.FlowID, Since: t.Since})
 	s.Record.Queue = &contact.QueueInfo{ID: a.Queue.ID, Name: a.Queue.Name, EnqueueTimestamp: a.Since}
-	s.Record.AgentConnectionAttempts = a.Attempts
+	s.Place = a.Since
+	a.tellOffers(&s.Record)
+	s.OfferIDs = a.OfferIDs
+	s.noteOrder()
 	s.Phase, s.AgentGen = PhaseQueued, 0
 	s.tell("transferred", "to %s", t.Target)
 	s.tell("QUEUED", "%s", a.Queue.Name)
@@ -104,7 +110,8 @@ func (s *step) asideOffered(o Offer) {
 	id := s.generation()
 	a := &s.Aside
 	a.Stage, a.Offer, a.To, a.Rang = asideRinging, o, id, s.now
-	a.Attempts++
+	a.Offers = append(slices.Clone(a.Offers), contact.Offer{UserID: o.Agent.ID, Start: s.now})
+	a.OfferIDs = append(slices.Clone(a.OfferIDs), o.ID)
 	s.Transfer.To = id
 	p := Party{
 		ID: id, Role: RoleThird, Stage: partyDialled, Media: true, Person: Person{
@@ -126,6 +133,7 @@ func (s *step) asideOffered(o Offer) {
 func (s *step) asideAnswered() {
 	a := &s.Aside
 	a.Stage, a.Accepted = asideHears, s.now
+	a.outcome(OfferAnswered, s.now)
 	s.tell("accepted", "%s", a.Offer.Agent.Username)
 	s.do(stopTimer{Timer: TimerRing, Gen: a.To}, stopTimer{Timer: TimerTransfer, Gen: a.Gen},
 		reportOffer{OfferID: a.Offer.ID, Result: OfferAnswered})
@@ -172,7 +180,8 @@ func (s *step) joinAside() {
 	s.Phase = PhaseTalking
 	r := s.segmentAfter(segment{Method: contact.Transfer, FlowID: s.Record.FlowID, Since: t.Since}, a.ID)
 	r.Queue = &contact.QueueInfo{ID: a.Queue.ID, Name: a.Queue.Name, EnqueueTimestamp: a.Since, DequeueTimestamp: s.now}
-	r.AgentConnectionAttempts = a.Attempts
+	a.tellOffers(&r)
+	r.QueuePriority, r.QueueTimeAdjustment = cmp.Or(s.Rank.Priority, defaultQueuePriority), s.Rank.AgeAdjustment
 	agent := a.Offer.Agent
 	agent.RingStartTimestamp, agent.AcceptedByAgentTimestamp, agent.ConnectedToAgentTimestamp = a.Rang, a.Accepted, s.now
 	r.Agent = &agent
@@ -207,7 +216,7 @@ func (s *step) becomesAside() {
 	s.do(turnTo{ContactID: a.ID})
 	s.resume()
 	s.becomesAgent(a.To)
-	s.Offer, s.Target = a.Offer, a.Queue
+	s.Offer, s.Target, s.Place, s.OfferIDs = a.Offer, a.Queue, a.Since, a.OfferIDs
 	s.tell("transferred", "to %s", a.Offer.Agent.Username)
 	s.startTape()
 	s.save()
@@ -249,6 +258,7 @@ func (s *step) asideBack(result OfferResult, code int, reason string) {
 	}
 	s.do(stopTimer{Timer: TimerRing, Gen: to}, stopTimer{Timer: TimerWhisper, Gen: to})
 	s.drop(to, reason)
+	a.outcome(result, s.now)
 	a.Stage, a.Offer, a.To = asideQueued, Offer{}, 0
 	s.Transfer.To = 0
 	s.do(reportOffer{OfferID: id, Result: result})
@@ -259,6 +269,19 @@ func (s *step) asideBack(result OfferResult, code int, reason string) {
 	case !s.Transfer.Consult || by == nil || by.Stage != partyUp:
 		s.joinLine()
 	}
+}
+
+// outcome notes how the last offer came out.
+func (a *Aside) outcome(result OfferResult, at time.Time) {
+	if n := len(a.Offers); n > 0 {
+		a.Offers = slices.Clone(a.Offers)
+		a.Offers[n-1].Outcome, a.Offers[n-1].End = result.outcome(), at
+	}
+}
+
+// tellOffers notes in the record of the next segment to whom it was offered.
+func (a *Aside) tellOffers(r *contact.Record) {
+	r.Offers, r.AgentConnectionAttempts = a.Offers, len(a.Offers)
 }
 
 // asideOver: whom the agent consulted has left.

@@ -18,6 +18,7 @@ type Data struct {
 	CallbackNumber                          string // E.164
 	NextContactID                           string // of a contact that goes on with this one's business
 	Logging                                 *bool  // of flows: a later segment has it too
+	Stream                                  *contact.MediaStream
 }
 
 // dataSet notes what is new.
@@ -41,6 +42,9 @@ func (s *step) dataSet(d Data) {
 	}
 	if d.CallbackNumber != "" {
 		s.Callback = d.CallbackNumber
+	}
+	if d.Stream != nil {
+		r.Streams = streamed(r.Streams, *d.Stream)
 	}
 	if d.NextContactID != "" {
 		r.NextContactID = d.NextContactID

@@ -173,8 +173,15 @@ func (s *step) transferToQueue(newID string) {
 	case s.Aside.Stage != asideNone || s.Transfer.Asks || s.Transfer.To != 0:
 		s.do(replyFlow{For: ofAgent, Err: errBusy("the contact is being transferred already")})
 	default:
-		s.putInLine(newID, false)
+		s.putInLine(s.nextID(newID), false)
 	}
+}
+
+// nextID is the id for the next segment: the one that is ready, else another.
+func (s *step) nextID(other string) string {
+	id := cmp.Or(s.NextID, other)
+	s.NextID = ""
+	return id
 }
 
 // transferOutward: the transfer flow wants a number.
@@ -203,7 +210,7 @@ func (s *step) agentAsked(e agentAsked) {
 	case t.Asks || s.Aside.Stage != asideNone || t.To != 0:
 		s.do(replyFlow{For: ofAgent, Err: errBusy("the contact is being transferred already")})
 	default:
-		t.Asks, t.NewID = true, e.NewID
+		t.Asks, t.NewID = true, s.nextID(e.NewID)
 		s.do(findAgent{Gen: t.Gen, UserID: t.Goal.Callee.Person.ID})
 	}
 }

@@ -126,6 +126,7 @@ func (s *step) settle(next string) {
 		old.DisconnectReason = s.Reason
 	}
 	old.NextContactID = next
+	endStreams(&old, s.now)
 	s.Settling = append(s.Settling, old)
 	s.Reason, s.OfferIDs = "", nil
 }
@@ -137,12 +138,14 @@ func (s *step) segmentAfter(g segment, id string) contact.Record {
 	if initial == "" {
 		initial = old.ID
 	}
+	going := endStreams(&old, s.now)
 	r := contact.Record{
 		ID: id, InstanceID: old.InstanceID, InitialContactID: initial, PreviousContactID: old.ID, Node: old.Node,
 		CallID: old.CallID, TrunkID: old.TrunkID, Channel: old.Channel, InitiationMethod: g.Method, FlowID: g.FlowID,
 		CustomerEndpoint: old.CustomerEndpoint, SystemEndpoint: old.SystemEndpoint, InitiationTimestamp: s.now,
 		ConnectedToSystemTimestamp: s.now, Attributes: old.Attributes, Attestation: old.Attestation,
 		Name: old.Name, Description: old.Description, CustomerID: old.CustomerID, References: old.References, Tags: maps.Clone(old.Tags),
+		RelatedContactID: old.RelatedContactID, Streams: going,
 	}
 	if g.System != nil {
 		r.SystemEndpoint = *g.System

@@ -90,13 +90,17 @@ func (s *step) noteRouting(e Event) {
 		switch f := f.(type) {
 		case reportOffer:
 			s.noteOutcome(f.OfferID, f.Result)
-		case takeQueue, reorder:
+		case takeQueue:
+			if f.Enqueue.ContactID == r.ID {
+				s.noteOrder()
+			}
+		case reorder:
 			s.noteOrder()
 		case reportJoined:
 			s.noteCriteria(true)
 		}
 	}
-	if o, ok := e.(offered); ok && slices.ContainsFunc(s.effects, isDial) {
+	if o, ok := e.(offered); ok && o.Offer.ContactID == r.ID && slices.ContainsFunc(s.effects, isDial) {
 		s.OfferIDs = append(slices.Clone(s.OfferIDs), o.Offer.ID)
 		r.Offers = append(slices.Clone(r.Offers), contact.Offer{UserID: o.Offer.Agent.ID, Start: s.now})
 	}
@@ -119,13 +123,18 @@ func (s *step) noteOutcome(offerID string, result OfferResult) {
 	}
 	s.Record.Offers = slices.Clone(s.Record.Offers)
 	o := &s.Record.Offers[i]
-	o.Outcome = map[OfferResult]string{
-		OfferAnswered: "ANSWERED", OfferMissed: "MISSED", OfferRejected: "REJECTED", OfferDeviceFailed: "ERROR",
-		OfferCallerLeft: "ABANDONED", OfferAgentLeft: "ERROR", OfferTaken: "ANSWERED_ELSEWHERE",
-	}[result]
+	o.Outcome = result.outcome()
 	if o.End.IsZero() {
 		o.End = s.now
 	}
+}
+
+// outcome is the word for a result in records.
+func (r OfferResult) outcome() string {
+	return map[OfferResult]string{
+		OfferAnswered: "ANSWERED", OfferMissed: "MISSED", OfferRejected: "REJECTED", OfferDeviceFailed: "ERROR",
+		OfferCallerLeft: "ABANDONED", OfferAgentLeft: "ERROR", OfferTaken: "ANSWERED_ELSEWHERE",
+	}[r]
 }
 
 // noteOrder writes in which order the contact is served, and by whom.

@@ -28,6 +28,8 @@ func (a *actor) perform(e Effect) {
 		a.enter(e.wiring)
 	case startRecording, moveRecording, stopRecording, pauseRecording:
 		a.performTape(e)
+	case startHeard, stopHeard, pauseHeard:
+		a.performHeard(e)
 	case startFlow:
 		a.startFlow(e)
 	case stopFlow:
@@ -355,6 +357,7 @@ func (a *actor) closeMedia(party int) {
 func (a *actor) performTape(e Effect) {
 	switch e := e.(type) {
 	case startRecording:
+		a.stopHeard()
 		a.startRecording(e)
 	case moveRecording:
 		if a.recording != nil {

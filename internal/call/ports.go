@@ -228,7 +228,7 @@ const (
 
 // Room is a conference. A media is in one room or one join at a time.
 type Room interface {
-	// Add lets a media in. coached is the member whom a Coach speaks to. errs.Limit: six members are in it already.
+	// Add lets a media in. coached is the member whom a Coach speaks to. errs.Limit: eleven members are in it already.
 	Add(m Media, role Role, coached Media) error
 	// Remove lets it out again; it gets silence.
 	Remove(m Media)

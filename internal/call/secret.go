@@ -25,6 +25,9 @@ func (s *step) secretSet(e secretSet) {
 	if on := s.Secret != 0; on != was && s.Taping != "" && !s.Paused {
 		s.do(pauseRecording{On: on})
 	}
+	if on := s.Secret != 0; on != was && s.Heard.ContactID != "" {
+		s.do(pauseHeard{On: on})
+	}
 }
 
 // SetSecret says that the keys that follow are secret, or no longer. It also works for a flow that has been ended, so

@@ -70,33 +70,37 @@ type State struct {
 	OfferIDs   []string  // of Record.Offers
 	StepsSince time.Time // when the first step of Record.Criteria began
 	Parties    []Party
-	Customer   int      // the party whom the contact is about
-	AgentGen   int      // the party who serves the customer; 0: none
-	Caller     int      // PhaseCalling: the party who waits for the other end; 0: the engine itself calls
-	Dial       Target   // PhaseCalling: whom it calls
-	Failed     int      // PhaseCalling: what the other end was refused with, once it was
-	Came       came     // how the customer's call came to us; empty if we called
-	Transfer   Transfer // PhaseTransferring
-	Aside      Aside    // a second contact: what a transfer has put in line, or whom the agent consults
-	Outward    Outward  // PhaseOutward
-	Comeback   comeback // Enqueueing: into the queue that the contact was in before
-	Hold       hold     // the customer waits on hold
-	HoldFlow   [2]bool  // a flow runs, or has run, for one who waits on hold
-	Wired      wiring   // what is in force
+	Customer   int           // the party whom the contact is about
+	AgentGen   int           // the party who serves the customer; 0: none
+	Caller     int           // PhaseCalling: the party who waits for the other end; 0: the engine itself calls
+	Dial       Target        // PhaseCalling: whom it calls
+	Ring       time.Duration // PhaseCalling: how long it may ring; 0: as long as the network lets it
+	Failed     int           // PhaseCalling: what the other end was refused with, once it was
+	Came       came          // how the customer's call came to us; empty if we called
+	Transfer   Transfer      // PhaseTransferring
+	Aside      Aside         // a second contact: what a transfer has put in line, or whom the agent consults
+	Outward    Outward       // PhaseOutward
+	Comeback   comeback      // Enqueueing: into the queue that the contact was in before
+	Hold       hold          // the customer waits on hold
+	HoldFlow   [2]bool       // a flow runs, or has run, for one who waits on hold
+	Wired      wiring        // what is in force
 
-	ToRecord bool                     // a flow switched recording on: as in Connect, nothing is recorded unasked
-	Taping   string                   // key of the recording that runs
-	Paused   bool                     // it writes silence
-	Secret   int                      // generation of the flow that asks for secret keys: it writes silence then, too
-	Sides    sides                    // whom it records
-	Writing  []string                 // keys of recordings that run or are being completed
-	Settling []contact.Record         // segments that are over and wait for a recording or a quality
-	Requeued bool                     // Enqueueing without a flow that asked
-	Moving   TargetQueue              // Enqueueing from one queue to another: the one before
-	WasSince time.Time                // when it entered that one
-	Place    time.Time                // since when the customer is in line, or was; a new segment after a fault keeps it
-	Reason   contact.DisconnectReason // decided before the end: the agent left first
-	Closing  bool                     // the final record is on its way to the store
+	ToRecord bool   // a flow switched recording on: as in Connect, nothing is recorded unasked
+	Taping   string // key of the recording that runs
+	Heard    taped  // that of the part with flows
+	// HearsFlows: a flow wants that part recorded.
+	HearsFlows bool
+	Paused     bool                     // it writes silence
+	Secret     int                      // generation of the flow that asks for secret keys: it writes silence then, too
+	Sides      sides                    // whom it records
+	Writing    []string                 // keys of recordings that run or are being completed
+	Settling   []contact.Record         // segments that are over and wait for a recording or a quality
+	Requeued   bool                     // Enqueueing without a flow that asked
+	Moving     TargetQueue              // Enqueueing from one queue to another: the one before
+	WasSince   time.Time                // when it entered that one
+	Place      time.Time                // since when the customer is in line, or was; a new segment after a fault keeps it
+	Reason     contact.DisconnectReason // decided before the end: the agent left first
+	Closing    bool                     // the final record is on its way to the store
 }
 
 // came is what a call that is forwarded tells of the one that came in.

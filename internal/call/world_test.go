@@ -144,7 +144,6 @@ func (w *testWorld) step(e Event) {
 	before, was := w.s.Phase, w.s
 	var effects []Effect
 	w.s, effects = Step(w.s, e, time.Now())
-	w.trace(before, e, effects)
 	w.replies(was, e, effects)
 	for _, eff := range effects {
 		w.answer(eff)
@@ -243,6 +242,9 @@ func (w *testWorld) offer(contactID string) {
 
 // surprise is something that happens from outside.
 func (w *testWorld) surprise() {
+	if p := w.s.partyOfUser("u8"); p != nil && p.Stage == partyDialled && w.rng.IntN(2) == 0 {
+		w.leg(p.ID, answered)
+	}
 	switch { // what needs much to come to pass is helped on
 	case w.s.Aside.Stage == asideQueued && w.rng.IntN(3) == 0:
 		w.offer(w.s.Aside.ID)
@@ -345,7 +347,7 @@ func (w *testWorld) surprise() {
 	case 43:
 		w.post(superviseAsked{User: "u8", Hears: Role(w.rng.IntN(3))})
 	case 44:
-		w.post(inviteAsked{Callee: Callee{Person: &Person{ID: "u8", Username: "boss"}}, Monitor: true, Barges: w.rng.IntN(3) > 0, Hears: Monitor})
+		w.post(inviteAsked{Callee: Callee{Person: &Person{ID: "u8", Username: "boss"}}, Monitor: true, Barges: w.rng.IntN(3) > 0, Hears: Role(w.rng.IntN(2))})
 	case 45:
 		w.post(holdAsked{Party: w.s.Customer, On: w.rng.IntN(2) == 0})
 	}

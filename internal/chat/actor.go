@@ -218,9 +218,11 @@ func (a *actor) perform(ctx context.Context, actions []Action) error {
 		case DoStopFlow:
 			a.cancelFlow()
 		case DoHear:
-			a.typed.put(d.Text)
+			a.typed.put(Typed{d.Text, d.ContentType})
 		case DoReturned:
 			a.typed.back()
+		case DoBotGone:
+			ring(a.typed.botGone)
 		case DoForget:
 			if a.state.Phase == Talking {
 				a.typed.clear()

@@ -95,6 +95,7 @@ func (m *machine) complete() error {
 	}
 	a.Completed = true
 	m.heardFrom(p)
+	m.count(p.Role)
 	m.put(Item{
 		Type: TypeAttachment, ContentType: a.ContentType, ParticipantID: p.ID, ParticipantRole: p.Role, DisplayName: p.DisplayName,
 		Attachments: []AttachmentItem{{AttachmentID: a.ID, AttachmentName: a.Name, ContentType: a.ContentType, Status: "APPROVED"}},

@@ -2,6 +2,7 @@ package chat
 
 import (
 	"context"
+	"slices"
 	"sync"
 	"time"
 
@@ -39,37 +40,59 @@ func (c *Control) Say(ctx context.Context, text, contentType string) error {
 }
 
 // Next is what the customer wrote, the oldest that no flow has read; ok is false when d has passed without any.
-func (c *Control) Next(ctx context.Context, d time.Duration) (text string, ok bool, err error) {
+func (c *Control) Next(ctx context.Context, d time.Duration) (said Typed, ok bool, err error) {
 	t := time.NewTimer(max(d, time.Nanosecond))
 	defer t.Stop()
 	for {
-		if text, ok = c.a.typed.take(); ok {
-			return text, true, nil
+		if said, ok = c.a.typed.take(); ok {
+			return said, true, nil
 		}
 		select {
 		case <-c.a.typed.bell:
 		case <-t.C:
-			text, ok = c.a.typed.take()
-			return text, ok, nil
+			said, ok = c.a.typed.take()
+			return said, ok, nil
 		case <-ctx.Done():
-			return "", false, ctx.Err()
+			return Typed{}, false, ctx.Err()
 		}
 	}
 }
 
-// Returned waits until the customer comes back, by a message or a new connection; false when d has passed before.
-func (c *Control) Returned(ctx context.Context, d time.Duration) (bool, error) {
-	c.a.typed.notBack()
+// Await is what a flow waits for beside the time.
+type Await struct{ Returned, BotGone bool }
+
+// Wait lets d pass, or ends sooner: when the customer comes back, by a message or a new connection, or when the last bot has
+// left. It tells which of those that were asked for has happened.
+func (c *Control) Wait(ctx context.Context, d time.Duration, w Await) (Await, error) {
+	var returned, botGone <-chan struct{}
+	if w.Returned {
+		drain(c.a.typed.returned)
+		returned = c.a.typed.returned
+	}
+	if w.BotGone {
+		drain(c.a.typed.botGone)
+		if !c.HasBot() {
+			return Await{BotGone: true}, nil
+		}
+		botGone = c.a.typed.botGone
+	}
 	t := time.NewTimer(max(d, time.Nanosecond))
 	defer t.Stop()
 	select {
-	case <-c.a.typed.returned:
-		return true, nil
+	case <-returned:
+		return Await{Returned: true}, nil
+	case <-botGone:
+		return Await{BotGone: true}, nil
 	case <-t.C:
-		return false, nil
+		return Await{}, nil
 	case <-ctx.Done():
-		return false, ctx.Err()
+		return Await{}, ctx.Err()
 	}
+}
+
+// HasBot tells whether a bot is in the chat.
+func (c *Control) HasBot() bool {
+	return slices.ContainsFunc(c.Snapshot().Participants, func(p Participant) bool { return p.Role == CustomBot && p.Present() })
 }
 
 // Update changes the contact; change may run once, and its error means that nothing has changed.
@@ -146,14 +169,20 @@ func Gone(err error) bool { return errs.Is(err, errs.Denied) }
 // inbox is what the customer has written and no flow has read.
 type inbox struct {
 	mu       sync.Mutex
-	list     []string
+	list     []Typed
 	bell     chan struct{}
 	returned chan struct{}
+	botGone  chan struct{}
 }
 
-func (b *inbox) init() { b.bell, b.returned = make(chan struct{}, 1), make(chan struct{}, 1) }
+// Typed is something that the customer has written.
+type Typed struct{ Text, ContentType string }
 
-func (b *inbox) put(text string) {
+func (b *inbox) init() {
+	b.bell, b.returned, b.botGone = make(chan struct{}, 1), make(chan struct{}, 1), make(chan struct{}, 1)
+}
+
+func (b *inbox) put(text Typed) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	if len(b.list) < maxTyped {
@@ -162,11 +191,11 @@ func (b *inbox) put(text string) {
 	ring(b.bell)
 }
 
-func (b *inbox) take() (string, bool) {
+func (b *inbox) take() (Typed, bool) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	if len(b.list) == 0 {
-		return "", false
+		return Typed{}, false
 	}
 	text := b.list[0]
 	b.list = b.list[1:]
@@ -184,10 +213,10 @@ func (b *inbox) clear() {
 
 func (b *inbox) back() { ring(b.returned) }
 
-// notBack forgets that somebody came back before anybody waited for it.
-func (b *inbox) notBack() {
+// drain forgets what happened before anybody waited for it.
+func drain(bell chan struct{}) {
 	select {
-	case <-b.returned:
+	case <-bell:
 	default:
 	}
 }

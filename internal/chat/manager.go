@@ -39,11 +39,13 @@ type Options struct {
 	MaxChats  int // of an instance at once
 	MaxTasks  int
 	Closed    func(*contact.Record)
+	// Process passes a message through the function of a Processor and gives what is to be said; nil: there are no functions.
+	Process func(ctx context.Context, s *State, p Processor, message Item) (content, contentType string, err error)
 }
 
 // Counts grow with what happened since the start.
 type Counts struct {
-	Started, Messages, Sockets, SocketsSlow, Refused, Panics atomic.Uint64
+	Started, Messages, Sockets, SocketsSlow, Refused, Rejected, Panics atomic.Uint64
 }
 
 // Manager has all chats and tasks of this process. Its methods are safe from any goroutine.
@@ -196,6 +198,7 @@ type StartChat struct {
 	Duration                                                          time.Duration // 0: DefaultDuration
 	Source                                                            string        // contact that it goes on from
 	Entire                                                            bool          // with its whole past, not one segment
+	Accepts                                                           []string      // content types that the client shows; empty: all
 }
 
 // Started is a chat that was started. Token is the customer's.
@@ -222,6 +225,7 @@ func (m *Manager) StartChat(ctx context.Context, r StartChat) (Started, error) {
 	}
 	s.Phase, s.ConnectBy, s.Expires = Waiting, now.Add(connectTime), now.Add(cmp.Or(r.Duration, DefaultDuration))
 	s.Record.Attributes, s.Record.CustomerID, s.Related = maps.Clone(r.Attributes), r.CustomerID, r.Related
+	s.Accepts, s.Record.RelatedContactID = r.Accepts, r.Related
 	p := Participant{ID: m.o.NewID(), Role: Customer, DisplayName: r.DisplayName}
 	s.Participants = []Participant{p}
 	b := &machine{s: s, e: Event{At: now}, id: m.o.NewID}
@@ -232,6 +236,7 @@ func (m *Manager) StartChat(ctx context.Context, r StartChat) (Started, error) {
 		b.note(eventRehydrated, nil)
 	}
 	if r.Initial != nil {
+		b.count(Customer)
 		b.put(Item{
 			Type: TypeMessage, Content: r.Initial.Content, ContentType: r.Initial.ContentType, ParticipantID: p.ID,
 			ParticipantRole: Customer, DisplayName: p.DisplayName,
@@ -246,7 +251,7 @@ func (m *Manager) StartChat(ctx context.Context, r StartChat) (Started, error) {
 		return Started{}, err
 	}
 	if r.Initial != nil {
-		a.typed.put(r.Initial.Content)
+		a.typed.put(Typed{r.Initial.Content, r.Initial.ContentType})
 	}
 	return m.customerToken(ctx, s)
 }

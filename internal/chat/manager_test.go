@@ -182,7 +182,7 @@ func TestAnswersTypedAheadAreReadInOrder(t *testing.T) {
 				if err != nil {
 					return chat.FlowLeft
 				}
-				got <- fmt.Sprint(text, ok)
+				got <- fmt.Sprint(text.Text, ok)
 			}
 			return chat.FlowDisconnected
 		}
@@ -342,7 +342,8 @@ func TestTheDisconnectFlowWaitsForTheCustomerToComeBack(t *testing.T) {
 			return chat.FlowQueued
 		}
 		w.flows.by[chat.FlowDisconnect] = func(ctx context.Context, c *chat.Control) chat.FlowOutcome {
-			returned, err := c.Returned(ctx, time.Hour)
+			got, err := c.Wait(ctx, time.Hour, chat.Await{Returned: true})
+			returned := got.Returned
 			back <- fmt.Sprint(returned, err)
 			if !returned || c.Queue(ctx, chat.Queue{}) != nil {
 				return chat.FlowDisconnected

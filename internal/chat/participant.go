@@ -83,6 +83,10 @@ func (m *Manager) Say(ctx context.Context, w Who, content, contentType, clientTo
 	if len(clientToken) > 500 {
 		return Said{}, errs.Field("ClientToken", "must have at most 500 characters")
 	}
+	content, contentType, err := m.processed(ctx, w, content, contentType)
+	if err != nil {
+		return Said{}, err
+	}
 	fx, err := w.ask(ctx, Event{Kind: EvMessage, Content: content, ContentType: contentType, ClientToken: clientToken})
 	return Said{fx.ItemID, fx.At}, err
 }

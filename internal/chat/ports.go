@@ -106,6 +106,8 @@ const (
 	FlowAgentWhisper    FlowKind = "agentWhisper"
 	FlowCustomerWhisper FlowKind = "customerWhisper"
 	FlowDisconnect      FlowKind = "disconnect"
+	FlowPause           FlowKind = "pause"  // a task was paused
+	FlowResume          FlowKind = "resume" // ... and resumed
 )
 
 // FlowRun asks for a flow to be run. FlowID is empty for the instance's default flow of that kind.

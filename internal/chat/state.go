@@ -152,6 +152,13 @@ type State struct {
 	ContinuedFrom string   `json:"continuedFrom,omitempty"`
 	Related       string   `json:"related,omitempty"`
 
+	Views     []Shown            `json:"views,omitempty"`     // that the customer was shown, the last ones
+	Hidden    bool               `json:"hidden,omitempty"`    // what the customer fills in is not for the transcript
+	Accepts   []string           `json:"accepts,omitempty"`   // content types that the customer's client shows; empty: all
+	Processor *Processor         `json:"processor,omitempty"` // messages go through it
+	Paused    time.Time          `json:"paused,omitzero"`     // since when nothing is to happen to a task
+	Waiting   map[Role]time.Time `json:"waiting,omitempty"`   // since when a role's answer is waited for
+
 	Language string  `json:"language,omitempty"`
 	Routing  Routing `json:"routing,omitzero"`
 	Logging  *bool   `json:"logging,omitempty"`
@@ -164,6 +171,7 @@ func (s *State) clone() *State {
 	c.Participants = slices.Clone(s.Participants)
 	c.Hooks, c.Activity, c.Idle = maps.Clone(s.Hooks), maps.Clone(s.Activity), maps.Clone(s.Idle)
 	c.Timers, c.Attachments, c.Sent = slices.Clone(s.Timers), slices.Clone(s.Attachments), slices.Clone(s.Sent)
+	c.Views, c.Waiting = slices.Clone(s.Views), maps.Clone(s.Waiting)
 	return &c
 }
 
@@ -179,6 +187,11 @@ func cloneRecord(r contact.Record) contact.Record {
 	r.Attributes = maps.Clone(r.Attributes)
 	r.Recordings = slices.Clone(r.Recordings)
 	r.References, r.Tags = maps.Clone(r.References), maps.Clone(r.Tags)
+	r.Streams = slices.Clone(r.Streams)
+	if r.ChatMetrics != nil {
+		m := *r.ChatMetrics
+		r.ChatMetrics = &m
+	}
 	return r
 }
 

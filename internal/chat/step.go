@@ -34,6 +34,8 @@ const (
 	EvAccept                     // the agent UserID accepts
 	EvReject                     // the agent UserID refuses
 	EvTick                       // time has passed
+	EvPause                      // a task is put aside
+	EvResume                     // ... and taken up again
 	EvResumed                    // the process has started again
 	EvSilent                     // only for a test of the loop: nothing happens
 )
@@ -69,8 +71,9 @@ type ActionKind int
 const (
 	DoRunFlow     ActionKind = iota // run the flow of State.Run
 	DoStopFlow                      // end the one that runs
-	DoHear                          // the customer has written Text: to the flow
+	DoHear                          // the customer has written Text of ContentType: to the flow
 	DoReturned                      // the customer is back: flows that wait for that
+	DoBotGone                       // the last bot has left: flows that wait for that
 	DoForget                        // what was typed ahead is not for flows any more
 	DoEnqueue                       // ask the ACD for a place in line; EvEnqueued follows
 	DoLeave                         // leave the line
@@ -86,6 +89,7 @@ const (
 type Action struct {
 	Kind          ActionKind
 	Text          string
+	ContentType   string
 	OfferID       string
 	ContactID     string
 	ParticipantID string
@@ -183,6 +187,10 @@ func (m *machine) step() error {
 		return m.reject()
 	case EvTick:
 		m.tick()
+	case EvPause:
+		return m.pause()
+	case EvResume:
+		return m.resume()
 	case EvResumed:
 		m.resumed()
 	case EvSilent:
@@ -298,8 +306,9 @@ func (m *machine) message() error {
 		return errs.New(errs.Limit, "a chat has at most %d messages", maxItems)
 	}
 	m.heardFrom(p)
+	m.count(p.Role)
 	m.put(Item{
-		Type: TypeMessage, Content: m.e.Content, ContentType: m.e.ContentType, ParticipantID: p.ID, ParticipantRole: p.Role,
+		Type: TypeMessage, Content: m.shown(p), ContentType: m.e.ContentType, ParticipantID: p.ID, ParticipantRole: p.Role,
 		DisplayName: p.DisplayName,
 	})
 	if m.e.ClientToken != "" {
@@ -309,7 +318,7 @@ func (m *machine) message() error {
 		}
 	}
 	if p.Role == Customer && m.s.Phase != Talking {
-		m.do(Action{Kind: DoHear, Text: m.e.Content})
+		m.do(Action{Kind: DoHear, Text: m.e.Content, ContentType: m.e.ContentType})
 	}
 	return nil
 }
@@ -393,7 +402,12 @@ func (m *machine) leave() error {
 		m.end(contact.CustomerDisconnect, "the customer has left")
 	case Agent:
 		m.agentGone(p)
-	case CustomBot, Supervisor, System:
+	case CustomBot:
+		m.gone(p)
+		if m.present(CustomBot) == nil {
+			m.do(Action{Kind: DoBotGone})
+		}
+	case Supervisor, System:
 		m.gone(p)
 	}
 	return nil
@@ -449,6 +463,7 @@ func (m *machine) closeSegment(reason contact.DisconnectReason, detail string) {
 	r.DisconnectTimestamp, r.LastUpdateTimestamp = m.e.At, m.e.At
 	r.DisconnectReason, r.DisconnectDetail = reason, detail
 	if m.s.Channel == contact.Chat {
+		m.metrics()
 		r.Recordings = append(r.Recordings, contact.Recording{
 			Media: contact.MediaChat, Location: transcriptKey(m.s.Alias, r.ID, r.InitiationTimestamp),
 			Start: r.InitiationTimestamp, Stop: m.e.At, Status: contact.RecordingSpooled,

@@ -8,7 +8,7 @@ import (
 // offer is an agent reserved for the contact.
 func (m *machine) offer() {
 	o := *m.e.Offer
-	if m.s.Phase != Queued || o.ContactID != m.s.Record.ID {
+	if m.s.Phase != Queued || !m.s.Paused.IsZero() || o.ContactID != m.s.Record.ID {
 		m.do(Action{Kind: DoResult, OfferID: o.ID, Result: OfferCallerLeft})
 		return
 	}
@@ -63,7 +63,7 @@ func (m *machine) join() {
 		}
 	}
 	m.s.Activity = nil
-	m.s.Idle = nil
+	m.s.Idle, m.s.Waiting, m.s.Hidden = nil, nil, false
 	for _, role := range []Role{Customer, Agent} {
 		m.since(role)
 	}

@@ -43,6 +43,7 @@ func (m *machine) say() error {
 	if m.s.Seq >= maxItems {
 		return errs.New(errs.Limit, "a chat has at most %d messages", maxItems)
 	}
+	m.count(System)
 	it := Item{
 		Type: TypeMessage, Content: m.e.Content, ContentType: m.e.ContentType, ParticipantID: m.s.systemID(),
 		ParticipantRole: System, DisplayName: systemName,
@@ -72,6 +73,9 @@ func (m *machine) queue() error {
 	}
 	if target.ID == "" {
 		return errs.New(errs.InvalidRequest, "no queue is chosen")
+	}
+	if !m.s.Paused.IsZero() {
+		return errs.New(errs.InvalidRequest, "the task is paused")
 	}
 	switch m.s.Phase {
 	case Flowing:
@@ -119,8 +123,9 @@ func (m *machine) segment(method contact.InitiationMethod, id string) {
 		InitiationMethod: method, FlowID: old.FlowID, CustomerEndpoint: old.CustomerEndpoint, SystemEndpoint: old.SystemEndpoint,
 		InitiationTimestamp: m.e.At, ConnectedToSystemTimestamp: m.e.At, LastUpdateTimestamp: m.e.At,
 		Attributes: old.Attributes, Name: old.Name, Description: old.Description, CustomerID: old.CustomerID, References: old.References,
-		Tags: old.Tags,
+		Tags: old.Tags, RelatedContactID: old.RelatedContactID, Subtype: old.Subtype,
 	}
+	m.s.Waiting = nil
 	m.s.Record = cloneRecord(next)
 	m.fx.Create = &m.s.Record
 }
@@ -203,6 +208,10 @@ func (m *machine) resumed() {
 		m.run(FlowDisconnect, m.s.Hooks[FlowDisconnect])
 	case Enqueueing, Queued, Offered:
 		m.s.Offer, m.s.OfferUntil = nil, time.Time{}
+		if !m.s.Paused.IsZero() {
+			m.phase(Queued)
+			break
+		}
 		m.phase(Enqueueing)
 		m.do(Action{Kind: DoEnqueue})
 	case Scheduled, Waiting, Talking, Ended:

@@ -44,7 +44,10 @@ func (m *Manager) StartTask(ctx context.Context, r StartTask) (string, error) {
 	}
 	s.Expires = s.StartAt.Add(taskDuration)
 	s.Record.Name, s.Record.Description, s.Record.References, s.Related = r.Name, r.Description, maps.Clone(r.References), r.Related
-	s.Record.Attributes, s.Record.PreviousContactID = maps.Clone(r.Attributes), r.Previous
+	s.Record.Attributes, s.Record.PreviousContactID, s.Record.RelatedContactID = maps.Clone(r.Attributes), r.Previous, r.Related
+	if r.At.After(now) {
+		s.Record.ScheduledTimestamp = r.At
+	}
 	_, err = m.create(ctx, s, nil)
 	if errs.Is(err, errs.Duplicate) {
 		old, againErr := m.again(ctx, r.InstanceID, contact.Task, r.ClientToken)

@@ -8,6 +8,7 @@
 //
 //	config.go     the keys, Default, Load
 //	decode.go     YAML nodes and environment variables into the struct, each key's origin remembered
+//	prompts.go    where prompts may be fetched from
 //	rules.go      the rules of one key, and those between keys
 //	reference.go  the reference page
 //	secret.go     Secret: never printed; read from file: or env:
@@ -37,6 +38,7 @@ type Config struct {
 	Database   Database   `yaml:"database" doc:"Where contacts, users, flows and all other resources are kept."`
 	Recordings Recordings `yaml:"recordings" doc:"Where recordings go when a call has ended."`
 	Speech     Speech     `yaml:"speech" doc:"How flows turn text into speech."`
+	Prompts    Prompts    `yaml:"prompts" doc:"Uploaded prompts."`
 	Chat       Chat       `yaml:"chat" doc:"Chats and tasks."`
 	Agent      Agent      `yaml:"agent" doc:"The channel of agents."`
 	Egress     Egress     `yaml:"egress" doc:"Calls to addresses that tenants choose: web services that flows call, programs that get live audio. Without anything here they reach only public addresses over TLS, never this machine or its networks."`
@@ -126,6 +128,7 @@ type Database struct {
 type Chat struct {
 	Origins  []string `yaml:"origins" form:"origin" doc:"Hosts of web pages that may chat, beside those that this node serves itself, as www.example.com or https://www.example.com:8443. A page that is not named here cannot read what the participant service answers."`
 	MaxChats int      `yaml:"max_chats" default:"100" min:"1" max:"100000" doc:"Chats of one instance at once. Further ones are refused."`
+	KeepDays int      `yaml:"keep_days" default:"400" min:"0" max:"36500" doc:"How many days what was written in a chat is kept in the database after its end; it can be continued from for so long. Records and the transcript files in the store stay. 0: for ever."`
 	MaxTasks int      `yaml:"max_tasks" default:"2500" min:"1" max:"1000000" doc:"Tasks of one instance at once, those that wait for their time included."`
 }
 

@@ -31,6 +31,7 @@ func (d *decoder) rules(c *Config) {
 	if c.Database.Driver == "postgres" && c.Database.URL == "" {
 		d.failNear("database.url", "database.driver", "must be set for driver postgres")
 	}
+	d.promptRules(c)
 	d.recordings(&c.Recordings)
 }
 

@@ -156,6 +156,9 @@ type Recording struct {
 // MediaChat says of a Recording that it is the transcript of a chat.
 const MediaChat = "CHAT"
 
+// MediaIVR says of a Recording that it is of the part with flows: the customer left, what flows say right.
+const MediaIVR = "IVR"
+
 // Quality is what one leg's media looked like; counts are RTP packets. What only the far end can know (RemoteLost,
 // RemoteJitter, RoundTrip) comes from its RTCP and is zero if it sent none.
 type Quality struct {

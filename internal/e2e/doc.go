@@ -24,6 +24,7 @@
 //	crash_test.go      kill -9 in the middle of recorded calls, and the start after it
 //	drain_test.go      SIGTERM with calls up
 //	s3_test.go         recordings in a bucket, also when the server comes late
+//	recordings_test.go twenty recordings, a bucket that is away, kill -9; a whole centre (ULLIM_CENTRE=10m)
 //	strangers_test.go  those who have no business here
 //	commands_test.go   check, doctor, try, migrate, user, version
 //	bench_*_test.go    what calls cost the real binary (`make bench`)

@@ -80,6 +80,10 @@ const (
 	TrunksEdit             = "Trunks.Edit"
 	DevicesView            = "Devices.View"
 	DevicesEdit            = "Devices.Edit"
+	ViewsView              = "Views.View"
+	ViewsEdit              = "Views.Edit"
+	AttributesView         = "PredefinedAttributes.View"
+	AttributesEdit         = "PredefinedAttributes.Edit"
 	SystemView             = "System.View"
 	SecurityView           = "Security.View" // bans, dry runs of calls, outbound policy
 	SecurityEdit           = "Security.Edit"
@@ -92,7 +96,7 @@ func Permissions() []string {
 		"AccessMetrics", HistoricalMetrics, "AgentActivityAudit", "DeleteCallRecordings", "RedactedData",
 		ManagerListenIn, "RestrictTaskCreation", "ChatTestMode",
 		ContactSearch, "ContactAttributes.View", ContactEdit, DispositionsView, DispositionsEdit, StreamsView, StreamsEdit, "AgentTimeCard.View", "HistoricalChanges.View",
-		UsersEditPermission, QueuesEnableAndDisable, "AgentStates.EnableAndDisable", FlowsPublish, "Views.View",
+		UsersEditPermission, QueuesEnableAndDisable, "AgentStates.EnableAndDisable", FlowsPublish, ViewsView, ViewsEdit, AttributesView, AttributesEdit,
 		NumbersView, NumbersClaim, NumbersEdit, NumbersRelease,
 		InstanceView, InstanceEdit, TrunksView, TrunksEdit, DevicesView, DevicesEdit, SystemView,
 		SecurityView, SecurityEdit,

@@ -89,7 +89,7 @@ func RecordItem(r *contact.Record) (Item, string, error) {
 		return Item{}, "", fmt.Errorf("records: record of %s: %w", r.ID, err)
 	}
 	return Item{
-		InstanceID: r.InstanceID, Kind: KindRecord, Key: r.ID, At: r.LastUpdateTimestamp, Body: body,
+		InstanceID: r.InstanceID, Kind: KindRecord, Key: r.ID, At: r.LastUpdateTimestamp.Truncate(time.Microsecond), Body: body,
 		ID: idOf(r.ID + "/record/" + strconv.FormatInt(r.LastUpdateTimestamp.UnixMicro(), 10)),
 	}, digestOf(same), nil
 }

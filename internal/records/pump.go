@@ -16,6 +16,7 @@ import (
 const (
 	pumpEvery    = time.Second
 	objectsEvery = 15 * time.Second
+	flakyPause   = 200 * time.Millisecond // after a round in which some items were taken and some were not
 )
 
 // sink takes a page of items. It notes in the window what is done, and gives an error if something is not: then the pump
@@ -45,9 +46,10 @@ type pump struct {
 	log    *slog.Logger
 	counts *Counts
 
-	wake  chan struct{} // room for one
-	fails int
-	until time.Time // we lead
+	wake     chan struct{} // room for one
+	fails    int
+	progress bool      // something was delivered in the last round
+	until    time.Time // we lead
 }
 
 // run works until ctx ends.
@@ -82,7 +84,10 @@ func (p *pump) run(ctx context.Context) {
 			p.fails++
 			p.counts.Failures.Add(1)
 			wait = pause(p.fails, jitter())
-			if p.fails == 1 || p.fails%20 == 0 {
+			if p.progress { // it is not away
+				p.fails, wait = 1, flakyPause
+			}
+			if p.fails == 1 && !p.progress || p.fails%20 == 0 {
 				p.log.Warn("records are not delivered", "destination", p.d.Name, "destination_id", p.d.ID, "times", p.fails, "again_in", wait, "error", err)
 			}
 		default:
@@ -113,6 +118,7 @@ func (p *pump) lead(ctx context.Context) error {
 
 // once delivers a page and moves the cursor. more: there is another page.
 func (p *pump) once(ctx context.Context, w **window, at *Cursor) (more bool, err error) {
+	p.progress = false
 	if err = p.lead(ctx); err != nil {
 		return false, err
 	}
@@ -168,6 +174,7 @@ func (p *pump) deliver(ctx context.Context, w *window, page []Logged) error {
 	}
 	had := len(w.done)
 	err := p.sink.take(ctx, w, todo)
+	p.progress = len(w.done) > had
 	p.counts.Delivered.Add(uint64(max(len(w.done)-had, 0)))
 	return err
 }

@@ -184,6 +184,9 @@ func (s *Service) woken(instanceID string) {
 	}
 }
 
+// Dir is where the files of destinations are, each in a folder called by its id.
+func (s *Service) Dir() string { return s.o.Dir }
+
 // Wake lets the destinations of an instance look at once: after a replay, or new items from elsewhere.
 func (s *Service) Wake(instanceID string) { s.woken(instanceID) }
 

@@ -96,6 +96,25 @@ func (p *person) SetRelatedAttributes(_ context.Context, set map[string]string) 
 	return nil
 }
 
+// UpdateRelated is Update of the related contact, which is written down only.
+func (p *person) UpdateRelated(_ context.Context, d ivr.ContactData) error {
+	if err := p.w.fails("UpdateRelated"); err != nil {
+		return err
+	}
+	for _, f := range []struct {
+		name string
+		v    *string
+	}{{"name", d.Name}, {"description", d.Description}, {"customer", d.CustomerID}, {"language", d.Language}} {
+		if f.v != nil {
+			p.w.note("related data", "%s = %s", f.name, *f.v)
+		}
+	}
+	for _, k := range slices.Sorted(maps.Keys(d.References)) {
+		p.w.note("related data", "reference %s = %s", k, d.References[k].Value)
+	}
+	return nil
+}
+
 // SetTargetQueue chooses the queue.
 func (p *person) SetTargetQueue(_ context.Context, q ivr.QueueRef) error {
 	if err := p.w.fails("SetTargetQueue"); err != nil {

@@ -29,6 +29,7 @@ var (
 	_ ivr.Converser        = (*voice)(nil)
 	_ ivr.KeyDropper       = (*voice)(nil)
 	_ ivr.Background       = (*voice)(nil)
+	_ ivr.FlowRecorder     = (*voice)(nil)
 	_ ivr.AgentCaller      = (*voice)(nil)
 	_ ivr.Requeuer         = (*voice)(nil)
 	_ ivr.Texter           = (*chat)(nil)
@@ -201,6 +202,15 @@ func (p anyone) Wait(_ context.Context, d time.Duration, events []string) (strin
 func (p *voice) PlayBackground(list []*prompts.Audio) (stop func()) {
 	p.w.hear("played", words(list))
 	return func() {}
+}
+
+// SetFlowRecording has the part with flows recorded, or not.
+func (p *voice) SetFlowRecording(_ context.Context, on bool) error {
+	if err := p.w.fails("SetFlowRecording"); err != nil {
+		return err
+	}
+	p.w.note("recording", "of flows %t", on)
+	return nil
 }
 
 // CallThirdParty calls somebody outside.

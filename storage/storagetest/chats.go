@@ -23,6 +23,7 @@ func testChats(t *testing.T, open Open) {
 	t.Run("receipts", func(t *testing.T) { chatReceipts(t, open) })
 	t.Run("tokens", func(t *testing.T) { chatTokens(t, open) })
 	t.Run("all or nothing", func(t *testing.T) { chatWhole(t, open) })
+	t.Run("what has ended long ago is forgotten", func(t *testing.T) { chatKeep(t, open) })
 }
 
 func chatState(id string) *chat.State {

@@ -36,6 +36,7 @@ func Run(t *testing.T, open Open) {
 		{"registrations and settings", testSmall},
 		{"chats", testChats},
 		{"sessions and commands", testSessions},
+		{"records", testRecords},
 		{"reports", testReports},
 		{"the whole", testWhole},
 	}

@@ -65,10 +65,15 @@ func (s *service) checkFlow(ctx context.Context, c *rest.Call, in *checkFlowInpu
 		return nil, err
 	}
 	base, _ := ivr.SplitRef(in.ContactFlowID)
-	r, err := s.Flows.Flows.Inspect(ctx, c.Instance(), base, in.Content, t)
+	content, lost, _, err := ivr.FromDesigner(in.Content)
 	if err != nil {
 		return nil, err
 	}
+	r, err := s.Flows.Flows.Inspect(ctx, c.Instance(), base, content, t)
+	if err != nil {
+		return nil, err
+	}
+	r.Converted(lost)
 	language := in.Language
 	if language == "" {
 		language = c.Language

@@ -17,6 +17,7 @@ type Calls interface {
 	Remove(ctx context.Context, instanceID, contactID string, participant int) error
 	Hold(ctx context.Context, instanceID, contactID string, participant int, on bool) error
 	Mute(ctx context.Context, instanceID, contactID string, participant int, on bool) error
+	Supervise(ctx context.Context, instanceID, contactID, userID string, hears call.Role) error
 }
 
 var _ Calls = (*call.Manager)(nil)
@@ -83,10 +84,10 @@ type addParticipantInput struct {
 }
 
 func (s *service) addParticipant(ctx context.Context, c *rest.Call, in *addParticipantInput) (*rest.Empty, error) {
-	i := call.Invitation{By: c.Principal.UserID, UserID: in.UserID, Number: in.PhoneNumber, Supervisor: true}
+	i := call.Invitation{By: c.Principal.UserID, UserID: in.UserID, Number: in.PhoneNumber, Supervisor: true, Barges: true}
 	switch in.Role {
 	case "THIRD_PARTY":
-		i.Supervisor = false
+		i.Supervisor, i.Barges = false, false
 	case "MONITOR":
 		i.Hears = call.Monitor
 	case "COACH":
@@ -113,14 +114,20 @@ type updateParticipantInput struct {
 	Number    string `json:"-" path:"Number"`
 	OnHold    *bool  `json:"OnHold,omitempty"`
 	Muted     *bool  `json:"Muted,omitempty"`
+	Role      string `json:"Role,omitempty"` // of a supervisor: MONITOR, COACH or BARGE
 }
 
 func (s *service) updateParticipant(ctx context.Context, c *rest.Call, in *updateParticipantInput) (*rest.Empty, error) {
-	if in.OnHold == nil && in.Muted == nil {
-		return nil, errs.Field("OnHold", "must be given, or Muted")
+	if in.OnHold == nil && in.Muted == nil && in.Role == "" {
+		return nil, errs.Field("OnHold", "must be given, or Muted, or Role")
 	}
 	n := numberOf(in.Number)
 	c.Note("contact_id", in.ContactID)
+	if in.Role != "" {
+		if err := s.supervise(ctx, c, in.ContactID, n, in.Role); err != nil {
+			return nil, err
+		}
+	}
 	if in.OnHold != nil {
 		if err := s.Calls.Hold(ctx, c.Instance(), in.ContactID, n, *in.OnHold); err != nil {
 			return nil, err
@@ -130,6 +137,27 @@ func (s *service) updateParticipant(ctx context.Context, c *rest.Call, in *updat
 		return done(s.Calls.Mute(ctx, c.Instance(), in.ContactID, n, *in.Muted))
 	}
 	return &rest.Empty{}, nil
+}
+
+// supervise changes what a supervisor does.
+func (s *service) supervise(ctx context.Context, c *rest.Call, contactID string, number int, role string) error {
+	hears, known := map[string]call.Role{"MONITOR": call.Monitor, "COACH": call.Coach, "BARGE": call.Speaker}[role]
+	switch {
+	case !known:
+		return errs.Field("Role", "must be MONITOR, COACH or BARGE; is %q", role)
+	case !c.Principal.Can(identity.ManagerListenIn):
+		return errs.New(errs.Denied, "this needs the permission %s", identity.ManagerListenIn)
+	}
+	list, err := s.Calls.Participants(c.Instance(), contactID)
+	if err != nil {
+		return err
+	}
+	for _, p := range list {
+		if p.ID == number {
+			return s.Calls.Supervise(ctx, c.Instance(), contactID, p.UserID, hears)
+		}
+	}
+	return errs.New(errs.NotFound, "nobody with this number is in the call")
 }
 
 type participantInput struct {

@@ -21,6 +21,8 @@ type Chats interface {
 	Stop(ctx context.Context, instanceID, contactID, detail string) error
 	SetTimers(ctx context.Context, instanceID, contactID string, timers []chat.Timer) error
 	AddParticipant(ctx context.Context, instanceID, contactID string, role chat.Role, name string) (chat.Credentials, error)
+	Pause(ctx context.Context, instanceID, contactID string) error
+	Continue(ctx context.Context, instanceID, contactID string) error
 }
 
 var _ Chats = (*chat.Manager)(nil)
@@ -32,6 +34,7 @@ func (s *service) chats(t *rest.Table) {
 	rest.Op(t, "StartChatContact", "PUT", "/contact/chat", identity.BasicAgentAccess, s.startChat)
 	rest.Op(t, "StartTaskContact", "PUT", "/contact/task", identity.BasicAgentAccess, s.startTask)
 	rest.Op(t, "StopContact", "POST", "/contact/stop", identity.RealTimeMetrics, s.stopContact)
+	s.pauses(t)
 	rest.Op(t, "CreateParticipant", "POST", "/contact/create-participant", identity.ManagerListenIn, s.createParticipant)
 	rest.Op(t, "UpdateParticipantRoleConfig", "PUT", "/contact/participant-role-config/{InstanceId}/{ContactId}", identity.BasicAgentAccess,
 		s.updateRoleConfig)
@@ -129,7 +132,7 @@ func (s *service) startChat(ctx context.Context, c *rest.Call, in *startChatInpu
 	}
 	r := chat.StartChat{
 		InstanceID: c.Instance(), FlowID: flow, DisplayName: in.ParticipantDetails.DisplayName, Attributes: in.Attributes,
-		ClientToken: in.ClientToken, CustomerID: in.CustomerID, Related: in.RelatedContactID,
+		ClientToken: in.ClientToken, CustomerID: in.CustomerID, Related: in.RelatedContactID, Accepts: in.SupportedMessagingContentTypes,
 	}
 	if in.ChatDurationInMinutes != nil {
 		r.Duration = time.Duration(*in.ChatDurationInMinutes) * time.Minute

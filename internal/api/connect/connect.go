@@ -20,6 +20,7 @@ import (
 	"ullim/internal/identity"
 	"ullim/internal/recording"
 	"ullim/internal/resource"
+	"ullim/internal/view"
 	"ullim/internal/webhook"
 	"ullim/ivr"
 	"ullim/prompts"
@@ -74,6 +75,12 @@ type Contacts interface {
 	EditContact(ctx context.Context, instanceID, id string, e contact.Edit) error
 }
 
+// PromptBuckets are the buckets that prompts may be fetched from.
+type PromptBuckets interface {
+	// Fetch reads an object. errs.Denied: the operator does not allow the bucket; errs.NotFound.
+	Fetch(ctx context.Context, bucket, key string) ([]byte, error)
+}
+
 // Options are what the face translates to. All are required.
 type Options struct {
 	Instances        resource.Store[*identity.Instance]
@@ -89,6 +96,9 @@ type Options struct {
 	Prompts          resource.Store[*prompts.Prompt]
 	Numbers          resource.Store[*call.Number]
 	Functions        resource.Store[*webhook.Function]
+	Views            view.Store
+	PromptBuckets    PromptBuckets // nil: no bucket may be read
+	Attributes       resource.Store[*identity.PredefinedAttribute]
 	QuickConnects    resource.Store[*acd.QuickConnect]
 	StorageConfigs   resource.Store[*recording.StorageConfig]
 	Places           Places
@@ -110,7 +120,7 @@ type Options struct {
 func (o *Options) complete() bool {
 	return o.Instances != nil && o.Users != nil && o.Groups != nil && o.SecurityProfiles != nil && o.AccessKeys != nil && o.Devices != nil &&
 		o.Queues != nil && o.Hours != nil && o.RoutingProfiles != nil && o.AgentStatuses != nil && o.Prompts != nil && o.Numbers != nil && o.Functions != nil && o.Flows != nil && o.Agents != nil && o.PromptFiles != nil &&
-		o.Contacts != nil && o.Calls != nil && o.Modules != nil && o.Chats != nil && o.Routing != nil && o.QuickConnects != nil &&
+		o.Views != nil && o.Attributes != nil && o.Contacts != nil && o.Calls != nil && o.Modules != nil && o.Chats != nil && o.Routing != nil && o.QuickConnects != nil &&
 		o.Line != nil && o.Reports != nil && o.StorageConfigs != nil && o.Places != nil
 }
 
@@ -148,9 +158,12 @@ func Table(o Options) (*rest.Table, error) {
 	s.numbers(t)
 	s.contacts(t)
 	s.tapes(t)
+	s.voice(t)
 	s.chats(t)
 	s.lambdas(t)
 	s.metrics(t)
 	s.storage(t)
+	s.views(t)
+	s.predefinedAttributes(t)
 	return t, nil
 }

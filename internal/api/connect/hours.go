@@ -22,6 +22,7 @@ func (s *service) hours(t *rest.Table) {
 	rest.Op(t, "DeleteHoursOfOperation", "DELETE", one, identity.HoursDelete, s.deleteHours)
 	s.hoursOverrides(t, one)
 	s.hoursParents(t, one)
+	s.hoursSearch(t)
 }
 
 type timeSlice struct {
@@ -107,24 +108,13 @@ func (s *service) describeHours(ctx context.Context, c *rest.Call, in *hoursInpu
 	if err != nil {
 		return nil, err
 	}
-	out := hoursOfOperation{
-		HoursOfOperationID: h.ID, HoursOfOperationARN: resource.ARN(h.InstanceID, h.Kind(), h.ID), Name: h.Name,
-		Description: h.Description, TimeZone: h.Hours.Zone, Config: []hoursConfig{}, Tags: h.Tags,
-		LastModifiedTime: rest.At(h.ModifiedAt), LastModifiedRegion: resource.Region,
-	}
-	for _, slot := range h.Hours.Slots {
-		out.Config = append(out.Config, hoursConfig{
-			Day: slot.Day, StartTime: sliceOf(slot.Start), EndTime: sliceOf(slot.End),
-		})
-	}
+	parents := make(map[string]*acd.Hours, len(h.Parents))
 	for _, id := range h.Parents {
-		parent, err := s.Hours.Get(ctx, c.Instance(), id)
-		if err != nil {
+		if parents[id], err = s.Hours.Get(ctx, c.Instance(), id); err != nil {
 			return nil, err
 		}
-		out.Parents = append(out.Parents, identifierOf(parent))
 	}
-	return &describeHoursOutput{HoursOfOperation: out}, nil
+	return &describeHoursOutput{HoursOfOperation: hoursOf(h, parents)}, nil
 }
 
 type listHoursOutput struct {

@@ -43,6 +43,10 @@ func (s *service) changeProficiencies(
 	if len(in.Proficiencies) == 0 {
 		return nil, errs.Field("UserProficiencies", "must not be empty")
 	}
+	defined, err := resource.All(ctx, s.Attributes, c.Instance())
+	if err != nil {
+		return nil, err
+	}
 	return s.editUser(ctx, c, in.UserID, func(u *identity.User) error {
 		list := slices.Clone(u.Proficiencies)
 		for i, p := range in.Proficiencies {
@@ -51,9 +55,23 @@ func (s *service) changeProficiencies(
 				return fmt.Errorf("UserProficiencies[%d]: %w", i, err)
 			}
 		}
+		if err := identity.CheckProficiencies(added(u.Proficiencies, list), defined); err != nil {
+			return err
+		}
 		u.Proficiencies = list
 		return nil
 	})
+}
+
+// added are the proficiencies of new that are not in old: what a user has already is not judged again.
+func added(old, list []identity.Proficiency) []identity.Proficiency {
+	var out []identity.Proficiency
+	for _, p := range list {
+		if proficiency(p).find(old) < 0 {
+			out = append(out, p)
+		}
+	}
+	return out
 }
 
 func (s *service) associateProficiencies(ctx context.Context, c *rest.Call, in *proficienciesInput) (*rest.Empty, error) {

@@ -16,12 +16,13 @@ import (
 	"ullim/prompts"
 )
 
-// Two forms of S3Uri that we take instead of an object in somebody's S3. Fetching addresses that a caller chooses is
-// what we do not do.
+// Forms of S3Uri. Two of them are ours; an object of S3 is fetched from the buckets that the operator allows, with the
+// operator's keys and from nowhere else.
 const (
 	// uploadURI says that the audio follows by PUT /admin/v1/prompts/{PromptId}/audio.
 	uploadURI = "upload:"
 	dataURI   = "data:"
+	bucketURI = "s3://"
 	// maxInline is the largest audio inside a request.
 	maxInline = 4 << 20
 )
@@ -45,10 +46,13 @@ func (s *service) audioOf(ctx context.Context, c *rest.Call, uri string) (*promp
 	if uri == uploadURI {
 		return nil, nil //nolint:nilnil // a file that follows is neither here nor a failure
 	}
+	if rest, ok := strings.CutPrefix(uri, bucketURI); ok {
+		return s.audioOfBucket(ctx, c, rest)
+	}
 	data, ok := strings.CutPrefix(uri, dataURI)
 	if !ok {
 		return nil, errs.Field("S3Uri", "must be %q, with the audio to follow by PUT /admin/v1/prompts/{PromptId}/audio, "+
-			"or a WAV, MP3, Ogg Vorbis or FLAC as data:audio/wav;base64,...; other addresses are not fetched", uploadURI)
+			"s3://bucket/key of a bucket that the operator allows, or a WAV, MP3, Ogg Vorbis or FLAC as data:audio/wav;base64,...", uploadURI)
 	}
 	media, text, ok := strings.Cut(data, ",")
 	if media = strings.ToLower(media); !ok || !strings.HasPrefix(media, "audio/") || !strings.HasSuffix(media, ";base64") {
@@ -64,6 +68,26 @@ func (s *service) audioOf(ctx context.Context, c *rest.Call, uri string) (*promp
 	alias, err := s.alias(ctx, c)
 	if err != nil {
 		return nil, err
+	}
+	return s.PromptFiles.Check(ctx, alias, file)
+}
+
+// audioOfBucket fetches bucket/key.
+func (s *service) audioOfBucket(ctx context.Context, c *rest.Call, place string) (*prompts.Upload, error) {
+	bucket, key, _ := strings.Cut(place, "/")
+	if bucket == "" || key == "" {
+		return nil, errs.Field("S3Uri", "must be s3://bucket/key")
+	}
+	if s.PromptBuckets == nil {
+		return nil, errs.Field("S3Uri", "names a bucket, and the operator allows none (prompts.buckets of the configuration)")
+	}
+	alias, err := s.alias(ctx, c)
+	if err != nil {
+		return nil, err
+	}
+	file, err := s.PromptBuckets.Fetch(ctx, bucket, key)
+	if err != nil {
+		return nil, errs.Wrap(err, errs.Invalid, "S3Uri: %v", err)
 	}
 	return s.PromptFiles.Check(ctx, alias, file)
 }

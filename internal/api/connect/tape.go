@@ -13,6 +13,12 @@ import (
 type Calls interface {
 	// Tape starts, stops, suspends or resumes the recording of a live contact. errs.NotFound: it is not live.
 	Tape(ctx context.Context, instanceID, contactID string, do call.TapeAction) error
+	// HandOver transfers the customer of a contact, and gives the id of the contact that follows.
+	HandOver(ctx context.Context, instanceID, contactID string, to call.Destination) (nextID string, err error)
+	// Invite rings somebody who is to join a contact.
+	Invite(ctx context.Context, instanceID, contactID string, i call.Invitation) error
+	// Originate calls a number, and lets a flow speak to whoever answers.
+	Originate(ctx context.Context, o call.Originate) (contactID string, err error)
 }
 
 var _ Calls = (*call.Manager)(nil)

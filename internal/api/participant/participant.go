@@ -11,6 +11,7 @@ import (
 	"ullim/internal/chat"
 	"ullim/internal/errs"
 	"ullim/internal/identity"
+	"ullim/internal/view"
 )
 
 // Chats is what participants do. *chat.Manager implements it.
@@ -27,6 +28,7 @@ type Chats interface {
 	Download(ctx context.Context, w chat.Who, attachmentID string, life time.Duration) (string, chat.Attachment, time.Time, error)
 	Receive(ctx context.Context, uploadToken string, body io.Reader) error
 	File(ctx context.Context, downloadToken string) (io.ReadCloser, chat.Attachment, error)
+	View(ctx context.Context, w chat.Who, token string) (instanceID string, v chat.Shown, err error)
 }
 
 var _ Chats = (*chat.Manager)(nil)
@@ -34,6 +36,8 @@ var _ Chats = (*chat.Manager)(nil)
 // Options of the face. Chats is required.
 type Options struct {
 	Chats Chats
+	// Views are what flows show; nil: none are found.
+	Views view.Store
 	// Origins are the web pages that may read answers, beside those of this host: hosts, or origins with scheme; "*": all.
 	Origins []string
 	// Requests a second of one participant, and at once after a pause; 0: 10 and 20.
@@ -63,6 +67,7 @@ func (s *service) table() *rest.Table {
 	rest.Op(t, "StartAttachmentUpload", "POST", "/participant/start-attachment-upload", "", s.startUpload, opts...)
 	rest.Op(t, "CompleteAttachmentUpload", "POST", "/participant/complete-attachment-upload", "", s.completeUpload, opts...)
 	rest.Op(t, "GetAttachment", "POST", "/participant/attachment", "", s.attachment, opts...)
+	rest.Op(t, "DescribeView", "GET", "/participant/views/{ViewToken}", "", s.describeView, opts...)
 	return t
 }
 

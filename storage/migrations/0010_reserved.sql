@@ -1,2 +1,0 @@
--- Nothing yet: the number is another change's.
-SELECT 1;
