@@ -73,7 +73,7 @@ func TestTheDefaultsAreAConfiguration(t *testing.T) {
 			Providers: []string{"espeak"}, Command: "espeak-ng", Timeout: 10 * time.Second, Concurrent: 4, Wait: 2 * time.Second,
 			OpenAI: SpeechOpenAI{Model: "tts-1", Voice: "alloy", Format: "pcm", Rate: 24_000}, Polly: SpeechPolly{Engine: "neural"},
 		},
-		Chat:   Chat{MaxChats: 100, MaxTasks: 2500},
+		Chat:   Chat{MaxChats: 100, MaxTasks: 2500, KeepDays: 400},
 		Egress: Egress{Ports: []string{"443"}, PerInstance: 128, PerHost: 64},
 		Trace:  Trace{Memory: 32 << 20, HEPAgent: 2001},
 		Log:    Log{Level: "info", Format: "text"},
