@@ -139,7 +139,7 @@ func TestEveryMistakeIsNamedWithItsLine(t *testing.T) {
 	}{
 		{"unknown key", "sip:\n  max_call: 5\n", []string{`ullim.yaml:2: sip.max_call: unknown key; did you mean "max_calls"?`}},
 		{"unknown section", "trunks: []\n", []string{
-			"ullim.yaml:1: trunks: unknown key; known are node, instance, data, http, sip, rtp, database, recordings, speech, chat, egress, trace, log, limits",
+			"ullim.yaml:1: trunks: unknown key; known are node, instance, data, http, sip, rtp, database, recordings, speech, prompts, chat, agent, egress, trace, log, limits",
 		}},
 		{"key twice", "log:\n  level: info\n  level: warn\n", []string{"ullim.yaml:3: log.level: is set twice, first in line 2"}},
 		{"text for a number", "sip:\n  max_calls: many\n", []string{`ullim.yaml:2: sip.max_calls: must be a whole number; got "many"`}},
@@ -241,7 +241,7 @@ func TestEveryMistakeIsNamedWithItsLine(t *testing.T) {
 			"ullim.yaml:2: a second document (---) is not read: put everything into one",
 		}},
 		{"a list at the top", "- a\n", []string{
-			"ullim.yaml:1: must be a section with keys: node, instance, data, http, sip, rtp, database, recordings, speech, chat, egress, trace, log, limits",
+			"ullim.yaml:1: must be a section with keys: node, instance, data, http, sip, rtp, database, recordings, speech, prompts, chat, agent, egress, trace, log, limits",
 		}},
 		{"several at once, in order", "log:\n  level: loud\nnode:\n  name: 'a b'\nspeech:\n  command: ''\n", []string{
 			`ullim.yaml:2: log.level: must be debug or info or warn or error; got "loud"`,
