@@ -27,19 +27,47 @@ func factColumns(table reporting.Table, f *reporting.Fact) (string, []any) {
 	return strings.Join(names, ", "), values
 }
 
+// factText is where the dialect keeps the statement of insertFacts for a table: it has dozens of columns, and each call needs it.
+type factText struct{ table reporting.Table }
+
+func (f factText) write() string {
+	names := []string{"instance_id", "at_us", "contact_id"}
+	if f.table != reporting.Contacts {
+		names = append(names, "n")
+	}
+	for _, d := range f.table.Dims() {
+		names = append(names, d.Column())
+	}
+	for _, c := range f.table.Columns() {
+		names = append(names, string(c))
+	}
+	return `INSERT INTO ` + string(f.table) + ` (` + strings.Join(names, ", ") + `) VALUES (` + placeholders(1, len(names)) + `)
+		ON CONFLICT DO NOTHING`
+}
+
+// values are those of a fact, in the order of write.
+func (f factText) values(instanceID string, fact *reporting.Fact) []any {
+	dims, columns := f.table.Dims(), f.table.Columns()
+	list := make([]any, 0, 4+len(dims)+len(columns))
+	list = append(list, instanceID, micros(fact.At), clean(fact.ContactID))
+	if f.table != reporting.Contacts {
+		list = append(list, fact.N)
+	}
+	for _, d := range dims {
+		list = append(list, clean(fact.Dims[d]))
+	}
+	for _, c := range columns {
+		list = append(list, fact.Numbers[c])
+	}
+	return list
+}
+
 // insertFacts stores what a record counts as. A fact that is there stays.
 func insertFacts(ctx context.Context, t tx, instanceID string, facts map[reporting.Table][]reporting.Fact) error {
 	for _, table := range []reporting.Table{reporting.Contacts, reporting.Offers, reporting.Steps, reporting.Flows} {
+		text := factText{table}
 		for i := range facts[table] {
-			f := &facts[table][i]
-			cols, values := factColumns(table, f)
-			key, keys := "instance_id, at_us, contact_id", []any{instanceID, micros(f.At), clean(f.ContactID)}
-			if table != reporting.Contacts {
-				key, keys = key+", n", append(keys, f.N)
-			}
-			_, err := t.exec(ctx, `INSERT INTO `+string(table)+` (`+key+`, `+cols+`) VALUES (`+placeholders(1, len(keys)+len(values))+`)
-				ON CONFLICT DO NOTHING`, append(keys, values...)...)
-			if err != nil {
+			if _, err := t.q.ExecContext(ctx, t.d.made(text, text.write), text.values(instanceID, &facts[table][i])...); err != nil {
 				return err
 			}
 		}
