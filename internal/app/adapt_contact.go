@@ -51,7 +51,7 @@ func (f flowContact) Update(_ context.Context, u ivr.Update) error {
 
 // known fills in what a record knows beside its ends.
 func known(info *ivr.Info, s *call.Snapshot) {
-	r := &s.Record
+	r := s.Record
 	info.Name, info.Description, info.CustomerID, info.Tags = r.Name, r.Description, r.CustomerID, r.Tags
 	info.CallbackNumber, info.Logging = s.Callback, s.Logging
 	if len(r.References) > 0 {

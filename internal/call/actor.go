@@ -22,7 +22,7 @@ const (
 // Snapshot is a call as others may see it. It is never changed after it was published.
 type Snapshot struct {
 	Phase    Phase
-	Record   contact.Record
+	Record   *contact.Record
 	Target   TargetQueue
 	Voice    Voice
 	Callback string // the number to call back; empty: the customer's
@@ -298,7 +298,7 @@ func (a *actor) publish() {
 		Callback: a.state.Callback, Logging: a.state.Logging,
 		Offer: a.state.Offer, Parties: a.state.Parties, Headers: a.headers, Secret: a.state.Secret != 0, lines: slices.Clone(a.lines),
 		Taped: a.state.Taping != "", Paused: a.state.Paused,
-		NextID: a.state.NextID, Destination: a.state.destination(), Consulted: a.state.Aside.Record.ID,
+		NextID: a.state.NextID, Destination: a.state.destination(), Consulted: a.state.Aside.recordID(),
 	})
 }
 

@@ -166,7 +166,7 @@ func TestACallerWhoLeavesDuringEnqueueIsTakenOutOfTheQueue(t *testing.T) {
 
 func TestWhatIsPostedAsTheCallEndsIsAnsweredAllTheSame(t *testing.T) {
 	b := newBench(t)
-	a := &actor{m: b.Manager, done: make(chan struct{})}
+	a := &actor{m: b.Manager, done: make(chan struct{}), state: State{Record: &contact.Record{}}}
 	a.mail.busy = true // somebody works for it, and takes its last step
 	for _, e := range []Event{enqueueDone{}, offered{Offer: offer}, enqueueDone{Err: errors.New("full")}} {
 		if !a.post(e) {

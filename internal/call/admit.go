@@ -67,7 +67,7 @@ func (m *Manager) incoming(id string, in Inbound, n Number, inst Instance) *acto
 		caller.Person, _ = m.o.People.User(in.DeviceUser)
 	}
 	return m.newActor(State{
-		Phase: PhaseNew, Alias: inst.Alias, Customer: firstParty, Parties: []Party{caller}, Came: cameBy(in, n.Name), Record: contact.Record{
+		Phase: PhaseNew, Alias: inst.Alias, Customer: firstParty, Parties: []Party{caller}, Came: cameBy(in, n.Name), Record: &contact.Record{
 			ID: id, InstanceID: inst.ID, InitialContactID: id, Node: m.o.Node, CallID: in.CallID, TrunkID: in.TrunkID,
 			Channel: contact.Voice, InitiationMethod: contact.Inbound, FlowID: n.FlowID, CustomerEndpoint: in.From,
 			SystemEndpoint:      contact.Endpoint{Type: contact.TelephoneNumber, Address: n.Name},
@@ -122,9 +122,9 @@ func (m *Manager) newActor(s State, headers map[string]string) *actor {
 
 // begin stores the contact, makes the call findable and lets it live. On an error the line's media is closed.
 func (m *Manager) begin(ctx context.Context, a *actor, l *line, what string) error {
-	r := &a.state.Record
+	r := a.state.Record
 	err := m.o.Store.CreateContact(ctx, r)
-	if err != nil && a.state.Dial.Priority == PriorityEmergency && a.state.Phase == PhaseCalling {
+	if err != nil && a.state.Phase == PhaseCalling && a.state.Dial.Priority == PriorityEmergency {
 		a.log.Error("emergency call without a stored contact", "error", err)
 		err = nil
 	}
@@ -212,8 +212,8 @@ func outgoing(callee Callee, t Target, caller ...Party) State {
 		t.Priority = PriorityEmergency
 	}
 	return State{
-		Phase: PhaseCalling, Gen: 1, Customer: 1, Dial: t, Parties: append(caller, customer),
-		Record: contact.Record{
+		Phase: PhaseCalling, Gen: 1, Customer: 1, Dial: &t, Parties: append(caller, customer),
+		Record: &contact.Record{
 			InstanceID: t.InstanceID, Channel: contact.Voice, InitiationMethod: contact.Outbound,
 			CustomerEndpoint: customer.Address,
 			SystemEndpoint:   contact.Endpoint{Type: contact.TelephoneNumber, Address: t.FromNumber},

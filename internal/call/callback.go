@@ -42,14 +42,14 @@ func (m *Manager) Callback(ctx context.Context, c Callback) error {
 	now := time.Now()
 	s := State{
 		Phase: PhaseNew, Gen: 1, Customer: 1, Alias: inst.Alias, Target: c.Queue, Rank: c.Rank,
-		Dial: Target{
+		Dial: &Target{
 			InstanceID: c.InstanceID, Number: c.Number, FromNumber: c.FromNumber, FromName: c.FromName, Priority: PriorityAgent,
 			ContactID: c.ContactID,
 		},
 		Parties: []Party{{
 			ID: 1, Role: RoleCustomer, Stage: partyPlanned, Address: contact.Endpoint{Type: contact.TelephoneNumber, Address: c.Number},
 		}},
-		Record: contact.Record{
+		Record: &contact.Record{
 			ID: c.ContactID, InstanceID: c.InstanceID, InitialContactID: c.InitialContactID, PreviousContactID: c.PreviousContactID,
 			Node: m.o.Node, Channel: contact.Voice, InitiationMethod: contact.Callback,
 			CustomerEndpoint:    contact.Endpoint{Type: contact.TelephoneNumber, Address: c.Number},
@@ -100,7 +100,8 @@ func (s *step) callBack() {
 	s.Phase, s.Caller = PhaseCalling, s.AgentGen
 	s.do(stopTimer{Timer: TimerWhisper, Gen: s.AgentGen})
 	s.party(s.Caller).Early = true // the agent hears the ringing, or the network, from us
-	s.Record.Queue.DequeueTimestamp, s.Record.AttemptTimestamp = s.now, s.now
+	r := s.edit()
+	r.Queue.DequeueTimestamp, r.AttemptTimestamp = s.now, s.now
 	s.tell("calling back", "%s", s.Dial.Number)
 	s.save()
 	s.do(commit{})
@@ -117,5 +118,5 @@ func (s *step) committed() {
 	}
 	p := s.party(s.Customer)
 	p.Stage, p.Media = partyDialled, true
-	s.do(dial{Party: p.ID, Target: s.Dial, Near: s.Caller}, startTimer{Timer: TimerRing, Gen: p.ID, After: after})
+	s.do(dial{Party: p.ID, Target: *s.Dial, Near: s.Caller}, startTimer{Timer: TimerRing, Gen: p.ID, After: after})
 }

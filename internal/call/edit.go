@@ -14,7 +14,7 @@ func (m *Manager) Edit(ctx context.Context, instanceID, contactID string, e cont
 	if err != nil {
 		return err
 	}
-	r := a.snapshot.Load().Record
+	r := *a.snapshot.Load().Record
 	if err = e.Apply(&r); err != nil { // on a copy: is it allowed?
 		return err
 	}
@@ -44,5 +44,5 @@ func (m *Manager) Record(instanceID, contactID string) (contact.Record, bool) {
 	if err != nil {
 		return contact.Record{}, false
 	}
-	return a.snapshot.Load().Record, true
+	return *a.snapshot.Load().Record, true
 }

@@ -121,7 +121,7 @@ type (
 		UserID string
 	}
 	// openBeside adds the record of a contact beside the one that the call is about; turnTo makes it that one.
-	openBeside struct{ Record contact.Record }
+	openBeside struct{ Record *contact.Record }
 	turnTo     struct{ ContactID string }
 	// lend offers a party to the call that has a dialog; moved follows.
 	lend struct {
@@ -129,7 +129,7 @@ type (
 		Party    int
 		Dialog   DialogID
 		Newcomer Party
-		Record   contact.Record
+		Record   *contact.Record
 		ToRecord bool
 	}
 	// adopt takes the leg that came with a takeOver and tells whoever lent it; refuse gives it back.
@@ -150,16 +150,16 @@ type (
 		Gen   int
 	}
 	// save writes the record of the open segment behind the call.
-	save struct{ Record contact.Record }
+	save struct{ Record *contact.Record }
 	// commit waits until what was saved is on disk; committed follows.
 	commit struct{}
 	// closeSegment writes the final record of a segment. Last: the call is over when it is stored.
 	closeSegment struct {
-		Record contact.Record
+		Record *contact.Record
 		Last   bool
 	}
 	// openSegment adds the record of a new segment.
-	openSegment struct{ Record contact.Record }
+	openSegment struct{ Record *contact.Record }
 	// tell records an event for whoever watches.
 	tell struct{ Kind, Detail string }
 )
@@ -208,7 +208,8 @@ func (findAgent) isEffect()      {}
 func (tell) isEffect()           {}
 
 // copyRecord gives a record that shares nothing that changes with r.
-func copyRecord(r contact.Record) contact.Record {
+func copyRecord(old *contact.Record) *contact.Record {
+	r := *old
 	r.Attributes = maps.Clone(r.Attributes)
 	if r.Queue != nil {
 		q := *r.Queue
@@ -221,5 +222,5 @@ func copyRecord(r contact.Record) contact.Record {
 	}
 	r.Recordings = append([]contact.Recording(nil), r.Recordings...)
 	r.Streams = slices.Clone(r.Streams)
-	return r
+	return &r
 }

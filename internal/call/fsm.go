@@ -22,7 +22,6 @@ func Step(s State, e Event, now time.Time) (State, []Effect) {
 // decide is Step on a copy of the state that st has already. What the state points to is copied before it is changed.
 func (s *step) decide(e Event, now time.Time) {
 	s.now = now
-	s.Record = copyRecord(s.Record)
 	s.Hooks = maps.Clone(s.Hooks)
 	s.Parties = slices.Clone(s.Parties)
 	s.Writing = slices.Clone(s.Writing)
@@ -30,7 +29,9 @@ func (s *step) decide(e Event, now time.Time) {
 	for i, r := range s.Settling {
 		s.Settling[i] = copyRecord(r)
 	}
-	s.Aside.Record = copyRecord(s.Aside.Record)
+	if s.Aside.Record != nil {
+		s.Aside.Record = copyRecord(s.Aside.Record)
+	}
 	s.frontRival(e)
 	s.take(e)
 	s.noteRouting(e)
@@ -106,6 +107,22 @@ type step struct {
 	State
 	now     time.Time
 	effects []Effect
+	own     *contact.Record // State.Record, if it was made in this step and nobody else has it
+}
+
+// edit is the record, to be changed: a copy of that which others have.
+func (s *step) edit() *contact.Record {
+	if s.own == nil || s.own != s.Record {
+		s.own = copyRecord(s.Record)
+		s.Record = s.own
+	}
+	return s.own
+}
+
+// given is the record, to be given away: nothing changes it any more.
+func (s *step) given() *contact.Record {
+	s.own = nil
+	return s.Record
 }
 
 func (s *step) do(es ...Effect) { s.effects = append(s.effects, es...) }
@@ -114,7 +131,7 @@ func (s *step) tell(kind, format string, args ...any) {
 	s.do(tell{Kind: kind, Detail: fmt.Sprintf(format, args...)})
 }
 
-func (s *step) save() { s.do(save{Record: copyRecord(s.Record)}) }
+func (s *step) save() { s.do(save{Record: s.given()}) }
 
 // generation gives out the next generation.
 func (s *step) generation() int {
@@ -160,7 +177,7 @@ func (s *step) begun() {
 			s.dialCaller()
 			return
 		}
-		s.do(dial{Party: s.Customer, Target: s.Dial, Near: s.Caller},
+		s.do(dial{Party: s.Customer, Target: *s.Dial, Near: s.Caller},
 			startTimer{Timer: TimerRing, Gen: s.Customer, After: cmp.Or(s.Ring, callRing)})
 	case PhaseOutboundWhisper, PhaseFlow, PhaseEnqueueing, PhaseQueued, PhaseRinging, PhaseAgentWhisper, PhaseCustomerWhisper, PhaseTalking,
 		PhaseTransferring, PhaseOutward, PhaseRemaining, PhaseEnding, PhaseEnded:
@@ -211,7 +228,7 @@ func (s *step) answered(p *Party, e LegEvent) {
 	case again:
 	case s.Phase == PhaseNew && p.ID == s.Customer:
 		s.Phase = PhaseFlow
-		s.Record.ConnectedToSystemTimestamp = s.now
+		s.edit().ConnectedToSystemTimestamp = s.now
 		s.tell("CONNECTED_TO_SYSTEM", "answered")
 		s.run(ofCustomer, FlowInbound, s.Record.FlowID)
 		s.save()
@@ -346,10 +363,8 @@ func (s *step) flowDone(e flowDone) {
 func (s *step) changed(e Event) {
 	switch e := e.(type) {
 	case attributesSet:
-		if s.Record.Attributes == nil {
-			s.Record.Attributes = make(map[string]string, len(e.Set))
-		}
-		maps.Copy(s.Record.Attributes, e.Set)
+		r := s.edit()
+		r.Attributes = merged(r.Attributes, e.Set)
 		s.save()
 	case targetSet:
 		s.Target = e.Target
@@ -417,7 +432,7 @@ func (s *step) end(reason contact.DisconnectReason, detail string) {
 		s.do(replyFlow{Err: ErrLeft})
 	}
 	if s.Phase == PhaseQueued {
-		s.Record.Queue.DequeueTimestamp = s.now
+		s.edit().Queue.DequeueTimestamp = s.now
 		s.do(leaveQueue{ContactID: s.Record.ID})
 	}
 	s.stopFlow(ofCustomer)
@@ -444,31 +459,31 @@ func (s *step) end(reason contact.DisconnectReason, detail string) {
 	if s.Reason != "" {
 		reason = s.Reason
 	}
-	s.Record.DisconnectReason, s.Record.DisconnectDetail = reason, detail
-	s.Record.DisconnectTimestamp = s.now
-	endStreams(&s.Record, s.now)
+	r := s.edit()
+	r.DisconnectReason, r.DisconnectDetail, r.DisconnectTimestamp = reason, detail, s.now
+	endStreams(r, s.now)
 	s.drop(s.Customer, "contact ended")
 	s.tell("DISCONNECTED", "%s: %s", reason, detail)
 }
 
 // complete writes the records of segments when nothing that belongs to them is outstanding.
 func (s *step) complete() {
-	s.Settling = slices.DeleteFunc(s.Settling, func(r contact.Record) bool {
+	s.Settling = slices.DeleteFunc(s.Settling, func(r *contact.Record) bool {
 		if s.outstanding(r) {
 			return false
 		}
-		s.do(closeSegment{Record: copyRecord(r)})
+		s.do(closeSegment{Record: r})
 		return true
 	})
 	if s.Phase != PhaseEnding || s.Closing || len(s.Settling) > 0 || len(s.Writing) > 0 || len(s.Parties) > 0 {
 		return
 	}
 	s.Closing = true
-	s.do(closeSegment{Record: copyRecord(s.Record), Last: true})
+	s.do(closeSegment{Record: s.given(), Last: true})
 }
 
 // outstanding reports whether something of a segment is still being written or closed.
-func (s *step) outstanding(r contact.Record) bool {
+func (s *step) outstanding(r *contact.Record) bool {
 	for _, rec := range r.Recordings {
 		if slices.Contains(s.Writing, rec.Location) {
 			return true

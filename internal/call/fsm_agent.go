@@ -44,7 +44,7 @@ func (s *step) ringAgent(o Offer) {
 		},
 		Address: contact.Endpoint{Type: contact.VoIP, Address: o.Agent.Username},
 	})
-	s.Record.AgentConnectionAttempts++
+	s.edit().AgentConnectionAttempts++
 	s.tell("offer", "%s rings", o.Agent.Username)
 	customer := s.Record.CustomerEndpoint
 	s.do(dial{Party: id, Near: s.Customer, Target: Target{
@@ -57,7 +57,7 @@ func (s *step) agentAnswered() {
 	s.rivalsOver(OfferTaken, completedElsewhere)
 	a := s.Offer.Agent
 	a.RingStartTimestamp, a.AcceptedByAgentTimestamp = s.Rang, s.now
-	s.Record.Agent = &a
+	s.edit().Agent = &a
 	s.Phase = PhaseAgentWhisper
 	s.tell("accepted", "%s", a.Username)
 	s.do(stopTimer{Timer: TimerRing, Gen: s.AgentGen}, reportOffer{OfferID: s.Offer.ID, Result: OfferAnswered})
@@ -116,10 +116,10 @@ func (s *step) agentLostBeforeJoin(why string) {
 	s.tell("agent left", "%s %s", s.Offer.Agent.Username, why)
 	id, requeue := s.Offer.ID, s.Phase == PhaseCustomerWhisper
 	s.dropAgent(why)
-	s.Record.Agent = nil
+	s.edit().Agent = nil
 	s.Phase = PhaseQueued
 	if requeue {
-		s.Record.Queue.DequeueTimestamp = time.Time{}
+		s.edit().Queue.DequeueTimestamp = time.Time{}
 		s.run(ofCustomer, FlowCustomerQueue, s.Hooks[FlowCustomerQueue])
 	}
 	s.do(reportOffer{OfferID: id, Result: OfferAgentLeft})
@@ -141,7 +141,7 @@ func (s *step) whisperCustomer() {
 		return
 	}
 	s.Phase = PhaseCustomerWhisper
-	s.Record.Queue.DequeueTimestamp = s.now
+	s.edit().Queue.DequeueTimestamp = s.now
 	s.run(ofCustomer, FlowCustomerWhisper, s.Hooks[FlowCustomerWhisper])
 	s.do(startTimer{Timer: TimerWhisper, Gen: s.AgentGen, After: maxWhisper})
 }
@@ -172,7 +172,7 @@ func (s *step) whisperOver(gen int) {
 // join: customer and agent of the queue talk.
 func (s *step) join() {
 	s.Phase = PhaseTalking
-	s.Record.Agent.ConnectedToAgentTimestamp = s.now
+	s.edit().Agent.ConnectedToAgentTimestamp = s.now
 	s.do(stopTimer{Timer: TimerWhisper, Gen: s.AgentGen}, reportJoined{OfferID: s.Offer.ID})
 	s.tell("CONNECTED_TO_AGENT", "%s", s.Record.Agent.Username)
 	s.startTape()
@@ -235,7 +235,7 @@ func (s *step) customerAlone(detail string, owed bool) {
 func (s *step) agentPartOver() {
 	id := s.Offer.ID
 	if s.Record.Agent != nil && s.Record.Agent.AgentInteractionEndTimestamp.IsZero() {
-		s.Record.Agent.AgentInteractionEndTimestamp = s.now
+		s.edit().Agent.AgentInteractionEndTimestamp = s.now
 	}
 	s.endHold()
 	s.dropAgent("contact ended")
@@ -257,9 +257,9 @@ func (s *step) releaseAgent() {
 	case id != "": // ringing or whispering, and the customer is gone
 		s.rivalsOver(OfferCallerLeft, "contact ended")
 		s.dropAgent("contact ended")
-		s.Record.Agent = nil
+		s.edit().Agent = nil
 		if s.Record.Queue.DequeueTimestamp.IsZero() {
-			s.Record.Queue.DequeueTimestamp = s.now
+			s.edit().Queue.DequeueTimestamp = s.now
 		}
 		s.do(reportOffer{OfferID: id, Result: OfferCallerLeft}, leaveQueue{ContactID: s.Record.ID})
 	}

@@ -37,7 +37,15 @@ type Aside struct {
 	To       int // the party of the agent
 	Rang     time.Time
 	Accepted time.Time
-	Record   contact.Record // asideTalks
+	Record   *contact.Record // asideTalks
+}
+
+// recordID is the id of the contact beside, while they talk.
+func (a *Aside) recordID() string {
+	if a.Record == nil {
+		return ""
+	}
+	return a.Record.ID
 }
 
 // putInLine asks the ACD for a place. direct: in the own queue of the agent whom the transfer is for, who has been found
@@ -93,9 +101,9 @@ func (s *step) joinLine() {
 	s.resume()
 	s.NextID = a.ID
 	s.nextSegment(segment{Method: contact.Transfer, FlowID: s.Record.FlowID, Since: t.Since})
-	s.Record.Queue = &contact.QueueInfo{ID: a.Queue.ID, Name: a.Queue.Name, EnqueueTimestamp: a.Since}
+	s.edit().Queue = &contact.QueueInfo{ID: a.Queue.ID, Name: a.Queue.Name, EnqueueTimestamp: a.Since}
 	s.Place = a.Since
-	a.tellOffers(&s.Record)
+	a.tellOffers(s.edit())
 	s.OfferIDs = a.OfferIDs
 	s.noteOrder()
 	s.Phase, s.AgentGen = PhaseQueued, 0
@@ -180,7 +188,7 @@ func (s *step) joinAside() {
 	s.Phase = PhaseTalking
 	r := s.segmentAfter(segment{Method: contact.Transfer, FlowID: s.Record.FlowID, Since: t.Since}, a.ID)
 	r.Queue = &contact.QueueInfo{ID: a.Queue.ID, Name: a.Queue.Name, EnqueueTimestamp: a.Since, DequeueTimestamp: s.now}
-	a.tellOffers(&r)
+	a.tellOffers(r)
 	r.QueuePriority, r.QueueTimeAdjustment = cmp.Or(s.Rank.Priority, defaultQueuePriority), s.Rank.AgeAdjustment
 	agent := a.Offer.Agent
 	agent.RingStartTimestamp, agent.AcceptedByAgentTimestamp, agent.ConnectedToAgentTimestamp = a.Rang, a.Accepted, s.now
@@ -204,7 +212,8 @@ func (s *step) warmDrop() {
 	s.tell("agent left", "the customer talks with %s", to.Address)
 	s.stopTape()
 	s.agentPartOver()
-	s.Record.TransferCompletedTimestamp, s.Record.TransferredTo = s.now, &to
+	r := s.edit()
+	r.TransferCompletedTimestamp, r.TransferredTo = s.now, &to
 	s.becomesAside()
 }
 

@@ -65,7 +65,7 @@ func (s *step) lookAtEarly(p *Party, packets uint64) {
 // calleeAnswered: whom the caller wanted is there; without a caller a flow speaks to them.
 func (s *step) calleeAnswered(p *Party) {
 	s.do(stopTimer{Timer: TimerRing, Gen: p.ID}, stopTimer{Timer: TimerEarly, Gen: p.ID})
-	s.Record.ConnectedToSystemTimestamp = s.now
+	s.edit().ConnectedToSystemTimestamp = s.now
 	caller := s.party(s.Caller)
 	if caller == nil {
 		s.Phase = PhaseFlow
@@ -94,7 +94,7 @@ func (s *step) talk() {
 	s.Phase = PhaseTalking
 	s.do(stopTimer{Timer: TimerWhisper, Gen: s.AgentGen})
 	if s.Record.Agent != nil {
-		s.Record.Agent.ConnectedToAgentTimestamp = s.now
+		s.edit().Agent.ConnectedToAgentTimestamp = s.now
 	}
 	if s.Offer.ID != "" {
 		s.do(reportJoined{OfferID: s.Offer.ID})

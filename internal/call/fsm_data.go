@@ -23,7 +23,7 @@ type Data struct {
 
 // dataSet notes what is new.
 func (s *step) dataSet(d Data) {
-	r := &s.Record
+	r := s.edit()
 	for to, v := range map[*string]*string{
 		&r.Name: d.Name, &r.Description: d.Description, &r.CustomerID: d.CustomerID, &s.Voice.Language: d.Language,
 	} {

@@ -18,8 +18,8 @@ func (s *step) dialCaller() {
 func (s *step) callerAnswered(p *Party) {
 	p.Early = true // the agent hears the ringing, or the network, from us
 	s.do(stopTimer{Timer: TimerRing, Gen: p.ID})
-	s.Record.Agent.RingStartTimestamp, s.Record.Agent.AcceptedByAgentTimestamp = s.Rang, s.now
-	s.Record.AttemptTimestamp = s.now
+	r := s.edit()
+	r.Agent.RingStartTimestamp, r.Agent.AcceptedByAgentTimestamp, r.AttemptTimestamp = s.Rang, s.now, s.now
 	s.tell("calling", "%s calls %s", p.Person.Username, s.Dial.Number)
 	s.save()
 	s.do(commit{})

@@ -365,11 +365,12 @@ func (s *step) inherit(id int) {
 	s.tell("agent left", "%s talks on", to.Address)
 	s.stopTape()
 	s.agentPartOver()
-	s.Record.TransferCompletedTimestamp, s.Record.TransferredTo = s.now, &to
+	r := s.edit()
+	r.TransferCompletedTimestamp, r.TransferredTo = s.now, &to
 	s.nextSegment(segment{Method: contact.Transfer, FlowID: s.Record.FlowID})
 	s.becomesAgent(id)
 	if p = s.party(id); p.Person.ID != "" {
-		s.Record.Agent = agentInfo(p.Person, s.now, s.now, s.now)
+		s.edit().Agent = agentInfo(p.Person, s.now, s.now, s.now)
 	}
 	s.startTape()
 	s.save()

@@ -63,7 +63,8 @@ func (s *step) heard() {
 	}
 	s.Heard = taped{s.Record.ID, key}
 	s.Writing = append(s.Writing, key)
-	s.Record.Recordings = append(s.Record.Recordings, contact.Recording{
+	r := s.edit()
+	r.Recordings = append(r.Recordings, contact.Recording{
 		Location: key, Start: s.now, Status: contact.RecordingSpooled, Media: contact.MediaIVR,
 	})
 	s.do(startHeard{ContactID: s.Record.ID, Key: key})

@@ -22,8 +22,8 @@ const (
 // device notes which device of the agent's is used.
 func (s *step) device() {
 	a, p := s.Record.Agent, s.party(s.AgentGen)
-	if a != nil && p != nil && a.DeviceID == "" && a.ID == p.Person.ID {
-		a.DeviceID = p.Device
+	if a != nil && p != nil && a.DeviceID == "" && p.Device != "" && a.ID == p.Person.ID {
+		s.edit().Agent.DeviceID = p.Device
 	}
 }
 
@@ -49,7 +49,7 @@ func (s *step) holds() {
 	switch {
 	case waits && s.Hold.Since.IsZero():
 		s.Hold = hold{Since: s.now, ByAgent: byAgent}
-		s.Record.Agent.Holds.Count++
+		s.edit().Agent.Holds.Count++
 	case !waits && !s.Hold.Since.IsZero():
 		s.endHold()
 		s.save()
@@ -63,7 +63,7 @@ func (s *step) endHold() {
 	if h.Since.IsZero() || s.Record.Agent == nil {
 		return
 	}
-	took, all := s.now.Sub(h.Since), &s.Record.Agent.Holds
+	took, all := s.now.Sub(h.Since), &s.edit().Agent.Holds
 	all.Duration += took
 	all.Longest = max(all.Longest, took)
 	if h.ByAgent {
@@ -78,6 +78,7 @@ func (s *step) supervision() {
 	if a == nil || s.Phase >= PhaseEnding || len(a.Transitions) == 0 && !slices.ContainsFunc(s.Parties, supervised) {
 		return
 	}
+	a = s.edit().Agent
 	active := make(map[[2]string]bool)
 	for i := range s.Parties {
 		p := &s.Parties[i]
@@ -118,11 +119,12 @@ func (s *step) supervision() {
 
 // endSupervision ends what is noted of supervisors: the segment is over.
 func (s *step) endSupervision() {
-	if s.Record.Agent == nil {
+	if s.Record.Agent == nil || len(s.Record.Agent.Transitions) == 0 {
 		return
 	}
-	for i := range s.Record.Agent.Transitions {
-		if t := &s.Record.Agent.Transitions[i]; t.End.IsZero() {
+	a := s.edit().Agent
+	for i := range a.Transitions {
+		if t := &a.Transitions[i]; t.End.IsZero() {
 			t.End = s.now
 		}
 	}

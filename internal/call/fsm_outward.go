@@ -75,13 +75,14 @@ func (s *step) outwardAnswered(p *Party) {
 		return
 	}
 	if o.Back == PhaseQueued {
-		s.Record.Queue.DequeueTimestamp = s.now
+		s.edit().Queue.DequeueTimestamp = s.now
 	}
 	s.Outward, s.Phase = Outward{}, PhaseTalking
 	s.Flow[ofCustomer] = 0 // it is over when it has the answer
 	to := p.Address
 	s.becomesAgent(p.ID)
-	s.Record.TransferCompletedTimestamp, s.Record.TransferredTo = s.now, &to
+	r := s.edit()
+	r.TransferCompletedTimestamp, r.TransferredTo = s.now, &to
 	s.do(replyFlow{})
 	s.startTape()
 	s.save()
@@ -154,7 +155,7 @@ func (s *step) moveAsked(e enqueueAsked) {
 		s.refuseFlow(e.Gen, errBusy("no working queue is set"))
 		return
 	}
-	q := s.Record.Queue
+	q := s.edit().Queue
 	s.Moving, s.WasSince = TargetQueue{ID: q.ID, Name: q.Name}, s.Place
 	q.DequeueTimestamp = s.now
 	s.do(leaveQueue{ContactID: s.Record.ID})

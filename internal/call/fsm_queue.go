@@ -49,7 +49,7 @@ func (s *step) takeQueue(since time.Time, owed bool) {
 	if entered.Before(s.Record.InitiationTimestamp) {
 		entered = s.Record.InitiationTimestamp
 	}
-	s.Record.Queue = &contact.QueueInfo{ID: s.Target.ID, Name: s.Target.Name, EnqueueTimestamp: entered}
+	s.edit().Queue = &contact.QueueInfo{ID: s.Target.ID, Name: s.Target.Name, EnqueueTimestamp: entered}
 	s.do(takeQueue{Enqueue: Enqueue{
 		InstanceID: s.Record.InstanceID, ContactID: s.Record.ID, QueueID: s.Target.ID, Channel: contact.Voice, Since: since,
 		Routing: s.Rank, Owed: owed,
@@ -68,11 +68,11 @@ func (s *step) enqueueDone(e enqueueDone) {
 	case s.Phase == PhaseEnqueueing && err != nil && s.Moving.ID != "":
 		s.moveRefused(err)
 	case s.Phase == PhaseEnqueueing && err != nil && s.Requeued:
-		s.Record.Queue = nil
+		s.edit().Queue = nil
 		s.end(contact.Other, "the queue does not take the contact back: "+err.Error())
 	case s.Phase == PhaseEnqueueing && err != nil:
 		s.Phase = PhaseFlow
-		s.Record.Queue = nil
+		s.edit().Queue = nil
 		s.do(replyFlow{Err: err})
 	case s.Phase == PhaseEnqueueing:
 		s.inLine()
@@ -113,7 +113,7 @@ func (s *step) nextSegment(g segment) {
 	s.settle(s.NextID)
 	s.Record = next
 	s.NextID = ""
-	s.do(openSegment{Record: copyRecord(s.Record)})
+	s.do(openSegment{Record: s.given()})
 }
 
 // settle ends the record of this segment; next is the id of the one that follows.
@@ -126,20 +126,20 @@ func (s *step) settle(next string) {
 		old.DisconnectReason = s.Reason
 	}
 	old.NextContactID = next
-	endStreams(&old, s.now)
+	endStreams(old, s.now)
 	s.Settling = append(s.Settling, old)
 	s.Reason, s.OfferIDs = "", nil
 }
 
 // segmentAfter is the record of a segment that follows this one.
-func (s *step) segmentAfter(g segment, id string) contact.Record {
+func (s *step) segmentAfter(g segment, id string) *contact.Record {
 	old := copyRecord(s.Record)
 	initial := old.InitialContactID
 	if initial == "" {
 		initial = old.ID
 	}
-	going := endStreams(&old, s.now)
-	r := contact.Record{
+	going := endStreams(old, s.now)
+	r := &contact.Record{
 		ID: id, InstanceID: old.InstanceID, InitialContactID: initial, PreviousContactID: old.ID, Node: old.Node,
 		CallID: old.CallID, TrunkID: old.TrunkID, Channel: old.Channel, InitiationMethod: g.Method, FlowID: g.FlowID,
 		CustomerEndpoint: old.CustomerEndpoint, SystemEndpoint: old.SystemEndpoint, InitiationTimestamp: s.now,

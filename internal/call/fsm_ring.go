@@ -85,7 +85,7 @@ func (s *step) rivalsOver(result OfferResult, cause string) {
 // noteRouting writes what routing did in a step into the record: offers and how they came out, the order and the
 // criteria by which the contact was served, and when the customer who is called began to ring.
 func (s *step) noteRouting(e Event) {
-	r := &s.Record
+	r := s.Record
 	for _, f := range s.effects {
 		switch f := f.(type) {
 		case reportOffer:
@@ -102,11 +102,12 @@ func (s *step) noteRouting(e Event) {
 	}
 	if o, ok := e.(offered); ok && o.Offer.ContactID == r.ID && slices.ContainsFunc(s.effects, isDial) {
 		s.OfferIDs = append(slices.Clone(s.OfferIDs), o.Offer.ID)
+		r = s.edit()
 		r.Offers = append(slices.Clone(r.Offers), contact.Offer{UserID: o.Offer.Agent.ID, Start: s.now})
 	}
 	if l, ok := e.(partyLeg); ok && l.Kind == LegProgress && l.Code >= 180 && l.Party == s.Customer && s.Phase == PhaseCalling &&
 		r.RingStartTimestamp.IsZero() {
-		r.RingStartTimestamp = s.now
+		s.edit().RingStartTimestamp = s.now
 	}
 	if s.Phase == PhaseEnding && len(r.Criteria) > 0 {
 		s.noteCriteria(false)
@@ -121,8 +122,9 @@ func (s *step) noteOutcome(offerID string, result OfferResult) {
 	if n := len(s.Record.Offers); i < 0 || i >= n {
 		return
 	}
-	s.Record.Offers = slices.Clone(s.Record.Offers)
-	o := &s.Record.Offers[i]
+	r := s.edit()
+	r.Offers = slices.Clone(r.Offers)
+	o := &r.Offers[i]
 	o.Outcome = result.outcome()
 	if o.End.IsZero() {
 		o.End = s.now
@@ -139,7 +141,7 @@ func (r OfferResult) outcome() string {
 
 // noteOrder writes in which order the contact is served, and by whom.
 func (s *step) noteOrder() {
-	r := &s.Record
+	r := s.edit()
 	if r.QueuePriority, r.QueueTimeAdjustment = s.Rank.Priority, s.Rank.AgeAdjustment; r.QueuePriority == 0 {
 		r.QueuePriority = defaultQueuePriority
 	}
@@ -163,13 +165,14 @@ const defaultQueuePriority = 5
 
 // noteCriteria writes how far the steps have come; joined: by an agent.
 func (s *step) noteCriteria(joined bool) {
-	if slices.ContainsFunc(s.Record.Criteria, func(c contact.Step) bool { return c.Status == "JOINED" }) {
+	if len(s.Record.Criteria) == 0 || slices.ContainsFunc(s.Record.Criteria, func(c contact.Step) bool { return c.Status == "JOINED" }) {
 		return
 	}
-	s.Record.Criteria = slices.Clone(s.Record.Criteria)
+	r := s.edit()
+	r.Criteria = slices.Clone(r.Criteria)
 	begins := s.StepsSince
-	for i := range s.Record.Criteria {
-		c := &s.Record.Criteria[i]
+	for i := range r.Criteria {
+		c := &r.Criteria[i]
 		switch ends := begins.Add(c.Expiry); {
 		case begins.After(s.now):
 			c.Status = "INACTIVE"

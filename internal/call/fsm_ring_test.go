@@ -15,7 +15,7 @@ func ringAll(t *testing.T) (State, func(Event) []Effect) {
 	s := State{
 		Phase: PhaseQueued, Gen: 1, Customer: firstParty,
 		Parties: []Party{{ID: firstParty, Role: RoleCustomer, Stage: partyUp, Media: true}},
-		Record:  contact.Record{ID: "c", Queue: &contact.QueueInfo{ID: "q", EnqueueTimestamp: at}},
+		Record:  &contact.Record{ID: "c", Queue: &contact.QueueInfo{ID: "q", EnqueueTimestamp: at}},
 	}
 	step := func(e Event) (effects []Effect) {
 		at = at.Add(time.Second)
@@ -89,7 +89,7 @@ func TestTheRecordTellsWhatRoutingDid(t *testing.T) {
 	s := State{
 		Phase: PhaseFlow, Gen: 1, Customer: firstParty, Flow: [places]int{1, 0}, Target: TargetQueue{ID: "q"},
 		Parties: []Party{{ID: firstParty, Role: RoleCustomer, Stage: partyUp}},
-		Record:  contact.Record{ID: "c"},
+		Record:  &contact.Record{ID: "c"},
 		Rank: Routing{AgeAdjustment: time.Minute, Steps: []RoutingStep{
 			{Expression: []byte("one"), Expiry: 10 * time.Second}, {Expression: []byte("two"), Expiry: 10 * time.Second}, {Expression: []byte("three")},
 		}},

@@ -54,7 +54,8 @@ func (s *step) startTape() {
 	}
 	s.Taping, s.Paused, s.Sides = key, false, s.sidesNow()
 	s.Writing = append(s.Writing, key)
-	s.Record.Recordings = append(s.Record.Recordings, contact.Recording{
+	r := s.edit()
+	r.Recordings = append(r.Recordings, contact.Recording{
 		Location: key, Start: s.now, Status: contact.RecordingSpooled,
 	})
 	s.do(startRecording{Key: key, Sides: s.Sides})
@@ -87,7 +88,7 @@ func (s *step) recordingDone(e recordingDone) {
 	if s.Taping == e.Key { // it failed while it ran
 		s.Taping = ""
 	}
-	for _, r := range append([]*contact.Record{&s.Record}, pointers(s.Settling)...) {
+	for _, r := range append([]*contact.Record{s.edit()}, s.Settling...) {
 		for i := range r.Recordings {
 			if rec := &r.Recordings[i]; rec.Location == e.Key {
 				rec.Stop, rec.Spool, rec.Bytes, rec.SHA256 = e.Recording.Stop, e.Recording.Spool, e.Recording.Bytes, e.Recording.SHA256
@@ -98,14 +99,6 @@ func (s *step) recordingDone(e recordingDone) {
 			}
 		}
 	}
-}
-
-func pointers(rs []contact.Record) []*contact.Record {
-	out := make([]*contact.Record, len(rs))
-	for i := range rs {
-		out[i] = &rs[i]
-	}
-	return out
 }
 
 // tapeAsked does what somebody wants with the recording.

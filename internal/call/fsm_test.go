@@ -15,7 +15,7 @@ import (
 func newState() State {
 	return State{
 		Phase: PhaseNew, Alias: "acme", NextID: "c2", Customer: firstParty,
-		Parties: []Party{{ID: firstParty, Role: RoleCustomer, Media: true}}, Record: contact.Record{
+		Parties: []Party{{ID: firstParty, Role: RoleCustomer, Media: true}}, Record: &contact.Record{
 			ID: "c1", InstanceID: "i1", InitialContactID: "c1", FlowID: "f1", Channel: contact.Voice,
 			InitiationMethod: contact.Inbound,
 		},

@@ -51,7 +51,7 @@ func (s *step) lend() {
 	newcomer := *kept
 	s.Transfer.Lent, kept.Stage = kept.ID, partyLent
 	s.do(lend{
-		Gen: s.Transfer.Gen, Party: newcomer.ID, Dialog: s.Transfer.Names, Newcomer: newcomer, Record: copyRecord(s.Record),
+		Gen: s.Transfer.Gen, Party: newcomer.ID, Dialog: s.Transfer.Names, Newcomer: newcomer, Record: s.given(),
 		ToRecord: s.ToRecord,
 	})
 }
@@ -164,7 +164,8 @@ func (s *step) transferToFlow(e resolved) {
 
 // finishBy ends the part of the one who has transferred, and notes it in the segment that is over.
 func (s *step) finishBy(t Transfer) {
-	s.Record.TransferCompletedTimestamp, s.Record.TransferredTo = s.now, t.endpoint()
+	r := s.edit()
+	r.TransferCompletedTimestamp, r.TransferredTo = s.now, t.endpoint()
 	if t.By == s.AgentGen {
 		s.agentPartOver()
 	} else {
@@ -180,7 +181,7 @@ func (s *step) becomesCustomer(id int) {
 		s.HoldFlow[ofCustomer] = false
 	}
 	p.Role, p.Hears, s.Customer = RoleCustomer, Speaker, id
-	s.Record.CustomerEndpoint = p.Address
+	s.edit().CustomerEndpoint = p.Address
 }
 
 // becomesAgent makes a party the one who serves the customer.
@@ -225,7 +226,7 @@ func (s *step) transferAnswered() {
 	case !conference:
 		s.becomesAgent(t.To)
 		if p := s.party(t.To); p.Person.ID != "" {
-			s.Record.Agent = agentInfo(p.Person, s.Rang, s.now, s.now)
+			s.edit().Agent = agentInfo(p.Person, s.Rang, s.now, s.now)
 		}
 	}
 	s.tell("transferred", "to %s", s.party(t.To).Address.Address)
@@ -324,11 +325,11 @@ func (s *step) moved(e moved) {
 	}
 	q := e.Quality
 	if p.Role == RoleCustomer {
-		s.Record.CustomerQuality = &q
+		s.edit().CustomerQuality = &q
 	}
 	s.remove(p.ID)
-	s.Record.NextContactID, s.Record.TransferCompletedTimestamp = e.Next, s.now
-	s.Record.TransferredTo = t.endpoint()
+	r := s.edit()
+	r.NextContactID, r.TransferCompletedTimestamp, r.TransferredTo = e.Next, s.now, t.endpoint()
 	if s.Phase >= PhaseEnding {
 		return
 	}
@@ -375,7 +376,7 @@ func (s *step) takePlace(old, n Party, transferred bool) {
 		}
 		s.drop(old.ID, "replaced")
 		s.Customer = n.ID
-		s.Record.CustomerEndpoint = n.Address
+		s.edit().CustomerEndpoint = n.Address
 		return
 	case s.AgentGen:
 	default:
@@ -390,7 +391,7 @@ func (s *step) takePlace(old, n Party, transferred bool) {
 		s.becomesCustomer(n.ID)
 		s.becomesAgent(was)
 		if other := s.party(was); other.Person.ID != "" {
-			s.Record.Agent = agentInfo(other.Person, s.Rang, s.now, s.now)
+			s.edit().Agent = agentInfo(other.Person, s.Rang, s.now, s.now)
 		}
 		return
 	}
@@ -400,7 +401,7 @@ func (s *step) takePlace(old, n Party, transferred bool) {
 	}
 	s.becomesAgent(n.ID)
 	if n.Person.ID != "" {
-		s.Record.Agent = agentInfo(n.Person, s.now, s.now, s.now)
+		s.edit().Agent = agentInfo(n.Person, s.now, s.now, s.now)
 	}
 }
 
@@ -436,7 +437,7 @@ func (s *step) mayReplace(p *Party, e takeOver) error {
 
 // continues links this contact with the one that the newcomer comes from.
 func (s *step) continues(e takeOver) {
-	r := &s.Record
+	r := s.edit()
 	r.PreviousContactID, r.InitialContactID = e.From.ID, e.From.InitialContactID
 	if r.InitialContactID == "" {
 		r.InitialContactID = e.From.ID

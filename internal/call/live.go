@@ -28,7 +28,7 @@ func (m *Manager) Live(instanceID, contactID string) (v Live, ok bool) {
 		return v, false
 	}
 	s := a.snapshot.Load()
-	v = Live{Record: &s.Record, Offer: s.Offer, Tape: TapeOff, Ending: s.Phase >= PhaseEnding}
+	v = Live{Record: s.Record, Offer: s.Offer, Tape: TapeOff, Ending: s.Phase >= PhaseEnding}
 	switch {
 	case s.Taped && (s.Paused || s.Secret):
 		v.Tape = TapeSuspended

@@ -125,7 +125,7 @@ func (s *step) drop(id int, cause string) {
 	if p.Stage != partyGone {
 		p.Stage, p.Segment = partyGone, s.Record.ID
 		if id == s.Aside.To && s.Aside.Stage == asideTalks {
-			p.Segment = s.Aside.Record.ID
+			p.Segment = s.Aside.recordID()
 		}
 		s.do(hangup{Party: id, Cause: cause})
 		if p.Media {
@@ -159,14 +159,14 @@ func (s *step) qualityKnown(e qualityKnown) {
 // record finds the record of a segment that is not closed yet.
 func (s *step) record(id string) *contact.Record {
 	if id == "" || id == s.Record.ID {
-		return &s.Record
+		return s.edit()
 	}
-	if id == s.Aside.Record.ID {
-		return &s.Aside.Record
+	if id == s.Aside.recordID() {
+		return s.Aside.Record
 	}
 	for i := range s.Settling {
 		if s.Settling[i].ID == id {
-			return &s.Settling[i]
+			return s.Settling[i]
 		}
 	}
 	return nil

@@ -159,7 +159,7 @@ func (a *actor) performRecord(e Effect) {
 		} else {
 			a.saver.close(e.Record, func() {})
 		}
-		a.m.closed(&e.Record)
+		a.m.closed(e.Record)
 	}
 }
 
@@ -241,7 +241,7 @@ func (a *actor) lend(e lend) {
 	}
 	var once sync.Once
 	ask := askTakeOver{
-		takeOver: takeOver{Party: party, Newcomer: e.Newcomer, From: &e.Record, ToRecord: e.ToRecord}, line: l,
+		takeOver: takeOver{Party: party, Newcomer: e.Newcomer, From: e.Record, ToRecord: e.ToRecord}, line: l,
 		done: func(next string, err error) {
 			once.Do(func() {
 				back := askMoved{moved: moved{Gen: e.Gen, Next: next, Quality: l.media.Stats(), Err: err}, line: l}

@@ -43,7 +43,7 @@ const (
 
 type saveOp struct {
 	kind   saveKind
-	record contact.Record
+	record *contact.Record // others have it, too
 	done   func()
 	last   bool // of the call: nobody waits for it but its own end
 }
@@ -55,14 +55,14 @@ const (
 	saveDelay = 250 * time.Millisecond
 )
 
-func (s *saver) save(r contact.Record)   { s.add(saveOp{kind: saveUpdate, record: r}) }
-func (s *saver) create(r contact.Record) { s.add(saveOp{kind: saveCreate, record: r}) }
-func (s *saver) close(r contact.Record, done func()) {
+func (s *saver) save(r *contact.Record)   { s.add(saveOp{kind: saveUpdate, record: r}) }
+func (s *saver) create(r *contact.Record) { s.add(saveOp{kind: saveCreate, record: r}) }
+func (s *saver) close(r *contact.Record, done func()) {
 	s.add(saveOp{kind: saveClose, record: r, done: done})
 }
 
 // closeLast is close for the record that ends the call.
-func (s *saver) closeLast(r contact.Record, done func()) {
+func (s *saver) closeLast(r *contact.Record, done func()) {
 	s.add(saveOp{kind: saveClose, record: r, done: done, last: true})
 }
 
@@ -103,8 +103,10 @@ func (s *saver) start() {
 		s.busy = true
 		op := s.ops[0]
 		s.ops = nil
-		op.record.LastUpdateTimestamp = time.Now()
-		s.lazy.CloseContactLater(&op.record, func(err error) { s.closedLater(op, err) })
+		r := *op.record
+		r.LastUpdateTimestamp = time.Now()
+		op.record = &r
+		s.lazy.CloseContactLater(&r, func(err error) { s.closedLater(op, err) })
 	default:
 		s.busy = true
 		go s.drain()
@@ -114,7 +116,7 @@ func (s *saver) start() {
 // closedLater goes on when the last record is written; if it is not, that is tried again in the ordinary way.
 func (s *saver) closedLater(op saveOp, err error) {
 	if err == nil {
-		s.closed(&op.record)
+		s.closed(op.record)
 		op.done()
 		s.drain() // nothing, as a rule
 		return
@@ -157,7 +159,7 @@ func (s *saver) drain() {
 
 //nolint:contextcheck // the record outlives whoever brought the event that made it
 func (s *saver) write(op saveOp) {
-	r := op.record
+	r := *op.record
 	r.LastUpdateTimestamp = time.Now()
 	pause := savePause
 	for try := 1; ; try++ {

@@ -7,6 +7,8 @@ import (
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"ullim/internal/contact"
 )
 
 func TestARecordingIsSilentWhileAFlowAsksForSecretKeys(t *testing.T) {
@@ -51,7 +53,7 @@ func TestARecordingIsSilentWhileAFlowAsksForSecretKeys(t *testing.T) {
 }
 
 func TestARecordingThatBeginsDuringSecretKeysBeginsSilent(t *testing.T) {
-	s := &step{State: State{Phase: PhaseTalking, ToRecord: true, Alias: "acme", Secret: 4}}
+	s := &step{State: State{Phase: PhaseTalking, ToRecord: true, Alias: "acme", Secret: 4, Record: &contact.Record{}}}
 	s.startTape()
 	if got := names(s.effects); got != "startRecording pauseRecording" {
 		t.Error(got)

@@ -52,8 +52,8 @@ type Voice struct {
 // State is all that Step knows of a call. It is a value: Step copies what it changes.
 type State struct {
 	Phase    Phase
-	Alias    string // of the instance, for the keys of recordings
-	Record   contact.Record
+	Alias    string          // of the instance, for the keys of recordings
+	Record   *contact.Record // shared with whoever was given it: Step changes a copy
 	Target   TargetQueue
 	Hooks    map[FlowKind]string
 	Voice    Voice
@@ -73,7 +73,7 @@ type State struct {
 	Customer   int           // the party whom the contact is about
 	AgentGen   int           // the party who serves the customer; 0: none
 	Caller     int           // PhaseCalling: the party who waits for the other end; 0: the engine itself calls
-	Dial       Target        // PhaseCalling: whom it calls
+	Dial       *Target       // PhaseCalling: whom it calls; nil: it was we who were called
 	Ring       time.Duration // PhaseCalling: how long it may ring; 0: as long as the network lets it
 	Failed     int           // PhaseCalling: what the other end was refused with, once it was
 	Came       came          // how the customer's call came to us; empty if we called
@@ -94,7 +94,7 @@ type State struct {
 	Secret     int                      // generation of the flow that asks for secret keys: it writes silence then, too
 	Sides      sides                    // whom it records
 	Writing    []string                 // keys of recordings that run or are being completed
-	Settling   []contact.Record         // segments that are over and wait for a recording or a quality
+	Settling   []*contact.Record        // segments that are over and wait for a recording or a quality
 	Requeued   bool                     // Enqueueing without a flow that asked
 	Moving     TargetQueue              // Enqueueing from one queue to another: the one before
 	WasSince   time.Time                // when it entered that one

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"maps"
 	"math/rand/v2"
+	"reflect"
 	"slices"
 	"strings"
 	"testing"
@@ -73,7 +74,7 @@ func ownCallState() State {
 func callbackState() State {
 	s := newState()
 	s.Parties[0].Stage, s.Parties[0].Media = partyPlanned, false
-	s.Target = TargetQueue{ID: "q", Name: "q"}
+	s.Target, s.Dial = TargetQueue{ID: "q", Name: "q"}, &Target{}
 	s.Record.Queue = &contact.QueueInfo{ID: "q", Name: "q"}
 	return s
 }
@@ -92,6 +93,7 @@ func flowCallState() State {
 }
 
 type testWorld struct {
+	given   []Effect // of the last step
 	t       *testing.T
 	seed    uint64
 	rng     *rand.Rand
@@ -143,12 +145,46 @@ func (w *testWorld) step(e Event) {
 	}
 	before, was := w.s.Phase, w.s
 	var effects []Effect
+	shared := sharedRecords(&was, w.given)
 	w.s, effects = Step(w.s, e, time.Now())
+	for r, old := range shared {
+		if !reflect.DeepEqual(r, old) {
+			w.t.Errorf("seed %d: %T changed a record that others have:\n%+v\n%+v", w.seed, e, old, r)
+		}
+	}
+	w.given = effects
 	w.replies(was, e, effects)
 	for _, eff := range effects {
 		w.answer(eff)
 	}
 	w.audio(before, e)
+}
+
+// sharedRecords are the records of a state and of effects, each with a copy.
+func sharedRecords(s *State, effects []Effect) map[*contact.Record]*contact.Record {
+	rs := append([]*contact.Record{s.Record, s.Aside.Record}, s.Settling...)
+	for _, f := range effects {
+		switch f := f.(type) {
+		case save:
+			rs = append(rs, f.Record)
+		case closeSegment:
+			rs = append(rs, f.Record)
+		case openSegment:
+			rs = append(rs, f.Record)
+		case openBeside:
+			rs = append(rs, f.Record)
+		case lend:
+			rs = append(rs, f.Record)
+		}
+	}
+	out := make(map[*contact.Record]*contact.Record)
+	for _, r := range rs {
+		if r != nil {
+			out[r] = copyRecord(r)
+			out[r].Offers, out[r].Criteria = slices.Clone(r.Offers), slices.Clone(r.Criteria)
+		}
+	}
+	return out
 }
 
 // audio proves that whoever listens has something to hear, and from one source only.
@@ -570,9 +606,9 @@ func (w *testWorld) count(e Effect) {
 			w.reached["aside offered"]++
 		}
 	case save:
-		w.record(&e.Record)
+		w.record(e.Record)
 	case closeSegment:
-		w.record(&e.Record)
+		w.record(e.Record)
 	case reportJoined:
 		if w.s.Caller == w.s.AgentGen && w.s.Caller != 0 {
 			w.reached["called back"]++

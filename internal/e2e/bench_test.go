@@ -163,23 +163,28 @@ func BenchmarkCalls(b *testing.B) {
 		rates, steps = []int{only}, nil
 	}
 	for _, rate := range rates {
-		var real, yard []float64
+		var real, yard, allocs, kib []float64
 		for range repeats {
 			l := load{calls: rate * seconds, rate: rate}
 			l.target = bare.addr
 			yard = append(yard, bare.costs(func() { c.place(b, s, l) })/float64(l.calls))
 			l.target = c.server
 			var r loadResult
+			were := c.metrics()
 			cost := costs(b, c.pid(), func() { r = c.place(b, s, l) })
 			c.idle()
+			are := c.metrics()
 			placed += r.ok
 			real = append(real, cost/float64(l.calls))
+			each := func(name string) float64 { return (are[name] - were[name]) / float64(l.calls) }
+			allocs, kib = append(allocs, each("go_memstats_mallocs_total")), append(kib, each("go_memstats_alloc_bytes_total")/1024)
 			if !r.held(l) {
 				say("           %s", r)
 			}
 		}
 		say("%4d/s     %s CPU ms a call; SIPp's own answerer %s; ratio %.1f", rate, spread(real, "%.2f"),
 			spread(yard, "%.2f"), median(real)/median(yard))
+		say("           %s allocations, %s KiB a call", spread(allocs, "%.0f"), spread(kib, "%.1f"))
 		if a := asteriskCall(rate); a > 0 {
 			say("           %.2f of Asterisk's %.1f, which keeps no records: the target of %.1f is %s", median(real)/a, a, callTarget,
 				verdict(median(real), callTarget*a))
