@@ -1,6 +1,7 @@
 package reporting
 
 import (
+	"maps"
 	"slices"
 	"strings"
 	"time"
@@ -63,11 +64,10 @@ type counter struct {
 
 // fact begins a line.
 func (c *counter) fact(n int, numbers map[Column]int64) Fact {
-	f := Fact{ContactID: c.r.ID, N: n, At: c.at, Dims: make(map[Dim]string, len(c.common)+10), Numbers: numbers}
-	for d, v := range c.common {
-		f.Dims[d] = v
+	f := Fact{ContactID: c.r.ID, N: n, At: c.at, Dims: maps.Clone(c.common), Numbers: numbers}
+	if c.own != 0 {
+		f.Numbers[agentQueue] = c.own
 	}
-	f.Numbers[agentQueue] = c.own
 	return f
 }
 
@@ -78,16 +78,24 @@ func (c *counter) contact() Fact {
 	isHandled := joined(r)
 	isAbandoned := r.Abandoned()
 	isTransferred := !r.TransferCompletedTimestamp.IsZero()
-	f := c.fact(0, map[Column]int64{
-		Initiated: micros(r.InitiationTimestamp), queued: flag(isQueued), handled: flag(isHandled), abandoned: flag(isAbandoned),
-		answered: flag(isQueued && isHandled), removed: flag(isQueued && (isHandled || isAbandoned || r.Callback)),
-		durationUS:    between(r.InitiationTimestamp, c.at),
-		transferred:   flag(isTransferred),
-		transferredTo: flag(isTransferred && r.TransferredTo != nil && r.TransferredTo.Type == contact.TelephoneNumber),
-		retry:         flag(r.InitiationMethod == contact.Callback && !r.AttemptTimestamp.IsZero() && r.ConnectedToSystemTimestamp.IsZero()),
-	})
+	f := c.fact(0, make(map[Column]int64))
 	f.Dims[Reason], f.Dims[Campaign], f.Dims[AnsweringMachine] = string(r.DisconnectReason), r.CampaignID, r.AnsweringMachineDetection
 	n := f.Numbers
+	n[Initiated], n[durationUS] = micros(r.InitiationTimestamp), between(r.InitiationTimestamp, c.at)
+	for _, one := range [...]struct {
+		is     bool
+		column Column
+	}{ // what is not is left out: most is not
+		{isQueued, queued}, {isHandled, handled}, {isAbandoned, abandoned}, {isQueued && isHandled, answered},
+		{isQueued && (isHandled || isAbandoned || r.Callback), removed},
+		{isTransferred, transferred},
+		{isTransferred && r.TransferredTo != nil && r.TransferredTo.Type == contact.TelephoneNumber, transferredTo},
+		{r.InitiationMethod == contact.Callback && !r.AttemptTimestamp.IsZero() && r.ConnectedToSystemTimestamp.IsZero(), retry},
+	} {
+		if one.is {
+			n[one.column] = 1
+		}
+	}
 	if isQueued {
 		n[Enqueued] = micros(r.Queue.EnqueueTimestamp)
 		left := r.Queue.DequeueTimestamp

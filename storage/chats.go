@@ -74,7 +74,7 @@ func (db *DB) encodeChat(c chat.Commit) (*chatWrite, error) {
 		*r.to = &row
 	}
 	for i := range c.Close {
-		row, rowErr := db.encodeContact(&c.Close[i])
+		row, rowErr := db.encodeClosed(&c.Close[i])
 		if rowErr != nil {
 			return nil, rowErr
 		}

@@ -49,6 +49,9 @@ type contactRow struct {
 	searchable                                          [][2]string // attributes, once it is closed
 	marked                                              bool        // somebody is told of its instance's contacts
 	recordings                                          []recordingRow
+
+	final      *contact.Record // of a record that is closed and not counted yet by facts
+	unreserved bool            // nobody was ever offered the contact
 }
 
 // encodeContact copies everything that a write needs. The SIP Call-ID is as the network sent it, and the columns of
@@ -81,8 +84,13 @@ func (db *DB) encodeContact(r *contact.Record) (contactRow, error) {
 // encodeClosed is encodeContact for a record that is final. Most short contacts meet no agent: they need no second look.
 func (db *DB) encodeClosed(r *contact.Record) (contactRow, error) {
 	row, err := db.encodeContact(r)
-	if err == nil && reporting.Complete(r) && len(r.Offers) == 0 && (r.Agent == nil || r.Agent.ConnectedToAgentTimestamp.IsZero()) {
+	switch {
+	case err != nil:
+	case reporting.Complete(r) && len(r.Offers) == 0 && (r.Agent == nil || r.Agent.ConnectedToAgentTimestamp.IsZero()):
 		row.facts = reporting.ContactFacts(r, nil)
+	default:
+		final := *r // the caller may not wait until it is written
+		row.final = &final
 	}
 	return row, err
 }
@@ -218,6 +226,8 @@ func (db *DB) CloseContactLater(r *contact.Record, done func(error)) {
 	if err == nil {
 		uploads, err = uploadJobs(r)
 	}
+	// This is the last word of the call itself. What others know of a contact may be older than its reservation.
+	row.unreserved = r.Queue == nil && r.Agent == nil && len(r.Offers) == 0 && r.AgentConnectionAttempts == 0
 	if err != nil {
 		db.pending.Go(func() { done(err) })
 		return
@@ -251,24 +261,30 @@ func closeContact(ctx context.Context, t tx, row contactRow, uploads []jobs.Job)
 			return err
 		}
 	}
-	_, err = t.exec(ctx, `DELETE FROM reservation WHERE contact_id = $1 AND state IN ($2, $3)`, row.id, string(acd.SlotOffered),
-		stateRinging)
-	if err != nil {
-		return err
-	}
-	at := row.disconnected
-	if at == 0 {
-		at = micros(now())
-	}
-	_, err = t.exec(ctx, `UPDATE reservation SET state = $3, since_us = $4 WHERE contact_id = $1 AND state = $2`,
-		row.id, string(acd.SlotConnected), string(acd.SlotACW), at)
-	if err != nil {
-		return err
+	if !row.unreserved {
+		if err = row.endReservations(ctx, t); err != nil {
+			return err
+		}
 	}
 	if row.facts != nil {
 		return insertFacts(ctx, t, row.instanceID, row.facts)
 	}
-	return countContact(ctx, t, row.id)
+	return countClosed(ctx, t, row.final)
+}
+
+// endReservations ends what reserves agents for the contact, as far as it is the contact's.
+func (r contactRow) endReservations(ctx context.Context, t tx) error {
+	_, err := t.exec(ctx, `DELETE FROM reservation WHERE contact_id = $1 AND state IN ($2, $3)`, r.id, string(acd.SlotOffered), stateRinging)
+	if err != nil {
+		return err
+	}
+	at := r.disconnected
+	if at == 0 {
+		at = micros(now())
+	}
+	_, err = t.exec(ctx, `UPDATE reservation SET state = $3, since_us = $4 WHERE contact_id = $1 AND state = $2`,
+		r.id, string(acd.SlotConnected), string(acd.SlotACW), at)
+	return err
 }
 
 // uploadJobs makes a job for each recording that lies in the spool.

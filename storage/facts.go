@@ -6,6 +6,8 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"math/bits"
+	"strconv"
 	"strings"
 	"time"
 
@@ -27,37 +29,93 @@ func factColumns(table reporting.Table, f *reporting.Fact) (string, []any) {
 	return strings.Join(names, ", "), values
 }
 
-// factText is where the dialect keeps the statement of insertFacts for a table: it has dozens of columns, and each call needs it.
-type factText struct{ table reporting.Table }
+// factPlan is how facts of a table are stored. It is made once, and kept with the dialect's texts.
+type factPlan struct {
+	table   reporting.Table
+	dims    []reporting.Dim
+	columns []reporting.Column
+}
 
-func (f factText) write() string {
+// factColumnGroup is how many columns of a fact are in its statement together. Most facts have nothing in most of their
+// dozens of columns: where a whole group is empty, the text of the statement says so and nothing is bound. Groups keep the
+// number of texts small.
+const factColumnGroup = 4
+
+// factShape is the key of a statement: the groups of columns that are bound.
+type factShape struct {
+	table reporting.Table
+	bound uint64
+}
+
+func (d *dialect) facts(table reporting.Table) *factPlan {
+	if p, ok := d.cache.Load(table); ok {
+		return p.(*factPlan)
+	}
+	p, _ := d.cache.LoadOrStore(table, &factPlan{table: table, dims: table.Dims(), columns: table.Columns()})
+	return p.(*factPlan)
+}
+
+// shape looks which groups of columns have something in them.
+func (p *factPlan) shape(fact *reporting.Fact) factShape {
+	s := factShape{table: p.table}
+	for i, d := range p.dims {
+		if fact.Dims[d] != "" {
+			s.bound |= 1 << (i / factColumnGroup)
+		}
+	}
+	for i, c := range p.columns {
+		if fact.Numbers[c] != 0 {
+			s.bound |= 1 << ((len(p.dims) + i) / factColumnGroup)
+		}
+	}
+	return s
+}
+
+// write is the statement for facts of a shape.
+func (p *factPlan) write(s factShape) string {
 	names := []string{"instance_id", "at_us", "contact_id"}
-	if f.table != reporting.Contacts {
+	if p.table != reporting.Contacts {
 		names = append(names, "n")
 	}
-	for _, d := range f.table.Dims() {
-		names = append(names, d.Column())
+	places := make([]string, 0, len(names)+len(p.dims)+len(p.columns))
+	for i := range names {
+		places = append(places, "$"+strconv.Itoa(i+1))
 	}
-	for _, c := range f.table.Columns() {
-		names = append(names, string(c))
+	next, i := len(names)+1, 0
+	add := func(name, empty string) {
+		if s.bound&(1<<(i/factColumnGroup)) != 0 {
+			empty = "$" + strconv.Itoa(next)
+			next++
+		}
+		names, places = append(names, name), append(places, empty)
+		i++
 	}
-	return `INSERT INTO ` + string(f.table) + ` (` + strings.Join(names, ", ") + `) VALUES (` + placeholders(1, len(names)) + `)
+	for _, d := range p.dims {
+		add(d.Column(), "''")
+	}
+	for _, c := range p.columns {
+		add(string(c), "0")
+	}
+	return `INSERT INTO ` + string(p.table) + ` (` + strings.Join(names, ", ") + `) VALUES (` + strings.Join(places, ", ") + `)
 		ON CONFLICT DO NOTHING`
 }
 
 // values are those of a fact, in the order of write.
-func (f factText) values(instanceID string, fact *reporting.Fact) []any {
-	dims, columns := f.table.Dims(), f.table.Columns()
-	list := make([]any, 0, 4+len(dims)+len(columns))
+func (p *factPlan) values(s factShape, instanceID string, fact *reporting.Fact) []any {
+	list := make([]any, 0, 4+factColumnGroup*bits.OnesCount64(s.bound))
 	list = append(list, instanceID, micros(fact.At), clean(fact.ContactID))
-	if f.table != reporting.Contacts {
+	if p.table != reporting.Contacts {
 		list = append(list, fact.N)
 	}
-	for _, d := range dims {
-		list = append(list, clean(fact.Dims[d]))
+	for i, d := range p.dims {
+		if s.bound&(1<<(i/factColumnGroup)) != 0 {
+			list = append(list, clean(fact.Dims[d]))
+		}
 	}
-	for _, c := range columns {
-		list = append(list, fact.Numbers[c])
+	for i, c := range p.columns {
+		if s.bound&(1<<((len(p.dims)+i)/factColumnGroup)) != 0 {
+			list = append(list, fact.Numbers[c])
+		}
 	}
 	return list
 }
@@ -65,14 +123,43 @@ func (f factText) values(instanceID string, fact *reporting.Fact) []any {
 // insertFacts stores what a record counts as. A fact that is there stays.
 func insertFacts(ctx context.Context, t tx, instanceID string, facts map[reporting.Table][]reporting.Fact) error {
 	for _, table := range []reporting.Table{reporting.Contacts, reporting.Offers, reporting.Steps, reporting.Flows} {
-		text := factText{table}
+		if len(facts[table]) == 0 {
+			continue
+		}
+		plan := t.d.facts(table)
 		for i := range facts[table] {
-			if _, err := t.q.ExecContext(ctx, t.d.made(text, text.write), text.values(instanceID, &facts[table][i])...); err != nil {
+			fact := &facts[table][i]
+			shape := plan.shape(fact)
+			text := t.d.made(shape, func() string { return plan.write(shape) })
+			if _, err := t.q.ExecContext(ctx, text, plan.values(shape, instanceID, fact)...); err != nil {
 				return err
 			}
 		}
 	}
 	return nil
+}
+
+// countClosed is countContact of a record that this transaction has closed: what the row says beside it is one look.
+func countClosed(ctx context.Context, t tx, r *contact.Record) error {
+	var start, end int64
+	var held bool
+	err := t.row(ctx, `SELECT acw_start_us, acw_end_us, EXISTS (SELECT 1 FROM reservation WHERE contact_id = $1) FROM contact WHERE id = $1`,
+		r.ID).Scan(&start, &end, &held)
+	if err != nil {
+		return err
+	}
+	final := *r
+	if r.Agent != nil {
+		a := *r.Agent
+		final.Agent = &a
+		if start != 0 {
+			a.AfterContactWorkStart, a.AfterContactWorkEnd = fromMicros(start), fromMicros(end)
+		}
+		if a.AfterContactWorkStart.IsZero() && !held {
+			endWork(&final)
+		}
+	}
+	return countRecord(ctx, t, &final)
 }
 
 // countContact counts a record, if it is complete and was not counted before. It is part of every transaction that may complete one.
