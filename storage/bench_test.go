@@ -6,17 +6,21 @@ import (
 	"sync"
 	"sync/atomic"
 	"testing"
+	"time"
 
 	"ullim/acd"
 	"ullim/internal/contact"
 	"ullim/storage"
 )
 
+// nobody is told of contacts, as with an instance that has no destination of records.
+func nobody(string) bool { return false }
+
 // BenchmarkCommits measures single-row writes, each acknowledged after a durable commit (SQLite, WAL, FULL).
 func BenchmarkCommits(b *testing.B) {
 	for _, writers := range []int{1, 64} {
 		b.Run(fmt.Sprintf("writers=%d", writers), func(b *testing.B) {
-			db := open(b, storage.Options{URL: filepath.Join(b.TempDir(), "ullim.db")})
+			db := open(b, storage.Options{URL: filepath.Join(b.TempDir(), "ullim.db"), Streams: nobody})
 			before := db.Stats()
 			var next atomic.Int64
 			var wg sync.WaitGroup
@@ -48,7 +52,7 @@ func BenchmarkCommits(b *testing.B) {
 func BenchmarkContact(b *testing.B) {
 	for _, calls := range []int{1, 64} {
 		b.Run(fmt.Sprintf("calls=%d", calls), func(b *testing.B) {
-			db := open(b, storage.Options{URL: filepath.Join(b.TempDir(), "ullim.db")})
+			db := open(b, storage.Options{URL: filepath.Join(b.TempDir(), "ullim.db"), Streams: nobody})
 			var next atomic.Int64
 			var wg sync.WaitGroup
 			b.ResetTimer()
@@ -91,6 +95,25 @@ func oneContact(b *testing.B, db *storage.DB, id string) error {
 		return err
 	}
 	return db.EndReservation(ctx, id)
+}
+
+// BenchmarkClose is the last write of a short call that no agent had, which shares its commit.
+func BenchmarkClose(b *testing.B) {
+	db := open(b, storage.Options{URL: filepath.Join(b.TempDir(), "ullim.db"), Streams: nobody})
+	var wg sync.WaitGroup
+	for i := range b.N {
+		r := segment(fmt.Sprint(i))
+		r.Channel, r.InitiationMethod, r.DisconnectReason = contact.Voice, contact.Inbound, contact.CustomerDisconnect
+		r.ConnectedToSystemTimestamp, r.DisconnectTimestamp = r.InitiationTimestamp, r.InitiationTimestamp.Add(time.Second)
+		wg.Add(1)
+		db.CloseContactLater(r, func(err error) {
+			defer wg.Done()
+			if err != nil {
+				b.Error(err)
+			}
+		})
+	}
+	wg.Wait()
 }
 
 // BenchmarkRead is the read of one contact record by its id.

@@ -102,10 +102,9 @@ func clean(s string) string {
 
 // args are the values of the columns that every write sets, in the order of their placeholders from $1.
 func (r contactRow) args() []any {
-	return []any{
+	return append(make([]any, 0, 18), // with room for what insertClosed has besides
 		r.id, r.instanceID, r.node, r.channel, r.queueID, r.agentID, r.callID, r.initiated, r.disconnected, r.body,
-		r.method, r.reason, r.customer, r.chain,
-	}
+		r.method, r.reason, r.customer, r.chain)
 }
 
 // all are the values of a whole row.

@@ -164,15 +164,10 @@ func countClosed(ctx context.Context, t tx, r *contact.Record) error {
 
 // countContact counts a record, if it is complete and was not counted before. It is part of every transaction that may complete one.
 func countContact(ctx context.Context, t tx, id string) error {
-	var open, counted bool
-	err := t.row(ctx, `SELECT open, counted FROM contact WHERE id = $1`, id).Scan(&open, &counted)
-	if errors.Is(err, sql.ErrNoRows) || err == nil && (open || counted) {
+	r, err := scanContact(t.row(ctx, `SELECT `+contactColumns+` FROM contact WHERE id = $1 AND NOT open AND NOT counted`, id))
+	if errors.Is(err, sql.ErrNoRows) {
 		return nil
 	}
-	if err != nil {
-		return err
-	}
-	r, err := scanContact(t.row(ctx, `SELECT `+contactColumns+` FROM contact WHERE id = $1`, id))
 	if err != nil {
 		return err
 	}
