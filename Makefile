@@ -85,9 +85,11 @@ fuzz: ## fuzz every parser for 20 s each
 .PHONY: bench
 bench: ## the figures of docs/performance.md, ratios against a yardstick in the same run
 	@tools/setup.sh bench
-	go test -run '^$$' -bench 'Forward|Transcode|Play|Conference|Record|Commits|Contact|Read|Pick|Decisions' -benchmem -benchtime 300ms ./media ./acd ./storage
+	go test -run '^$$' -bench 'Forward|Transcode|Play|Conference|Record|Commits|Contact|Read|Pick|Decisions|Historical' -benchmem -benchtime 300ms ./media ./acd ./storage
+	go test -run '^$$' -bench Search -benchtime 20x -timeout 20m ./storage # a page of a search over 5 million records
 	go test -run '^$$' -bench 'FirstAudio' -benchtime 1s ./prompts
 	go test -run '^$$' -bench 'Publish500|Actions' -benchmem -benchtime 300ms ./ivr ./ivr/flowtest
+	go test -run '^$$' -bench 'ThousandAgents' -benchtime 5000x ./internal/api/agent
 	go test -run '^$$' -bench 'Regist|Trust|Flood' -benchmem -benchtime 300ms ./sip
 	go test -run '^$$' -bench . -benchtime 1x -timeout 20m ./internal/e2e
 

@@ -60,6 +60,8 @@ type waiter struct {
 	shown     *Waiting // as indexed and published
 	armed     time.Time
 	decisions []Decision
+	came      time.Time     // here, whatever its place in line
+	estimate  time.Duration // of its wait, when it came; 0: there was none
 }
 
 // actor owns everything that lives in an instance. Only its goroutine touches it, but for work.
@@ -86,6 +88,7 @@ type actor struct {
 	sizes   map[string]int        // how many wait in a queue, those who are being offered included
 	turns   map[string]float64    // of a queue with ROUND_ROBIN or WEIGHTED: where its turns have come to
 
+	paces  map[string]*pace // of queues
 	past   past
 	index  *index
 	dirty  dirty
@@ -112,7 +115,7 @@ func newActor(c *Center) *actor {
 		readConfig: c.o.Config, keep: c.o.Keep, center: c, agentEvents: c.o.AgentEvents,
 		agents: make(map[string]*agent), states: make(map[string]AgentState), offers: make(map[string]*agent),
 		waiters: make(map[string]*waiter), talks: make(map[string]string), sizes: make(map[string]int),
-		turns: make(map[string]float64), past: past{by: make(map[string][]Decision)}, index: newIndex(), ops: ops{tail: make(map[string]*op)},
+		turns: make(map[string]float64), past: past{by: make(map[string][]Decision)}, paces: make(map[string]*pace), index: newIndex(), ops: ops{tail: make(map[string]*op)},
 		timeline: newTimeline(&c.o, &c.counts),
 	}
 	a.ops.touch = a.touchKey
@@ -324,7 +327,7 @@ func (a *actor) configure(cfg Config, now time.Time) {
 		if g == nil {
 			g = a.newAgent(who, now)
 		}
-		if g.removed || !g.Agent.same(who) {
+		if g.removed || !g.same(who) {
 			a.touch(g)
 		}
 		g.Agent, g.removed = who, false
@@ -429,7 +432,7 @@ func (a *actor) enqueue(w Waiting, now time.Time) error {
 	if old != nil {
 		a.unqueue(w.ContactID)
 	}
-	v := &waiter{Waiting: w}
+	v := &waiter{Waiting: w, came: now, estimate: a.estimate(w.QueueID, now)}
 	a.waiters[w.ContactID] = v
 	a.sizes[w.QueueID]++
 	v.shown = a.present(v)
@@ -450,6 +453,7 @@ func (a *actor) unqueue(contactID string) {
 	if w == nil {
 		return
 	}
+	a.paceOf(w.QueueID, time.Now())
 	delete(a.waiters, contactID)
 	a.retire(w)
 	if a.sizes[w.QueueID]--; a.sizes[w.QueueID] == 0 {

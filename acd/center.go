@@ -83,6 +83,7 @@ type Options struct {
 type Counts struct {
 	Offers, Answered, Joined, Missed, Rejected, DeviceFailed, CallerLeft, AgentLeft, Taken atomic.Uint64
 	Unproven                                                                               atomic.Uint64 // offers that did not ring because the phone, which is registered, did not answer
+	Estimates                                                                              Estimates
 	Lost                                                                                   atomic.Uint64 // reservations that failed or that somebody else won
 	StoreErrors                                                                            atomic.Uint64
 	EventsLost                                                                             atomic.Uint64 // agent events dropped because the store was away for too long

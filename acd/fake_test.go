@@ -103,7 +103,7 @@ func (s *fakeStore) Reserve(ctx context.Context, r Reservation, was int64, limit
 		v := s.states[r.UserID]
 		held := 0
 		for _, row := range s.rows {
-			if row.ContactID == r.ContactID && (row.State == SlotOffered && !(row.Shared && r.Shared) || row.State == SlotConnected) {
+			if row.ContactID == r.ContactID && (row.State == SlotOffered && (!row.Shared || !r.Shared) || row.State == SlotConnected) {
 				return nil
 			}
 			if row.UserID == r.UserID && row.Channel == r.Channel {

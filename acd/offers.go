@@ -143,6 +143,7 @@ func (a *actor) joined(offerID string, now time.Time) {
 	var others []string
 	if w := a.waiters[s.ContactID]; w != nil && slices.Contains(w.offers, offerID) {
 		others = w.offers
+		a.served(w, now)
 	}
 	a.step(g, Event{Kind: EventJoined, OfferID: offerID, At: now})
 	for _, id := range others { // who rang with this one and has not been told yet

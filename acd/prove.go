@@ -33,9 +33,9 @@ func (a *actor) startProofs(ctx context.Context) {
 		a.work.Go(func() {
 			alive := true
 			a.contain(func() {
-				ctx, cancel := context.WithTimeout(ctx, proofTime)
+				limited, cancel := context.WithTimeout(ctx, proofTime)
 				defer cancel()
-				alive = a.devices.Alive(ctx, userID)
+				alive = a.devices.Alive(limited, userID)
 			})
 			a.mail.put(func(a *actor, now time.Time) { a.proven(s, alive, now) })
 		})

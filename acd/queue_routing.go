@@ -6,6 +6,7 @@ import (
 
 	"ullim/internal/contact"
 	"ullim/internal/errs"
+	"ullim/internal/permit"
 	"ullim/internal/resource"
 )
 
@@ -37,8 +38,8 @@ type Routing struct {
 	RingAtOnce   int            `json:"ringAtOnce,omitempty"`   // of RING_ALL: how many phones at most; 0: DefaultRingAtOnce
 	Weights      map[string]int `json:"weights,omitempty"`      // of WEIGHTED, by user id; who is not named has 1
 	Missed       OnMiss         `json:"missed,omitzero"`
-	Overflow     []Overflow     `json:"overflow,omitempty"`
-	Announce     Announce       `json:"announce,omitzero"`
+	// CallbackWindow is when customers of the queue may be called back, by the clock where they are.
+	CallbackWindow permit.Window `json:"callbackWindow,omitzero"`
 }
 
 // OnMiss says what comes of agents who miss contacts of a queue. The zero value is Amazon Connect's way: the agent is
@@ -111,20 +112,14 @@ func (r *Routing) Validate() error {
 			return errs.Field("Weights", "must be 1 to %d; one is %d", MaxWeight, n)
 		}
 	}
-	if err := r.checkOverflow(); err != nil {
-		return err
-	}
-	return r.Announce.validate()
+	return r.CallbackWindow.Validate()
 }
 
-// refs are the status and the queues that the settings name.
+// refs are the status that the settings name.
 func (r *Routing) refs() []resource.Ref {
 	var refs []resource.Ref
 	if r.Missed.StatusID != "" {
 		refs = append(refs, resource.Ref{Kind: resource.KindAgentStatus, ID: r.Missed.StatusID})
-	}
-	for _, o := range r.Overflow {
-		refs = append(refs, resource.Ref{Kind: resource.KindQueue, ID: o.QueueID})
 	}
 	return refs
 }

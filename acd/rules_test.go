@@ -23,7 +23,8 @@ func TestCrossChannelConcurrencyAsInTheWorkedExample(t *testing.T) {
 			{Channel: contact.Task, Limit: 3, CrossChannel: CurrentChannelOnly},
 		},
 		Queues: []ProfileQueue{
-			{QueueID: "q", Channel: contact.Voice, Priority: 1}, {QueueID: "q", Channel: contact.Chat, Priority: 1},
+			{QueueID: "q", Channel: contact.Voice, Priority: 1},
+			{QueueID: "q", Channel: contact.Chat, Priority: 1},
 			{QueueID: "q", Channel: contact.Task, Priority: 1},
 		},
 	})
@@ -346,7 +347,7 @@ func TestAMissedContactMayBeDismissedByTheClock(t *testing.T) {
 		time.Sleep(30*time.Second - 1)
 		synctest.Wait()
 		w.agent("a", "available: 1 MISSED")
-		time.Sleep(1)
+		time.Sleep(time.Nanosecond)
 		synctest.Wait()
 		w.offered("1-a")
 	})
@@ -402,7 +403,7 @@ func TestAfterContactWorkHasALimitForEachChannel(t *testing.T) {
 			time.Sleep(limit - 1)
 			synctest.Wait()
 			w.agent("a", "available: "+string(ch)+" ACW")
-			time.Sleep(1)
+			time.Sleep(time.Nanosecond)
 			synctest.Wait()
 			w.agent("a", "available:")
 		}

@@ -14,6 +14,8 @@ type snapshot struct {
 	setup   *setup
 	agents  []*agentSnapshot // by user id
 	waiting []*Waiting       // oldest first
+	// intervals are how long queues take for one contact.
+	intervals map[string]time.Duration
 }
 
 // agentSnapshot is one agent in a snapshot.
@@ -39,7 +41,7 @@ func (a *actor) publish(now time.Time) {
 	}
 	a.changed, a.published = false, now
 	a.reindex(now)
-	a.center.snapshot.Store(&snapshot{setup: a.setup, agents: slices.Clone(a.listed), waiting: slices.Clone(a.shown)})
+	a.center.snapshot.Store(&snapshot{setup: a.setup, agents: slices.Clone(a.listed), waiting: slices.Clone(a.shown), intervals: a.intervals()})
 	a.center.o.Published()
 }
 
@@ -206,6 +208,7 @@ func (c *Center) Waiting() []WaitingSnapshot {
 		if i > 0 && out[i].QueueID == out[i-1].QueueID {
 			out[i].Position = out[i-1].Position + 1
 		}
+		out[i].EstimatedWait = time.Duration(out[i].Position) * s.intervals[out[i].QueueID]
 	}
 	return out
 }

@@ -176,7 +176,7 @@ func (q *Queue) Refs() []resource.Ref {
 	for _, id := range q.QuickConnects {
 		refs = append(refs, resource.Ref{Kind: resource.KindQuickConnect, ID: id})
 	}
-	return append(refs, q.Routing.refs()...)
+	return append(refs, q.refs()...)
 }
 
 // Kind is operating-hours.

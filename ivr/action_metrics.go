@@ -59,7 +59,11 @@ func (at place) measure(ctx context.Context, s *session, channel contact.Channel
 		return measured{}, err
 	}
 	m, err := s.engine.Metrics.QueueMetrics(ctx, s.info().InstanceID, q.ID, q.AgentID, channel)
-	return measured{queue: q, QueueMetrics: m}, err
+	out := measured{queue: q, QueueMetrics: m}
+	if p, ok := s.engine.Metrics.(Places); ok {
+		out.position, out.wait = p.Place(s.info().InstanceID, s.info().ContactID)
+	}
+	return out, err
 }
 
 // checkMetric gives a figure of a queue (Check staffing, Check queue status).

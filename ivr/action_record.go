@@ -31,7 +31,10 @@ func (m moreRecording) set(ctx context.Context, s *session) error {
 		return nil
 	}
 	r, ok := s.participant.(FlowRecorder)
-	if !ok {
+	switch {
+	case !ok && !*m.flows: // it is not recorded anyway
+		return nil
+	case !ok:
 		return ErrNotSupported
 	}
 	return r.SetFlowRecording(ctx, *m.flows)

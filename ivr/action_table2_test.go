@@ -38,6 +38,8 @@ func contactRows() []row {
 		{name: "a whisper on chat", kind: hooks, on: contact.Chat, parameters: `"EventHooks":{"AgentWhisper":""}`, want: []string{"hook AgentWhisper "}, next: "ok"},
 		{name: "of another type", kind: hooks, parameters: `"EventHooks":{"CustomerHold":"flow"}`, next: errNoMatch},
 
+		{name: "with the part of flows", kind: record, parameters: `"RecordingBehavior":{"RecordedParticipants":[],"IVRRecordingBehavior":"Enabled","ScreenRecordedParticipants":["Agent"]}`, want: []string{"record agent=false customer=false", "record flows true"}, next: "ok"},
+		{name: "no more of flows", kind: record, parameters: `"RecordingBehavior":{"RecordedParticipants":[],"IVRRecordingBehavior":"Disabled"}`, want: []string{"record agent=false customer=false", "record flows false"}, next: "ok"},
 		{name: "both", kind: record, parameters: `"RecordingBehavior":{"RecordedParticipants":["Agent","Customer"]}`, want: []string{"record agent=true customer=true"}, next: "ok"},
 		{name: "in the newer form", kind: analytics, parameters: `"VoiceBehavior":{"VoiceRecordingBehavior":{"RecordedParticipants":["Customer"]},"VoiceAnalyticsBehavior":{"Enabled":"True"}}`, want: []string{"record agent=false customer=true"}, next: "ok"},
 		{name: "in the older form", kind: analytics, parameters: `"RecordingBehavior":{"RecordedParticipants":[]}`, want: []string{"record agent=false customer=false"}, next: "ok"},

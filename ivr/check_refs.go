@@ -48,11 +48,12 @@ func (r *refReader) read(at string, m map[string]any) {
 				r.add(field, kind, v, want)
 			}
 		case map[string]any:
-			switch id, _ := v["Id"].(string); {
-			case key == "EventHooks":
+			switch key {
+			case "EventHooks":
 				r.hooks(field, v)
 				continue
-			case key == "ViewResource":
+			case "ViewResource":
+				id, _ := v["Id"].(string)
 				r.add(field+".Id", resource.KindView, id, "")
 				continue
 			}

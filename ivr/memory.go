@@ -31,6 +31,9 @@ func NewMemory() *Memory { return &Memory{} }
 type measured struct {
 	queue QueueRef
 	QueueMetrics
+
+	position int           // of the contact itself, from 1; 0: it is not in line
+	wait     time.Duration // that it has before it, as the queue goes; 0: nobody can tell
 }
 
 func (m *Memory) store(input string)    { m.set(func() { m.stored = input }) }
@@ -140,6 +143,12 @@ func (m *measured) lookup(path []string) (any, bool) {
 			return strconv.Itoa(m.Size), !idle
 		case "OldestContactAge":
 			return seconds(m.Oldest), !idle && m.Size > 0
+		case "Position":
+			return strconv.Itoa(m.position), m.position > 0
+		case "EstimatedWait":
+			return seconds(m.wait), m.wait > 0
+		case "EstimatedWaitMinutes":
+			return strconv.Itoa(int((m.wait + time.Minute - 1) / time.Minute)), m.wait > 0
 		}
 	case path[0] == "Agents" && len(path) == 3 && path[2] == "Count":
 		n, ok := map[string]int{

@@ -5,7 +5,6 @@
 //
 //	fact.go      what a contact record counts as, when it is complete: one line of numbers (pure)
 //	span.go      what a piece of an agent's timeline counts as (pure)
-//	flow.go      what a run of a flow counts as (pure)
 //	table.go     the tables of facts: their dimensions and numbers
 //	metric.go    the catalogue: each metric's formula as a quotient of two measures
 //	query.go     a question and its limits; interval.go: its periods

@@ -1,6 +1,9 @@
 package reporting
 
-import "slices"
+import (
+	"maps"
+	"slices"
+)
 
 // unit is what the value of a metric is.
 type unit int
@@ -21,7 +24,6 @@ type formula struct {
 	num, den  Measure
 	threshold Column // of the numerator: compared with the threshold that the request must give
 	filters   []Dim  // that the request may put on the metric alone
-	onlyNum   bool   // those filters are of the numerator alone
 }
 
 // Op is how a Measure sums up.
@@ -85,21 +87,11 @@ func perChat(c Column) formula {
 	return formula{table: Contacts, unit: average, num: sum(c), den: sum(isChat)}
 }
 
-func flowTime(op Op) formula {
-	f := formula{table: Flows, unit: seconds, num: Measure{Op: op, Column: tookUS, Where: []Condition{is(flowEnded)}}, filters: []Dim{FlowOutcome}}
-	if op == Sum {
-		f.unit, f.den = meanSeconds, rows(is(flowEnded))
-	}
-	return f
-}
-
 // formulas is the catalogue.
 func formulas() map[string]formula {
 	all := map[string]formula{}
-	for _, part := range []map[string]formula{queueFormulas(), handlingFormulas(), agentFormulas(), chatFormulas(), flowFormulas()} {
-		for name, f := range part {
-			all[name] = f
-		}
+	for _, part := range []map[string]formula{queueFormulas(), handlingFormulas(), agentFormulas(), chatFormulas()} {
+		maps.Copy(all, part)
 	}
 	return all
 }
@@ -212,18 +204,6 @@ func chatFormulas() map[string]formula {
 		"AVG_FIRST_RESPONSE_TIME_AGENT": reply(firstUS, firstKnown),
 		"AVG_RESPONSE_TIME_AGENT":       reply(agentReplyUS, agentReplies),
 		"AVG_RESPONSE_TIME_CUSTOMER":    reply(custReplyUS, custReplies),
-	}
-}
-
-func flowFormulas() map[string]formula {
-	ended := rows(is(flowEnded))
-	return map[string]formula{
-		"FLOWS_STARTED":         {table: Flows, time: Initiated, unit: count, num: rows()},
-		"FLOWS_OUTCOME":         {table: Flows, unit: count, num: ended, filters: []Dim{FlowOutcome}},
-		"PERCENT_FLOWS_OUTCOME": {table: Flows, unit: percent, num: ended, den: ended, filters: []Dim{FlowOutcome}, onlyNum: true},
-		"AVG_FLOW_TIME":         flowTime(Sum),
-		"MAX_FLOW_TIME":         flowTime(Max),
-		"MIN_FLOW_TIME":         flowTime(Min),
 	}
 }
 

@@ -125,9 +125,7 @@ func (q *Query) plan(borders []time.Time) []*part {
 		num, den := f.num, f.den
 		for _, x := range m.Filters {
 			num = num.and(x.condition())
-			if !f.onlyNum {
-				den = den.and(x.condition())
-			}
+			den = den.and(x.condition())
 		}
 		if t := m.Threshold; t != nil {
 			c := Condition{Column: f.threshold, Compare: Below, Value: int64(t.Seconds) * 1e6}

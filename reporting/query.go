@@ -55,7 +55,7 @@ type Threshold struct {
 
 // resourceDims are the filters of which a question needs one: whoever asks must say whose figures they want.
 func resourceDims() []Dim {
-	return append([]Dim{Queue, RoutingProfile, Agent, Campaign, Flow, FlowModule}, levels()...)
+	return append([]Dim{Queue, RoutingProfile, Agent, Campaign}, levels()...)
 }
 
 // Check says what is wrong with a question, by the field of the request. Fill in what has a default before.
@@ -123,8 +123,7 @@ func (q *Query) checkFilters() error {
 		return errs.Field("Filters", "must have at most %d values in all, channels aside; has %d", maxFilterValues, values)
 	}
 	if !resource {
-		return errs.Field("Filters", "must have one of the keys QUEUE, ROUTING_PROFILE, AGENT, AGENT_HIERARCHY_LEVEL_ONE to _FIVE, CAMPAIGN, "+
-			"FLOWS_RESOURCE_ID and FLOWS_MODULE_RESOURCE_ID")
+		return errs.Field("Filters", "must have one of the keys QUEUE, ROUTING_PROFILE, AGENT, AGENT_HIERARCHY_LEVEL_ONE to _FIVE and CAMPAIGN")
 	}
 	return nil
 }

@@ -316,7 +316,7 @@ func (ep *Endpoint) inbound(req *sipgo.Request, who peer, sdp []byte) call.Inbou
 		in.Diverted = divertedBy(req, func(user string) string { return ep.normalise(user, region) })
 	} else {
 		// Whatever a device claims to be: threat 15.
-		in.DeviceUser, region = who.device.UserID, ep.opt.Region(who.device.InstanceID)
+		in.DeviceUser, in.DeviceID, region = who.device.UserID, who.device.ID, ep.opt.Region(who.device.InstanceID)
 		in.Profile = mediaOf(who.device, req.Transport())
 		in.From = contact.Endpoint{Type: contact.VoIP, Address: who.device.Name}
 	}

@@ -351,7 +351,7 @@ func (f *fork) happened(b *branch, e call.LegEvent) {
 
 // answered gives a branch the call and ends the others.
 func (f *fork) answered(b *branch, e call.LegEvent) {
-	f.winner = b
+	f.winner, e.Device = b, b.hop.device
 	f.named.Store(b.leg)
 	b.tell(outcome{status: 200})
 	for _, other := range f.branches {

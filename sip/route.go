@@ -32,6 +32,7 @@ type hop struct {
 	headers  []sipgo.Header // identity and the like
 	login    *login         // answers challenges of this hop; nil: there is nothing to answer with
 	trunk    *Trunk         // whose gateway it is; nil: a device of our own
+	device   string         // its id
 	rang     func()         // told of the first 18x, for the post-dial delay; may be nil
 	tell     func(outcome)  // how it went, for the health of a gateway; may be nil
 }

@@ -75,7 +75,7 @@ func (ep *Endpoint) deviceHop(t call.Target, reg Registration) (hop, string) {
 	}
 	h := hop{
 		network: strings.ToUpper(reg.Transport), addr: netip.AddrPortFrom(source.Addr().Unmap(), source.Port()),
-		flow: len(reg.Path) == 0, from: caller(t),
+		flow: len(reg.Path) == 0, from: caller(t), device: reg.DeviceID,
 	}
 	if err = sipgo.ParseUri(reg.Contact, &h.target); err != nil {
 		return hop{}, "the registered Contact is not a URI"

@@ -305,7 +305,7 @@ func (db *DB) MarkRecording(ctx context.Context, contactID string, index int, ch
 		return noContact(contactID)
 	}
 	_, err := write(ctx, db, func(ctx context.Context, t tx) (struct{}, error) {
-		r, _, err := lockedContact(ctx, t, contactID)
+		r, err := lockedContact(ctx, t, contactID)
 		if err != nil {
 			return struct{}{}, err
 		}

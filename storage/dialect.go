@@ -27,7 +27,7 @@ type dialect struct {
 	name     string
 	postgres bool
 	fresh    bool     // statements are made of what is asked for: too many to keep
-	cache    sync.Map // text as written -> text as sent
+	cache    sync.Map // text as written, or the key of made -> text as sent
 }
 
 // sql gives the text of a statement as this database wants it.
@@ -40,6 +40,16 @@ func (d *dialect) sql(text string) string {
 	}
 	s := d.rewrite(text)
 	d.cache.Store(text, s)
+	return s
+}
+
+// made is sql for a text that is always the same for its key, and dear to put together.
+func (d *dialect) made(key any, write func() string) string {
+	if s, ok := d.cache.Load(key); ok {
+		return s.(string)
+	}
+	s := d.rewrite(write())
+	d.cache.Store(key, s)
 	return s
 }
 

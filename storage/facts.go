@@ -27,19 +27,47 @@ func factColumns(table reporting.Table, f *reporting.Fact) (string, []any) {
 	return strings.Join(names, ", "), values
 }
 
+// factText is where the dialect keeps the statement of insertFacts for a table: it has dozens of columns, and each call needs it.
+type factText struct{ table reporting.Table }
+
+func (f factText) write() string {
+	names := []string{"instance_id", "at_us", "contact_id"}
+	if f.table != reporting.Contacts {
+		names = append(names, "n")
+	}
+	for _, d := range f.table.Dims() {
+		names = append(names, d.Column())
+	}
+	for _, c := range f.table.Columns() {
+		names = append(names, string(c))
+	}
+	return `INSERT INTO ` + string(f.table) + ` (` + strings.Join(names, ", ") + `) VALUES (` + placeholders(1, len(names)) + `)
+		ON CONFLICT DO NOTHING`
+}
+
+// values are those of a fact, in the order of write.
+func (f factText) values(instanceID string, fact *reporting.Fact) []any {
+	dims, columns := f.table.Dims(), f.table.Columns()
+	list := make([]any, 0, 4+len(dims)+len(columns))
+	list = append(list, instanceID, micros(fact.At), clean(fact.ContactID))
+	if f.table != reporting.Contacts {
+		list = append(list, fact.N)
+	}
+	for _, d := range dims {
+		list = append(list, clean(fact.Dims[d]))
+	}
+	for _, c := range columns {
+		list = append(list, fact.Numbers[c])
+	}
+	return list
+}
+
 // insertFacts stores what a record counts as. A fact that is there stays.
 func insertFacts(ctx context.Context, t tx, instanceID string, facts map[reporting.Table][]reporting.Fact) error {
 	for _, table := range []reporting.Table{reporting.Contacts, reporting.Offers, reporting.Steps, reporting.Flows} {
+		text := factText{table}
 		for i := range facts[table] {
-			f := &facts[table][i]
-			cols, values := factColumns(table, f)
-			key, keys := "instance_id, at_us, contact_id", []any{instanceID, micros(f.At), clean(f.ContactID)}
-			if table != reporting.Contacts {
-				key, keys = key+", n", append(keys, f.N)
-			}
-			_, err := t.exec(ctx, `INSERT INTO `+string(table)+` (`+key+`, `+cols+`) VALUES (`+placeholders(1, len(keys)+len(values))+`)
-				ON CONFLICT DO NOTHING`, append(keys, values...)...)
-			if err != nil {
+			if _, err := t.q.ExecContext(ctx, t.d.made(text, text.write), text.values(instanceID, &facts[table][i])...); err != nil {
 				return err
 			}
 		}
@@ -137,9 +165,9 @@ func (db *DB) CountContacts(ctx context.Context, before time.Time, behind string
 			if l.held {
 				continue
 			}
-			r, err := scanContact(t.row(ctx, `SELECT `+contactColumns+` FROM contact WHERE id = $1`, l.id))
-			if err != nil {
-				return struct{}{}, err
+			r, scanErr := scanContact(t.row(ctx, `SELECT `+contactColumns+` FROM contact WHERE id = $1`, l.id))
+			if scanErr != nil {
+				return struct{}{}, scanErr
 			}
 			endWork(r)
 			if err = countRecord(ctx, t, r); err != nil {
@@ -162,14 +190,6 @@ func endWork(r *contact.Record) {
 		}
 		a.AfterContactWorkEnd = a.AfterContactWorkStart
 	}
-}
-
-// PutFlowFacts stores what runs of flows count as.
-func (db *DB) PutFlowFacts(ctx context.Context, instanceID string, facts []reporting.Fact) error {
-	_, err := write(ctx, db, func(ctx context.Context, t tx) (struct{}, error) {
-		return struct{}{}, insertFacts(ctx, t, instanceID, map[reporting.Table][]reporting.Fact{reporting.Flows: facts})
-	})
-	return err
 }
 
 // DeleteFacts deletes facts of an instance from before a time, about an hour of them in one commit; more tells whether

@@ -250,9 +250,7 @@ const trimBatch = 2000
 
 // TrimStream implements records.Keeper.
 func (db *DB) TrimStream(ctx context.Context, done, always time.Time) (removed, missed int, err error) {
-	counts, err := write(ctx, db, func(ctx context.Context, t tx) ([2]int64, error) {
-		var n [2]int64
-		var err error
+	counts, err := write(ctx, db, func(ctx context.Context, t tx) (n [2]int64, err error) {
 		if n[1], err = t.exec(ctx, `DELETE FROM stream_item WHERE seq IN (SELECT seq FROM stream_item WHERE added_us < $1
 			AND seq > COALESCE((SELECT MIN(c.seq) FROM stream_cursor c WHERE c.instance_id = stream_item.instance_id), seq)
 			ORDER BY added_us, seq LIMIT $2)`, micros(always), trimBatch); err != nil {

@@ -70,20 +70,20 @@ func indexRecordings(ctx context.Context, t tx, rows []recordingRow) error {
 }
 
 // lockedContact is a contact that nobody else changes until the transaction ends.
-func lockedContact(ctx context.Context, t tx, id string) (r *contact.Record, open bool, err error) {
+func lockedContact(ctx context.Context, t tx, id string) (*contact.Record, error) {
 	var body string
-	err = t.row(ctx, `SELECT body, open FROM contact WHERE id = $1 /*for-update*/`, id).Scan(&body, &open)
+	err := t.row(ctx, `SELECT body FROM contact WHERE id = $1 /*for-update*/`, id).Scan(&body)
 	if errors.Is(err, sql.ErrNoRows) {
-		return nil, false, noContact(id)
+		return nil, noContact(id)
 	}
 	if err != nil {
-		return nil, false, err
+		return nil, err
 	}
-	r = &contact.Record{}
+	r := &contact.Record{}
 	if err = json.Unmarshal([]byte(body), r); err != nil {
-		return nil, false, fmt.Errorf("storage: body of contact %s: %w", id, err)
+		return nil, fmt.Errorf("storage: body of contact %s: %w", id, err)
 	}
-	return r, open, nil
+	return r, nil
 }
 
 // changeRecording writes back one recording of a contact.
@@ -112,12 +112,12 @@ func (db *DB) DeleteRecording(ctx context.Context, ref recording.Ref, reason str
 		return fmt.Errorf("storage: encoding a job: %w", err)
 	}
 	_, err = write(ctx, db, func(ctx context.Context, t tx) (struct{}, error) {
-		r, _, err := lockedContact(ctx, t, ref.ContactID)
-		if err == nil && r.InstanceID != ref.InstanceID {
-			err = noContact(ref.ContactID)
+		r, lockErr := lockedContact(ctx, t, ref.ContactID)
+		if lockErr == nil && r.InstanceID != ref.InstanceID {
+			lockErr = noContact(ref.ContactID)
 		}
-		if err != nil {
-			return struct{}{}, err
+		if lockErr != nil {
+			return struct{}{}, lockErr
 		}
 		if ref.Index < 0 || ref.Index >= len(r.Recordings) {
 			return struct{}{}, errs.New(errs.NotFound, "contact %q has no recording %d", ref.ContactID, ref.Index+1)
@@ -126,11 +126,12 @@ func (db *DB) DeleteRecording(ctx context.Context, ref recording.Ref, reason str
 		if rec.Status != contact.RecordingAvailable {
 			return struct{}{}, errs.New(errs.InvalidRequest, "the recording is %s: only one that is %s can be deleted", rec.Status, contact.RecordingAvailable)
 		}
-		if hold, err := holdOf(ctx, t, ref.ContactID); err != nil || hold != nil {
-			if err == nil {
-				err = errs.New(errs.Conflict, "a legal hold keeps the recording since %s: %s", hold.Since.UTC().Format(time.RFC3339), hold.Reason)
+		hold, holdErr := holdOf(ctx, t, ref.ContactID)
+		if holdErr != nil || hold != nil {
+			if holdErr == nil {
+				holdErr = errs.New(errs.Conflict, "a legal hold keeps the recording since %s: %s", hold.Since.UTC().Format(time.RFC3339), hold.Reason)
 			}
-			return struct{}{}, err
+			return struct{}{}, holdErr
 		}
 		rec.Status, rec.Reason = contact.RecordingDeleting, reason
 		if err = db.changeRecording(ctx, t, r, ref.Index); err != nil {
@@ -201,7 +202,7 @@ func (db *DB) PutHold(ctx context.Context, h recording.Hold) error {
 		return noContact(h.ContactID)
 	}
 	_, err := write(ctx, db, func(ctx context.Context, t tx) (struct{}, error) {
-		r, _, err := lockedContact(ctx, t, h.ContactID)
+		r, err := lockedContact(ctx, t, h.ContactID)
 		if err == nil && r.InstanceID != h.InstanceID {
 			err = noContact(h.ContactID)
 		}
@@ -316,21 +317,21 @@ func (db *DB) IndexOldRecordings(ctx context.Context) error {
 	}
 	const page = 500
 	for after := ""; ; {
-		last, err := write(ctx, db, func(ctx context.Context, t tx) (string, error) {
-			list, err := collect(ctx, t, scanContact, `SELECT `+contactColumns+` FROM contact
+		last, pageErr := write(ctx, db, func(ctx context.Context, t tx) (string, error) {
+			list, listErr := collect(ctx, t, scanContact, `SELECT `+contactColumns+` FROM contact
 				WHERE NOT open AND initiated_us < $1 AND id > $2 ORDER BY id LIMIT $3`, until, after, page)
-			if err != nil || len(list) == 0 {
-				return "", err
+			if listErr != nil || len(list) == 0 {
+				return "", listErr
 			}
 			for _, r := range list {
-				if err = indexRecordings(ctx, t, recordingRows(r)); err != nil {
-					return "", err
+				if indexErr := indexRecordings(ctx, t, recordingRows(r)); indexErr != nil {
+					return "", indexErr
 				}
 			}
 			return list[len(list)-1].ID, nil
 		})
-		if err != nil {
-			return err
+		if pageErr != nil {
+			return pageErr
 		}
 		if last == "" {
 			break

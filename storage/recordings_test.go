@@ -38,9 +38,9 @@ func TestContactsFromBeforeThereWasAnIndexOfRecordingsAreFound(t *testing.T) {
 		t.Fatal(err)
 	}
 	count := func() int {
-		list, err := db.DueRecordings(t.Context(), "i1", recording.Selection{Channel: contact.Voice, NotQueues: []string{}, Before: time.Now()}, nil, 2000)
-		if err != nil {
-			t.Fatal(err)
+		list, listErr := db.DueRecordings(t.Context(), "i1", recording.Selection{Channel: contact.Voice, NotQueues: []string{}, Before: time.Now()}, nil, 2000)
+		if listErr != nil {
+			t.Fatal(listErr)
 		}
 		return len(list)
 	}

@@ -32,8 +32,8 @@ func fillContacts(b *testing.B, path string, n int, from time.Time) {
 	indexes := dropIndexes(b, db)
 	defer func() { // sorted at once, not entry by entry
 		for _, text := range indexes {
-			if _, err := db.Exec(text); err != nil {
-				b.Fatal(err)
+			if _, execErr := db.Exec(text); execErr != nil {
+				b.Fatal(execErr)
 			}
 		}
 	}()
@@ -61,6 +61,7 @@ func dropIndexes(b *testing.B, db *sql.DB) []string {
 	if err != nil {
 		b.Fatal(err)
 	}
+	defer func() { _ = rows.Close() }()
 	var names, texts []string
 	for rows.Next() {
 		var name, text string
@@ -69,7 +70,7 @@ func dropIndexes(b *testing.B, db *sql.DB) []string {
 		}
 		names, texts = append(names, name), append(texts, text)
 	}
-	if err = errors.Join(rows.Err(), rows.Close()); err != nil {
+	if err = errors.Join(rows.Err(), rows.Close()); err != nil { //nolint:sqlclosecheck // closed here, because the connection is needed; deferred for what fails before
 		b.Fatal(err)
 	}
 	for _, name := range names {

@@ -99,15 +99,15 @@ func (db *DB) BeginCommand(
 		answer []byte
 	}
 	r, err := write(ctx, db, func(ctx context.Context, t tx) (row, error) {
-		n, err := t.exec(ctx, `INSERT INTO agent_command (user_id, command_id, digest, at_us, answer) VALUES ($1, $2, $3, $4, $5)
+		n, execErr := t.exec(ctx, `INSERT INTO agent_command (user_id, command_id, digest, at_us, answer) VALUES ($1, $2, $3, $4, $5)
 			ON CONFLICT DO NOTHING`, userID, commandID, digest, micros(at), []byte{})
-		if err != nil || n == 1 {
-			return row{fresh: true, digest: digest}, err
+		if execErr != nil || n == 1 {
+			return row{fresh: true, digest: digest}, execErr
 		}
 		var r row
-		err = t.row(ctx, `SELECT digest, answer FROM agent_command WHERE user_id = $1 AND command_id = $2`, userID, commandID).
+		execErr = t.row(ctx, `SELECT digest, answer FROM agent_command WHERE user_id = $1 AND command_id = $2`, userID, commandID).
 			Scan(&r.digest, &r.answer)
-		return r, err
+		return r, execErr
 	})
 	return r.fresh, r.digest, r.answer, err
 }

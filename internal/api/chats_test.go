@@ -393,6 +393,19 @@ func TestChatsAndTasksThroughTheConnectAPI(t *testing.T) {
 		References: map[string]types.Reference{"page": {Type: types.ReferenceTypeUrl, Value: aws.String("https://example.com")}},
 	})
 	must(t, err)
+	_, err = c.PauseContact(ctx, &awsconnect.PauseContactInput{InstanceId: aws.String(ours), ContactId: task.ContactId})
+	wantCode(t, err, "InvalidRequestException") // it has not begun
+	_, err = c.ResumeContact(ctx, &awsconnect.ResumeContactInput{InstanceId: aws.String(ours), ContactId: task.ContactId})
+	wantCode(t, err, "InvalidRequestException")
+	now, err := c.StartTaskContact(ctx, &awsconnect.StartTaskContactInput{InstanceId: aws.String(ours), ContactFlowId: &w.flow, Name: aws.String("Now")})
+	must(t, err)
+	for w.o.Connect.Chats.Pause(ctx, ours, *now.ContactId) != nil { // until its flow has begun
+		time.Sleep(time.Millisecond)
+	}
+	_, err = c.PauseContact(ctx, &awsconnect.PauseContactInput{InstanceId: aws.String(ours), ContactId: now.ContactId})
+	wantCode(t, err, "InvalidRequestException") // paused already
+	_, err = c.ResumeContact(ctx, &awsconnect.ResumeContactInput{InstanceId: aws.String(ours), ContactId: now.ContactId})
+	must(t, err)
 	_, err = c.StopContact(ctx, &awsconnect.StopContactInput{InstanceId: aws.String(ours), ContactId: task.ContactId})
 	must(t, err)
 	_, err = c.StopContact(ctx, &awsconnect.StopContactInput{InstanceId: aws.String(ours), ContactId: aws.String("none")})

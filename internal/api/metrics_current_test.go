@@ -2,6 +2,7 @@ package api_test
 
 import (
 	"fmt"
+	"math"
 	"strings"
 	"testing"
 	"time"
@@ -19,8 +20,15 @@ import (
 // floor is a room with three agents and three waiting contacts.
 func (w *world) floor() (profile string) {
 	w.t.Helper()
+	seeded, err := resource.All(w.t.Context(), w.o.Connect.Queues, ours)
+	must(w.t, err)
+	for _, id := range []string{"q1", "q2"} {
+		must(w.t, w.o.Connect.Queues.Create(w.t.Context(), &acd.Queue{
+			Meta: resource.Meta{ID: id, InstanceID: ours, Name: id}, HoursID: seeded[0].HoursID, Status: acd.QueueEnabled,
+		}))
+	}
 	p := &acd.RoutingProfile{
-		Meta:          resource.Meta{InstanceID: ours, Name: "floor"},
+		Meta: resource.Meta{InstanceID: ours, Name: "floor"}, DefaultOutboundQueueID: "q1", AvailabilityTimer: acd.SinceLastActivity,
 		Concurrencies: []acd.Concurrency{{Channel: contact.Voice, Limit: 1, CrossChannel: acd.CurrentChannelOnly}, {Channel: contact.Chat, Limit: 3, CrossChannel: acd.CurrentChannelOnly}},
 		Queues:        []acd.ProfileQueue{{QueueID: "q1", Channel: contact.Voice, Priority: 1}, {QueueID: "q2", Channel: contact.Chat, Priority: 1}},
 	}
@@ -77,7 +85,11 @@ func readings(out *awsconnect.GetCurrentMetricDataOutput) []string {
 		for _, c := range r.Collections {
 			v := *c.Value
 			if c.Metric.Name == types.CurrentMetricNameOldestContactAge {
-				v = float64(int(v/10) * 10)
+				unit := 10.0
+				if r.Dimensions == nil {
+					unit = 10_000
+				}
+				v = math.Floor(v/unit) * unit
 			}
 			parts = append(parts, fmt.Sprint(v))
 		}

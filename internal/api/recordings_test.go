@@ -265,11 +265,11 @@ func TestAPlayerReadsAnyPartOfARecording(t *testing.T) {
 
 func TestListeningDownloadingAndDeletingAreThreePermissions(t *testing.T) {
 	_, ask := recorded(t)
-	for path, who := range map[string]string{
+	for what, who := range map[string]string{
 		"GET recordings/1/play": "listener", "GET recordings/1/waveform": "listener", "GET recordings/1/url": "listener",
 		"GET recordings/1/audio": "downloader", "DELETE recordings/4?reason=x": "deleter", "PUT legal-hold": "deleter",
 	} {
-		method, path, _ := strings.Cut(path, " ")
+		method, path, _ := strings.Cut(what, " ")
 		for _, user := range []string{"listener", "downloader", "deleter"} {
 			resp, body := ask(user, method, path, "")
 			if denied := resp.StatusCode == http.StatusForbidden; denied == (user == who) {

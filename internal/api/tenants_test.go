@@ -27,6 +27,7 @@ func bodies() map[string]string {
 	const timeRange = `"TimeRange":{"Type":"INITIATION_TIMESTAMP","StartTime":1,"EndTime":2}`
 	return map[string]string{
 		"UpdateContactRoutingData":                   `{"QueuePriority":1}`,
+		"UpdateCallback":                             `{"Number":"+82215880001"}`,
 		"AssociateContactWithUser":                   `{"UserId":"u"}`,
 		"UpdateQueueRouting":                         `{"Distribution":"RING_ALL"}`,
 		"UpdateQueueName":                            `{"Name":"n"}`,
@@ -248,6 +249,7 @@ func (w *world) foreign() map[string]string {
 	ids["ContactId"], ids["InitialContactId"] = "foreign-contact", "foreign-contact"
 	ids["AccessKeyId"] = w.keys["boss"].ID
 	ids["Number"] = "1"
+	ids["CallbackId"] = "their-callback"
 	place := &recording.StorageConfig{Meta: resource.Meta{InstanceID: theirs, Name: string(recording.CallRecordings)}, Bucket: "acme-calls", Prefix: "theirs"}
 	first("AssociationId", place, c.StorageConfigs.Create(ctx, place))
 	ids["AttributeType"] = "NO_SUCH_ATTRIBUTE"

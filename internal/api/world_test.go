@@ -156,7 +156,7 @@ func newWorldWith(t *testing.T, buckets connect.PromptBuckets) *world {
 	w.tellers(mem)
 	chats := newChats(t, w.o.Log)
 	w.o.Connect.Line, w.o.Connect.Reports = w.line, w.line
-	w.o.Connect.Routing, w.o.Admin.Routing, w.o.Admin.Queues = w.routes, w.routes, c.Queues
+	w.o.Connect.Routing, w.o.Admin.Routing, w.o.Admin.Callbacks, w.o.Admin.Queues = w.routes, w.routes, w.routes, c.Queues
 	w.o.Connect.Chats, w.o.Admin.AgentContacts, w.o.Participant = chats, chats, participant.Options{Chats: chats, Views: c.Views, Origins: []string{"www.example.com"}, Rate: 20, Burst: 60}
 	w.o.Auth, err = identity.NewAuthenticator(identity.AuthOptions{
 		Keys: keyFinder{keys}, Users: c.Users, Profiles: c.SecurityProfiles, Sealer: sealer, Log: w.o.Log,

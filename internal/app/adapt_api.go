@@ -61,6 +61,7 @@ func (a *App) handler() (http.Handler, error) {
 			FlowRuns:      a.db,
 			Simulation:    flowtest.Backing{Flows: a.flows, Modules: a.modules, Queues: a.dir, Prompts: a.prompts, Open: a.dir.OpenAt},
 			AgentContacts: a.chats,
+			Callbacks:     a.callbacks,
 			Queues:        a.stores.queues, Routing: liveRouting{a.centers, a.calls, a.chats},
 			RecordStreams: a.stores.streams, Dispositions: a.stores.dispositions, Desk: a.desk, StreamLog: a.db, Redeliverer: a.records,
 			AuditTrail: a.db,

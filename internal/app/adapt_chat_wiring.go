@@ -88,7 +88,7 @@ func (f chatFlows) Run(ctx context.Context, r chat.FlowRun) chat.FlowOutcome {
 	}
 	memory, _ := r.Control.Keep(func() any { return ivr.NewMemory() }).(*ivr.Memory)
 	out, err := f.a.engine.Run(ctx, ivr.Run{
-		Flow: flow, Participant: reader{r.Control, f.a.stores.views}, Contact: chatContact{c: r.Control, dir: f.a.dir, related: relations{f.a}}, Memory: memory,
+		Flow: flow, Participant: reader{r.Control, f.a.stores.views}, Contact: chatContact{c: r.Control, dir: f.a.dir, related: relations(f)}, Memory: memory,
 	})
 	if err != nil {
 		f.a.log.Warn("flow failed", "contact_id", record.ID, "flow", flow.Name, "error", err)

@@ -10,7 +10,20 @@ import (
 	"ullim/ivr"
 )
 
-var _ ivr.Metrics = (*centers)(nil)
+var (
+	_ ivr.Metrics = (*centers)(nil)
+	_ ivr.Places  = (*centers)(nil)
+)
+
+// Place tells a contact where it stands in its queue, and how long that may take.
+func (c *centers) Place(instanceID, contactID string) (position int, wait time.Duration) {
+	center, err := c.of(instanceID)
+	if err != nil {
+		return 0, 0
+	}
+	p := center.Place(contactID)
+	return p.Position, p.EstimatedWait
+}
 
 // QueueMetrics are the figures of a queue, or of one agent, as flows see them (A1.9 $.Metrics).
 func (c *centers) QueueMetrics(_ context.Context, instanceID, queueID, agentID string, channel contact.Channel) (ivr.QueueMetrics, error) {

@@ -2,8 +2,8 @@ package app
 
 import (
 	"context"
-
 	"time"
+
 	"ullim/internal/call"
 	"ullim/internal/events"
 	"ullim/ivr"

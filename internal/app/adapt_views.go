@@ -165,7 +165,7 @@ func readViewReply(text string) (ivr.ViewReply, bool) {
 		if action != "" {
 			return ivr.ViewReply{Action: action, Data: objectOf(m, "data", "Data", "viewResultData", "ViewResultData", "formData", "output")}, true
 		}
-		text = string(cmp.Or(string(m["data"]), string(m["content"]), string(m["Data"])))
+		text = cmp.Or(string(m["data"]), string(m["content"]), string(m["Data"]))
 	}
 	return ivr.ViewReply{}, false
 }

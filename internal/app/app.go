@@ -88,43 +88,44 @@ type telephony struct {
 
 // App is the running engine. New wires it, Start serves, Drain and Close end it.
 type App struct {
-	o        Options
-	log      *slog.Logger
-	names    *callNames
-	life     lifecycle
-	db       *storage.DB
-	stores   *stores
-	dir      *directory
-	sealer   *identity.Sealer
-	events   *events.Recorder
-	centers  *centers
-	calls    *call.Manager
-	chats    *chat.Manager
-	sessions *identity.Sessions
-	channel  atomic.Pointer[agent.Service] // of agents; nil until it is there
-	plane    *media.Plane
-	sip      *sip.Endpoint
-	limits   *sip.Limits
-	registry *sip.Registrar
-	jobs     *jobs.Runner
-	keeping  keeping
-	runs     *ivr.RunLog
-	blobs    blob.Store
-	spool    string
-	prompts  *prompts.Catalogue
-	speaker  *prompts.Speaker
-	flows    *ivr.Service
-	modules  *ivr.ModuleService
-	engine   *ivr.Engine
-	outside  *outside
-	records  *records.Service
-	desk     *records.Desk
-	metrics  *telemetry.Metrics
-	auth     *identity.Authenticator
-	trace    *trace.Recorder // nil: none is kept
-	hep      *trace.Exporter // nil: nobody is told
-	draining atomic.Bool
-	alarms   alarms
+	o         Options
+	log       *slog.Logger
+	names     *callNames
+	life      lifecycle
+	callbacks *callbacks
+	db        *storage.DB
+	stores    *stores
+	dir       *directory
+	sealer    *identity.Sealer
+	events    *events.Recorder
+	centers   *centers
+	calls     *call.Manager
+	chats     *chat.Manager
+	sessions  *identity.Sessions
+	channel   atomic.Pointer[agent.Service] // of agents; nil until it is there
+	plane     *media.Plane
+	sip       *sip.Endpoint
+	limits    *sip.Limits
+	registry  *sip.Registrar
+	jobs      *jobs.Runner
+	keeping   keeping
+	runs      *ivr.RunLog
+	blobs     blob.Store
+	spool     string
+	prompts   *prompts.Catalogue
+	speaker   *prompts.Speaker
+	flows     *ivr.Service
+	modules   *ivr.ModuleService
+	engine    *ivr.Engine
+	outside   *outside
+	records   *records.Service
+	desk      *records.Desk
+	metrics   *telemetry.Metrics
+	auth      *identity.Authenticator
+	trace     *trace.Recorder // nil: none is kept
+	hep       *trace.Exporter // nil: nobody is told
+	draining  atomic.Bool
+	alarms    alarms
 
 	recordFigures recordFigures
 	started       time.Time
@@ -376,7 +377,7 @@ func (a *App) openSIP(ctx context.Context) error {
 
 func (a *App) openJobs(context.Context) error {
 	back := &callbacks{store: a.db, records: a.db, calls: a.calls, engine: a.engine, dir: a.dir, log: a.log, wake: func() { a.jobs.Wake() }}
-	a.engine.Callbacks = back
+	a.engine.Callbacks, a.callbacks = back, back
 	a.jobs = jobs.New(jobs.Options{
 		Store: a.db, Log: a.log, Workers: 4, Handlers: map[string]jobs.Handler{
 			jobCallback: back.handle, jobCallbackFlow: back.handleFlow,

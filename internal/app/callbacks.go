@@ -14,6 +14,7 @@ import (
 	"ullim/internal/contact"
 	"ullim/internal/errs"
 	"ullim/internal/jobs"
+	"ullim/internal/permit"
 	"ullim/ivr"
 )
 
@@ -33,13 +34,15 @@ const (
 // whose id follows from the job's key, so after a crash it is known which attempts were made, and nobody is called for
 // one of them again.
 type callbacks struct {
-	store   jobs.Store
+	store   callbackStore
 	records call.Reader
 	calls   *call.Manager
 	engine  *ivr.Engine
 	dir     *directory
 	log     *slog.Logger
 	wake    func()
+	// suppressed reports whether somebody does not want to be called; nil: no list is kept.
+	suppressed func(instanceID, number string) bool
 }
 
 var _ ivr.Callbacks = (*callbacks)(nil)
@@ -126,6 +129,14 @@ func (c *callbacks) handle(ctx context.Context, j jobs.Job) error {
 		id := attemptID(j.Key, n)
 		r, err := c.records.Contact(ctx, p.InstanceID, id)
 		if errs.Is(err, errs.NotFound) {
+			d := c.permitted(p, time.Now())
+			if d.Reason == permit.Suppressed {
+				c.log.Warn("callback is over: the number is not to be called", "callback_id", j.Key, "attempts", made)
+				return nil
+			}
+			if !d.Allowed() { // the place in line is kept
+				return jobs.Snooze(d.NotBefore)
+			}
 			return c.begin(ctx, p, id)
 		}
 		if err != nil {

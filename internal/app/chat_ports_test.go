@@ -76,7 +76,10 @@ func (o *office) start(ctx context.Context, s chat.StartChat) (string, chat.Who)
 	s.InstanceID, s.DisplayName = o.id, "김철수"
 	got, err := o.app.chats.StartChat(ctx, s)
 	o.must(err)
-	return got.ContactID, o.connect(ctx, got.Token)
+	who := o.connect(ctx, got.Token)
+	time.Sleep(100 * time.Millisecond) // commits wait for each other a moment
+	synctest.Wait()
+	return got.ContactID, who
 }
 
 func TestAViewIsShownAndItsAnswerComesBackToTheFlow(t *testing.T) {
@@ -92,8 +95,8 @@ func TestAViewIsShownAndItsAnswerComesBackToTheFlow(t *testing.T) {
 		}
 		instance, v, err := o.app.chats.View(ctx, who, c.ViewToken)
 		o.must(err)
-		if e, err := view.Find(ctx, o.app.stores.views, instance, v.ViewID, v.Version); err != nil || e.View.Name != "Survey" {
-			t.Errorf("the token leads to %+v, %v", e, err)
+		if e, findErr := view.Find(ctx, o.app.stores.views, instance, v.ViewID, v.Version); findErr != nil || e.View.Name != "Survey" {
+			t.Errorf("the token leads to %+v, %v", e, findErr)
 		}
 		if _, _, err = o.app.chats.View(ctx, who, "forged"); !errs.Is(err, errs.NotFound) {
 			t.Errorf("a forged token: %v", err)

@@ -197,7 +197,7 @@ func (d *directory) readTenant(ctx context.Context, inst *identity.Instance) (*t
 		t.config.Agents[id] = acd.Agent{
 			UserID: id, Username: u.Name, RoutingProfileID: u.RoutingProfileID, AutoAccept: u.Phone.AutoAccept,
 			ACWTimeout: time.Duration(u.Phone.AfterContactWorkTimeLimit) * time.Second, Skills: skillsOf(u),
-			ACWTimeouts: acwOf(u), AutoAccepts: autoAcceptOf(u),
+			ACWTimeouts: acwOf(u), AutoAccepts: autoAcceptOf(u), HierarchyGroups: t.hierarchy(u),
 		}
 	}
 	for id, h := range t.config.Hours {

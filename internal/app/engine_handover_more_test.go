@@ -23,9 +23,9 @@ func TestAnAgentCallsANumberByTheAPI(t *testing.T) {
 		f.must(err)
 		_, err = resource.Edit(ctx, f.app.stores.queues, f.stage.id, q.ID, func(q *acd.Queue) error {
 			q.OutboundCallerIDName, q.OutboundFlowID = "Acme Sales", flow.ID
-			numbers, err := resource.All(ctx, f.app.stores.numbers, f.stage.id)
+			numbers, numbersErr := resource.All(ctx, f.app.stores.numbers, f.stage.id)
 			q.OutboundCallerNumber = numbers[0].ID
-			return err
+			return numbersErr
 		})
 		f.must(err)
 		f.phone("kim").SetAnswer(siptest.AnswerBehaviour{After: time.Second})

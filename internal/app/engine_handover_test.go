@@ -62,10 +62,10 @@ func (f *floor) transferred(to string) (first, next *contact.Record) {
 	f.t.Helper()
 	first, next = f.segments()
 	if first.NextContactID != next.ID || first.TransferCompletedTimestamp.IsZero() || first.TransferredTo == nil || first.Agent.Username != "kim" ||
-		first.Agent.AgentInteractionEndTimestamp.IsZero() {
+		first.Agent.AgentInteractionEndTimestamp.IsZero() || first.Agent.DeviceID == "" {
 		f.t.Errorf("the segment before: %+v, agent %+v, to %+v", first, first.Agent, first.TransferredTo)
 	}
-	if next.InitiationMethod != contact.Transfer || next.Agent == nil || next.Agent.Username != to || next.Agent.ConnectedToAgentTimestamp.IsZero() ||
+	if next.InitiationMethod != contact.Transfer || next.Agent == nil || next.Agent.Username != to || next.Agent.ConnectedToAgentTimestamp.IsZero() || next.Agent.DeviceID == "" ||
 		next.InitiationTimestamp.After(first.TransferCompletedTimestamp) {
 		f.t.Errorf("the segment after: %+v, agent %+v", next, next.Agent)
 	}

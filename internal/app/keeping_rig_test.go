@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"log/slog"
+	"maps"
 	"math/rand/v2"
 	"net"
 	"net/http"
@@ -260,9 +261,7 @@ func (f *faults) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	case 3: // an answer that is cut off
 		out := httptest.NewRecorder()
 		f.proxy.ServeHTTP(out, r)
-		for name, values := range out.Header() {
-			w.Header()[name] = values
-		}
+		maps.Copy(w.Header(), out.Header())
 		w.Header().Set("Content-Length", fmt.Sprint(out.Body.Len()+100))
 		w.WriteHeader(out.Code)
 		_, _ = io.Copy(w, bytes.NewReader(out.Body.Bytes()))

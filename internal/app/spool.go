@@ -103,7 +103,7 @@ func (g *spoolGuard) look() {
 	if g.o.Refuse {
 		what = "new calls that would be recorded are refused"
 	}
-	g.log.Error("spool of recordings is full: "+what, "bytes", r.Bytes, "free", r.Free, "limit", g.o.Limit, "least_free", g.o.Free)
+	g.log.Error("spool of recordings is full", "therefore", what, "bytes", r.Bytes, "free", r.Free, "limit", g.o.Limit, "least_free", g.o.Free)
 	g.alarm("spool: the spool of recordings is full: " + what)
 }
 

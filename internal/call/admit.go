@@ -169,7 +169,7 @@ func (m *Manager) callOut(ctx context.Context, in Inbound, leg Leg) (func(LegEve
 	defer m.leave()
 	id := m.o.NewID()
 	first := Party{
-		ID: firstParty, Role: RoleAgent, Stage: partyComing, Media: true, Person: caller,
+		ID: firstParty, Role: RoleAgent, Stage: partyComing, Media: true, Person: caller, Device: in.DeviceID,
 		Address: contact.Endpoint{Type: contact.VoIP, Address: caller.Username, DisplayName: caller.DisplayName},
 	}
 	s := outgoing(callee, Target{InstanceID: caller.InstanceID, OnBehalfOf: caller.ID, ContactID: id}, first)
@@ -320,6 +320,7 @@ func (m *Manager) pickUp(ctx context.Context, in Inbound, leg Leg) (func(LegEven
 	ask := askTakeOver{
 		takeOver: takeOver{Party: party, Newcomer: Party{
 			Person:  user,
+			Device:  in.DeviceID,
 			Address: contact.Endpoint{Type: contact.VoIP, Address: user.Username, DisplayName: user.DisplayName},
 		}},
 		line: l, done: func(_ string, err error) {

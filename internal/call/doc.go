@@ -7,7 +7,9 @@
 //     implemented elsewhere and joined by internal/app.
 //   - state.go, party.go, effects.go: State, Party, Event, Effect.
 //   - fsm.go and fsm_*.go: Step, the pure function that decides everything. fsm_agent.go: offers and agents; fsm_queue.go:
-//     the queue, segments of a contact; fsm_calling.go: calls that we place; fsm_transfer.go: REFER and Replaces;
+//     the queue, segments of a contact; fsm_calling.go: calls that we place, fsm_dial.go: for an agent whose device rings first; fsm_transfer.go: REFER and
+//     Replaces; fsm_handover.go: transfers with their flows, consultations; fsm_aside.go: a second contact of the call;
+//     fsm_holds.go: what records tell of holds and supervisors;
 //     fsm_tape.go: recording; fsm_asked.go: what the API wants; fsm_outward.go: a third party outside, or another queue,
 //     because a flow asks; fsm_data.go: what flows note.
 //   - wiring.go: who hears what, computed from the state after every event; bridge.go brings that about.
@@ -17,14 +19,14 @@
 //     finds nobody at work takes the step there.
 //   - line.go: a leg with its media, which may move from one call to another.
 //   - secret.go: keys that nobody else may learn, and what flows of a call share.
-//   - control.go: the hand of a flow's goroutine on its call. asks.go: the hand of the API.
+//   - control.go: the hand of a flow's goroutine on its call. asks.go, asks_transfer.go: the hand of the API.
 //   - manager.go, admit.go: all calls of this process: Admit (an INVITE), Originate, Offer (the ACD), Drain.
 //   - saver.go: writes the record behind the call, in order, the last one with its jobs in one transaction, which it may
 //     share with others.
 //
 // # Parties
 //
-// A call has up to six parties. One is the customer, whom the contact is about; one may be the agent, who serves the
+// A call has up to six parties, and five supervisors beside them. One is the customer, whom the contact is about; one may be the agent, who serves the
 // customer (of the queue, or who placed the call from a device, or who has taken either's place by a transfer); others
 // are third parties and supervisors. A party has an id that is never used twice: late events of a leg, of a timer or of
 // media find nobody and are ignored. An ordinary call has two parties and pays for no more.
@@ -99,6 +101,29 @@
 // ends. An attended transfer lends the party's line to the call that the Replaces names: that one takes it in the place
 // of the leg named, or gives it back. A line on its way belongs to nobody; what comes from it waits. If the other end of that
 // call still rings, the party comes back and hears the ringing tone, and goes when there is an answer.
+//
+// A transfer to a queue or a user of the instance begins with a flow for whoever transfers, which decides; the customer
+// waits on hold. What it puts in line is a contact of its own (Aside), beside the one that the call is about, because the
+// ACD, agents and records know contacts and not calls:
+//
+//	Asking ──▶ Queued ◀──┐                     (the ACD has it)
+//	             │ offer │ missed, refused
+//	             ▼       │
+//	          Ringing ───┘──▶ Hears ──▶ Greets ──▶ Talks
+//	                     answered  │ agent whisper     customer whisper, for whoever consults
+//
+// A blind transfer to a queue ends at Queued: the Aside becomes the contact, in the phase Queued. One to an agent ends after
+// Hears: it becomes the contact, in the phase Talking; refused, missed or waited for too long, it has failed. A consultation
+// comes to Talks, in the phase Talking, with the customer on hold: if the agent leaves, the Aside becomes the contact; if the
+// other leaves, it is over. An agent who hangs up on the way has made a blind transfer of it.
+//
+//	                  transfer flow         asking    queued, ringing, whispers      talks
+//	customer's BYE    end                   end       end, offer withdrawn           end
+//	agent's BYE       decides at once       goes on   to a queue: in line; goes on   Aside becomes the contact
+//	flow's end        agent has customer    -         -                              -
+//	other's BYE       -                     -         waits again; agent's: failed   over, agent and customer stay
+//	hold off          agent has customer (a consultation)                            conference
+//	another transfer  refused               refused   refused                        refused
 //
 // # Segments
 //

@@ -34,6 +34,7 @@ func (s *step) decide(e Event, now time.Time) {
 	s.frontRival(e)
 	s.take(e)
 	s.noteRouting(e)
+	s.device()
 	s.holds()
 	s.supervision()
 	s.wire()
@@ -182,7 +183,7 @@ func (s *step) partyLeg(e partyLeg) {
 		if e.SDP != nil {
 			s.do(negotiate{Party: p.ID, SDP: e.SDP, Host: e.Host})
 		}
-		s.answered(p)
+		s.answered(p, e.LegEvent)
 	case LegOffer:
 		s.do(negotiate{Party: p.ID, SDP: e.SDP, Offer: true})
 	case LegChanged:
@@ -200,8 +201,9 @@ func (s *step) partyLeg(e partyLeg) {
 }
 
 // answered: a leg is up, for the first time or again.
-func (s *step) answered(p *Party) {
+func (s *step) answered(p *Party, e LegEvent) {
 	again := p.Stage == partyUp
+	p.Device = cmp.Or(p.Device, e.Device)
 	if p.Stage != partyLent {
 		p.Stage = partyUp
 	}

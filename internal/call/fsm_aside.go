@@ -184,6 +184,7 @@ func (s *step) joinAside() {
 	r.QueuePriority, r.QueueTimeAdjustment = cmp.Or(s.Rank.Priority, defaultQueuePriority), s.Rank.AgeAdjustment
 	agent := a.Offer.Agent
 	agent.RingStartTimestamp, agent.AcceptedByAgentTimestamp, agent.ConnectedToAgentTimestamp = a.Rang, a.Accepted, s.now
+	agent.DeviceID = s.party(a.To).Device
 	r.Agent = &agent
 	s.do(openBeside{Record: copyRecord(r)})
 	s.Aside.Stage, s.Aside.Record = asideTalks, r

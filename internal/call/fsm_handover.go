@@ -54,7 +54,7 @@ func (s *step) transferAsked(e transferAsked) error {
 		return errBusy("a contact flow cannot be consulted: transfer to it")
 	case e.Consult && s.count(false) >= maxParties:
 		return errs.New(errs.Limit, "%d are in the call, which is the limit", maxParties)
-	case s.others(by.ID, 0) != s.Customer && !(e.Consult && e.Goal.Queue.ID == ""):
+	case s.others(by.ID, 0) != s.Customer && (!e.Consult || e.Goal.Queue.ID != ""):
 		return errBusy("a conference cannot be transferred: leave it, and the others talk on")
 	}
 	c := s.party(s.Customer)

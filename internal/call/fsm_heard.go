@@ -39,7 +39,7 @@ func (c *Control) SetHeardRecording(on bool) error { return c.change(heardSet{On
 
 // withFlow reports whether a flow speaks to the customer, or may.
 func (s *State) withFlow() bool {
-	switch s.Phase {
+	switch s.Phase { //nolint:exhaustive // in the others nobody is there, or somebody talks
 	case PhaseFlow, PhaseEnqueueing, PhaseQueued, PhaseRinging, PhaseAgentWhisper, PhaseCustomerWhisper, PhaseRemaining:
 		p := s.party(s.Customer)
 		return p != nil && p.Stage == partyUp

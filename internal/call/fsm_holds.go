@@ -19,6 +19,14 @@ const (
 	barge         = "BARGE"
 )
 
+// device notes which device of the agent's is used.
+func (s *step) device() {
+	a, p := s.Record.Agent, s.party(s.AgentGen)
+	if a != nil && p != nil && a.DeviceID == "" && a.ID == p.Person.ID {
+		a.DeviceID = p.Device
+	}
+}
+
 // onHold reports whether the customer waits for the agent, and whether the agent asked for it: by the API, by the phone
 // that holds the call, or because they transfer it.
 func (s *State) onHold() (waits, byAgent bool) {

@@ -58,6 +58,7 @@ type Party struct {
 	Stage   partyStage
 	Person  Person           // of a user of the instance; its ID is empty for everybody else
 	Address contact.Endpoint // how records name them
+	Device  string           // the id of the device of a user's that answered, or called
 
 	Media   bool   // open
 	Held    bool   // they have put us on hold: they do not listen

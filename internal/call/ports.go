@@ -100,14 +100,15 @@ const (
 
 // LegEvent is something that happened on a Leg. Text is one line for the log.
 type LegEvent struct {
-	Kind  LegEventKind
-	Code  int
-	SDP   []byte
-	Digit byte // 0-9 * # A-D
-	Refer *Refer
-	Cause LegCause
-	Text  string
-	Host  netip.Addr // LegAnswered of an outgoing leg: where their signalling comes from
+	Kind   LegEventKind
+	Code   int
+	SDP    []byte
+	Digit  byte // 0-9 * # A-D
+	Refer  *Refer
+	Cause  LegCause
+	Text   string
+	Device string     // LegAnswered of an outgoing leg to a user: the id of the device
+	Host   netip.Addr // LegAnswered of an outgoing leg: where their signalling comes from
 }
 
 // Refer is a transfer that a far end asks for.
@@ -456,6 +457,7 @@ type Inbound struct {
 	CallID     string
 	TrunkID    string // empty for a call from a device of our own
 	DeviceUser string // user id of the device, if not a trunk
+	DeviceID   string
 	From       contact.Endpoint
 	Called     string // as dialled, normalised to E.164 where it is a number
 	SDP        []byte // nil: they ask for our offer

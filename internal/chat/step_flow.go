@@ -53,7 +53,7 @@ func (m *machine) say() error {
 		it.Audience = Agent
 	case FlowCustomerWhisper:
 		it.Audience = Customer
-	case FlowInbound, FlowCustomerQueue, FlowDisconnect:
+	case FlowInbound, FlowCustomerQueue, FlowDisconnect, FlowPause, FlowResume:
 	}
 	m.put(it)
 	return nil

@@ -73,7 +73,7 @@ func TestTheDefaultsAreAConfiguration(t *testing.T) {
 			Providers: []string{"espeak"}, Command: "espeak-ng", Timeout: 10 * time.Second, Concurrent: 4, Wait: 2 * time.Second,
 			OpenAI: SpeechOpenAI{Model: "tts-1", Voice: "alloy", Format: "pcm", Rate: 24_000}, Polly: SpeechPolly{Engine: "neural"},
 		},
-		Chat:   Chat{MaxChats: 100, MaxTasks: 2500},
+		Chat:   Chat{MaxChats: 100, MaxTasks: 2500, KeepDays: 400},
 		Egress: Egress{Ports: []string{"443"}, PerInstance: 128, PerHost: 64},
 		Trace:  Trace{Memory: 32 << 20, HEPAgent: 2001},
 		Log:    Log{Level: "info", Format: "text"},
@@ -139,7 +139,7 @@ func TestEveryMistakeIsNamedWithItsLine(t *testing.T) {
 	}{
 		{"unknown key", "sip:\n  max_call: 5\n", []string{`ullim.yaml:2: sip.max_call: unknown key; did you mean "max_calls"?`}},
 		{"unknown section", "trunks: []\n", []string{
-			"ullim.yaml:1: trunks: unknown key; known are node, instance, data, http, sip, rtp, database, recordings, speech, chat, egress, trace, log, limits",
+			"ullim.yaml:1: trunks: unknown key; known are node, instance, data, http, sip, rtp, database, recordings, speech, prompts, chat, agent, egress, trace, log, limits",
 		}},
 		{"key twice", "log:\n  level: info\n  level: warn\n", []string{"ullim.yaml:3: log.level: is set twice, first in line 2"}},
 		{"text for a number", "sip:\n  max_calls: many\n", []string{`ullim.yaml:2: sip.max_calls: must be a whole number; got "many"`}},
@@ -241,7 +241,7 @@ func TestEveryMistakeIsNamedWithItsLine(t *testing.T) {
 			"ullim.yaml:2: a second document (---) is not read: put everything into one",
 		}},
 		{"a list at the top", "- a\n", []string{
-			"ullim.yaml:1: must be a section with keys: node, instance, data, http, sip, rtp, database, recordings, speech, chat, egress, trace, log, limits",
+			"ullim.yaml:1: must be a section with keys: node, instance, data, http, sip, rtp, database, recordings, speech, prompts, chat, agent, egress, trace, log, limits",
 		}},
 		{"several at once, in order", "log:\n  level: loud\nnode:\n  name: 'a b'\nspeech:\n  command: ''\n", []string{
 			`ullim.yaml:2: log.level: must be debug or info or warn or error; got "loud"`,
@@ -418,4 +418,24 @@ func FuzzLoad(f *testing.F) {
 			}
 		}
 	})
+}
+
+func TestBucketsOfPromptsAreNotThoseOfRecordings(t *testing.T) {
+	const s3 = "recordings:\n  store: s3\n  s3: {endpoint: s3.example.com, bucket: calls, buckets: [more], access_key: a, secret_key: env:ULLIM_TEST_KEY}\n"
+	for text, want := range map[string]string{
+		s3 + "prompts: {buckets: [sounds]}\n":     "",
+		s3 + "prompts: {buckets: [calls]}\n":      "must not name a bucket of recordings (calls)",
+		s3 + "prompts: {buckets: [more]}\n":       "must not name a bucket of recordings (more)",
+		"prompts: {buckets: [sounds]}\n":          "recordings.s3.endpoint: must be set",
+		s3 + "prompts: {buckets: [\"s/../x\"]}\n": "must be 3 to 63",
+	} {
+		file := filepath.Join(t.TempDir(), "ullim.yaml")
+		if err := os.WriteFile(file, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		_, err := Load(file, []string{"ULLIM_TEST_KEY=secret"})
+		if (err == nil) != (want == "") || err != nil && !strings.Contains(err.Error(), want) {
+			t.Errorf("%s: %v, want %q", text, err, want)
+		}
+	}
 }

@@ -154,7 +154,7 @@ func (c *center) agent(name, profileID string) (userID string, d device) {
 func (c *center) agentWith(name, profileID string, media map[string]any) (userID string, d device) {
 	c.t.Helper()
 	u, err := c.aws.CreateUser(c.t.Context(), &connect.CreateUserInput{
-		InstanceId: &c.instance, Username: &name, Password: aws.String("Correct-horse-battery-9"), RoutingProfileId: &profileID,
+		InstanceId: &c.instance, Username: &name, Password: aws.String(agentPassword), RoutingProfileId: &profileID,
 		SecurityProfileIds: []string{c.agentRole},
 		IdentityInfo:       &types.UserIdentityInfo{FirstName: &name, LastName: aws.String("Agent")},
 		PhoneConfig:        &types.UserPhoneConfig{PhoneType: types.PhoneTypeSoftPhone, AfterContactWorkTimeLimit: 2},

@@ -20,6 +20,8 @@ import (
 
 	"github.com/minio/minio-go/v7"
 	"github.com/minio/minio-go/v7/pkg/credentials"
+
+	"ullim/sip/siptest"
 )
 
 // bucketServer is an S3 server that is stopped and started again with what it had.
@@ -194,6 +196,7 @@ var impatientCaller = strings.Replace(benchCall, "<pause/>", `<pause distributio
 // TestACentreRecordsWhileTheBucketIsAway is a call centre of 6 agents and 20 callers for 20 seconds, whose bucket is away in the
 // middle third. ULLIM_CENTRE=10m makes it 50 agents and 200 callers for that long.
 func TestACentreRecordsWhileTheBucketIsAway(t *testing.T) {
+	t.Parallel()
 	agents, callers, length, env := 6, 20, 20*time.Second, []string{}
 	if text := os.Getenv("ULLIM_CENTRE"); text != "" {
 		var err error
@@ -260,4 +263,82 @@ func TestACentreRecordsWhileTheBucketIsAway(t *testing.T) {
 		t.Errorf("%d recordings of %d calls to agents", n, talks.Load())
 	}
 	c.atRest()
+}
+
+// TestAFullSpoolCostsRecordingsOrNewCallsAndNeverOneThatIsUp lets the spool grow over its limit while the bucket is away.
+func TestAFullSpoolCostsRecordingsOrNewCallsAndNeverOneThatIsUp(t *testing.T) {
+	t.Parallel()
+	for _, policy := range []string{"stop", "refuse"} {
+		t.Run(policy, func(t *testing.T) {
+			t.Parallel()
+			b := ports.take(t)
+			c := newCenterAt(t, b, recordedInBucket(b, "spool_limit: 60000, when_full: "+policy+","))
+			queueID, profileID := c.queue("Support")
+			c.number("+8225550700", queueFlow(queueID))
+			c.number("+8225550701", messageFlow("Nobody is recorded here."))
+			d := c.desk("mina", profileID)
+			c.setAvailable(d.userID)
+			carrier := c.carrier()
+			caller := c.answered(carrier, "+8225550700", mobile(1))
+			c.ring(d)
+			c.until("the spool is full while they talk", func() bool { return c.metrics()["ullim_recordings_spool_full"] == 1 })
+			talk(t, time.Second)
+			if !caller.Status().Ended.At.IsZero() {
+				t.Fatal("the call that filled the spool is over")
+			}
+			caller.Hangup()
+			c.closed(1)
+
+			contacts := 1
+			ctx, cancel := c.soon()
+			defer cancel()
+			if policy == "refuse" {
+				c.until("the engine is not ready", func() bool { return c.status("/readyz") == http.StatusServiceUnavailable })
+				call, err := carrier.Call(ctx, "+8225550700", mobile(2), siptest.CallOptions{})
+				c.must(err)
+				if ended, waitErr := call.WaitEnded(ctx); waitErr != nil || ended.Code != http.StatusServiceUnavailable {
+					t.Errorf("a call that would be recorded: %+v, %v", ended, waitErr)
+				}
+				other := c.answered(carrier, "+8225550701", mobile(3)) // is not recorded, so it is taken
+				_, err = other.WaitEnded(ctx)
+				c.must(err)
+				contacts++
+			} else {
+				if c.status("/readyz") != http.StatusOK {
+					t.Error("the engine is not ready, though it takes calls")
+				}
+				call := c.answered(carrier, "+8225550700", mobile(2))
+				leg := c.ring(d)
+				hears(t, leg, siptest.Voice(mobile(2)), "the caller who is not recorded")
+				call.Hangup()
+				contacts++
+				var out struct{ Recordings []recording }
+				for _, r := range c.closed(contacts) {
+					if *r.CustomerEndpoint.Address == mobile(2) {
+						c.admin(http.MethodGet, "/contacts/"+*r.Id+"/recordings", nil, &out)
+					}
+				}
+				if len(out.Recordings) != 1 || out.Recordings[0].Status != "FAILED" || !strings.Contains(out.Recordings[0].Reason, "full") {
+					t.Errorf("the recording that was not begun: %+v", out.Recordings)
+				}
+			}
+			if n := c.metrics()["ullim_recordings_no_room_total"]; n == 0 {
+				t.Errorf("there was no room %g times", n)
+			}
+			if n := c.metrics()[`ullim_alarms_total{kind="spool"}`]; n != 1 {
+				t.Errorf("%g alarms", n)
+			}
+			s := c.bucketServer()
+			s.start()
+			c.until("there is room again", func() bool {
+				return c.metrics()["ullim_recordings_spool_full"] == 0 && c.status("/readyz") == http.StatusOK
+			})
+			caller = c.answered(carrier, "+8225550700", mobile(4))
+			c.ring(d)
+			talk(t, time.Second)
+			caller.Hangup()
+			c.closed(contacts + 1)
+			c.atRest()
+		})
+	}
 }

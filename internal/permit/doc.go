@@ -1,7 +1,9 @@
-// Package permit will decide whether a person may be contacted now, on a channel: suppression, consent, calling window in
-// the called party's zone, frequency, duplicates. There is no code yet; this is the place.
+// Package permit decides whether a person may be contacted now, on a channel. It is pure: Decide reads no clock and asks
+// nobody; what must be known comes in as Facts.
 //
-// The design: a chain of stages, one file each, in one visible list. It is the only maker of a Permit, whose fields are not
-// exported and which expires after seconds; whoever calls or sends to the outside takes one. So a check that was skipped
-// does not compile, and yesterday's check does not send. Emergency numbers get a Permit of their own kind, always.
+// It begins with what callbacks need: the hours in which the called party may be called, in the zone that the number
+// lies in, and whether the number is on a list of those who do not want to be. Suppression of other channels, consent,
+// frequency and duplicates come with campaigns: each is one more stage in the visible list of Decide, in the order in
+// which reasons are told. Then whoever contacts the outside will take a Permit, which only this package makes and which
+// expires after seconds, so that a check that was skipped does not compile.
 package permit

@@ -33,6 +33,7 @@ func (m millis) MarshalJSON() ([]byte, error) {
 	return []byte(`"` + time.Time(m).UTC().Format("2006-01-02T15:04:05.000Z") + `"`), nil
 }
 
+// IsZero lets omitzero leave it out.
 func (m millis) IsZero() bool { return time.Time(m).IsZero() }
 
 // event is the detail of a contact event.

@@ -117,7 +117,7 @@ func TestEveryFieldOfTheSpecificationIsThere(t *testing.T) {
 	if err = json.Unmarshal(b, &shape); err != nil {
 		t.Fatal(err)
 	}
-	for _, path := range strings.Fields(`AWSAccountId AWSContactTraceRecordFormatVersion Agent.ARN Agent.Username Agent.RoutingProfile.ARN
+	for path := range strings.FieldsSeq(`AWSAccountId AWSContactTraceRecordFormatVersion Agent.ARN Agent.Username Agent.RoutingProfile.ARN
 		Agent.RoutingProfile.Name Agent.HierarchyGroups.Level1.GroupName Agent.ConnectedToAgentTimestamp Agent.AcceptedByAgentTimestamp
 		Agent.PreviewEndTimestamp Agent.AgentInteractionDuration Agent.CustomerHoldDuration Agent.NumberOfHolds Agent.LongestHoldDuration
 		Agent.AgentInitiatedHoldDuration Agent.AfterContactWorkStartTimestamp Agent.AfterContactWorkEndTimestamp
@@ -325,9 +325,17 @@ func TestPausesGrowAndEnd(t *testing.T) {
 
 func TestADestinationIsValid(t *testing.T) {
 	for _, bad := range []Destination{
-		{}, {Type: "X"}, {Type: Webhook}, {Type: File, URL: "https://x"}, {Type: File, Prefix: "x"}, {Type: S3, Prefix: "/x"},
-		{Type: S3, Prefix: "a/../b"}, {Type: S3, Prefix: "a//b"}, {Type: File, Kinds: []Kind{"X"}},
-		{Type: File, Kinds: []Kind{KindRecord, KindRecord}}, {Type: File, GiveUp: -1},
+		{},
+		{Type: "X"},
+		{Type: Webhook},
+		{Type: File, URL: "https://x"},
+		{Type: File, Prefix: "x"},
+		{Type: S3, Prefix: "/x"},
+		{Type: S3, Prefix: "a/../b"},
+		{Type: S3, Prefix: "a//b"},
+		{Type: File, Kinds: []Kind{"X"}},
+		{Type: File, Kinds: []Kind{KindRecord, KindRecord}},
+		{Type: File, GiveUp: -1},
 	} {
 		bad.Name = "n"
 		if bad.Validate() == nil {

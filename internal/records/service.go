@@ -140,6 +140,8 @@ func (s *Service) Sync(ctx context.Context) error {
 }
 
 // serve starts a pump. The caller holds mu.
+//
+//nolint:contextcheck // a pump runs as long as the service, whoever asked for it
 func (s *Service) serve(p *served) {
 	ctx, cancel := context.WithCancel(s.ctx)
 	p.cancel, p.done = cancel, make(chan struct{})

@@ -42,16 +42,31 @@ func Managed() []*View {
 		actions               []string
 		template              string
 	}{
-		{"form", "Form", "Asks for data in sections, with Previous, Next, Edit and Cancel", []string{"Back", "Next", "Cancel", "Edit"},
-			template("Form", "AttributeBar", "Back", "Cancel", "Edit", "ErrorText", "Heading", "Next", "Previous", "Sections", "SubHeading", "Wizard")},
-		{"detail", "Detail", "Shows information, and offers actions", []string{"ActionSelected", "Back"},
-			template("Detail", "Actions", "AttributeBar", "Back", "Description", "Heading", "Sections")},
-		{"list", "List", "Shows links in one or two columns", []string{"ActionSelected", "Back"},
-			template("List", "AttributeBar", "Back", "Heading", "Items", "SubHeading")},
-		{"confirmation", "Confirmation", "Tells that something was done, and goes on", []string{"Next"},
-			template("Confirmation", "AttributeBar", "Graphic", "Heading", "Next", "SubHeading")},
-		{"cards", "Cards", "Offers topics to choose from", []string{"ActionSelected", "NoMatchFound", "Back"},
-			template("Cards", "AttributeBar", "Back", "Cards", "CardsPerRow", "Heading", "NoMatchFound")},
+		{
+			"form", "Form", "Asks for data in sections, with Previous, Next, Edit and Cancel",
+			[]string{"Back", "Next", "Cancel", "Edit"},
+			template("Form", "AttributeBar", "Back", "Cancel", "Edit", "ErrorText", "Heading", "Next", "Previous", "Sections", "SubHeading", "Wizard"),
+		},
+		{
+			"detail", "Detail", "Shows information, and offers actions",
+			[]string{"ActionSelected", "Back"},
+			template("Detail", "Actions", "AttributeBar", "Back", "Description", "Heading", "Sections"),
+		},
+		{
+			"list", "List", "Shows links in one or two columns",
+			[]string{"ActionSelected", "Back"},
+			template("List", "AttributeBar", "Back", "Heading", "Items", "SubHeading"),
+		},
+		{
+			"confirmation", "Confirmation", "Tells that something was done, and goes on",
+			[]string{"Next"},
+			template("Confirmation", "AttributeBar", "Graphic", "Heading", "Next", "SubHeading"),
+		},
+		{
+			"cards", "Cards", "Offers topics to choose from",
+			[]string{"ActionSelected", "NoMatchFound", "Back"},
+			template("Cards", "AttributeBar", "Back", "Cards", "CardsPerRow", "Heading", "NoMatchFound"),
+		},
 	} {
 		c := Content{Actions: m.actions, Template: m.template}
 		shown := c

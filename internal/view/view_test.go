@@ -41,11 +41,11 @@ func TestOnlyWhatWasPublishedIsShown(t *testing.T) {
 	if err = v.Set(changed, Saved); err != nil || v.Status() != Saved {
 		t.Fatal(v.Status(), err)
 	}
-	if e, err := v.edition(QualifierLatest); err != nil || len(e.Content.Actions) != 2 || e.Number != 1 {
-		t.Errorf("a draft changed what is shown: %+v, %v", e, err)
+	if e, latestErr := v.edition(QualifierLatest); latestErr != nil || len(e.Content.Actions) != 2 || e.Number != 1 {
+		t.Errorf("a draft changed what is shown: %+v, %v", e, latestErr)
 	}
-	if e, err := v.edition("1"); err != nil || e.Description != "first" {
-		t.Errorf("version 1: %+v, %v", e, err)
+	if e, oneErr := v.edition("1"); oneErr != nil || e.Description != "first" {
+		t.Errorf("version 1: %+v, %v", e, oneErr)
 	}
 	if _, err = v.AddVersion("0000", "", time.Now()); !errs.Is(err, errs.Invalid) {
 		t.Errorf("a version of something else: %v", err)

@@ -84,7 +84,8 @@ func Convert(ctx context.Context, dst io.WriteSeeker, src io.Reader, f Format) e
 	}
 	pcm := make([]int16, block*r.Channels)
 	for {
-		n, err := fill(r, pcm)
+		var n int
+		n, err = fill(r, pcm)
 		if n > 0 {
 			if werr := e.write(pcm[:n]); werr != nil {
 				return fmt.Errorf("archive: %w", werr)

@@ -185,6 +185,7 @@ func (w *nowhere) Write(p []byte) (int, error) {
 	w.n = max(w.n, w.at)
 	return len(p), nil
 }
+
 func (w *nowhere) Seek(o int64, whence int) (int64, error) {
 	if w.at = o; whence == io.SeekEnd {
 		w.at = w.n

@@ -104,7 +104,7 @@ func (s *S3) locked(ctx context.Context, key, version string) error {
 		return fmt.Errorf("blob: %w", context.Cause(ctx))
 	}
 	if err != nil {
-		return nil // a delete marker, or nothing to be known: the deletion tells
+		return nil //nolint:nilerr // a delete marker, or nothing to be known: the deletion tells
 	}
 	mode := info.Metadata.Get("X-Amz-Object-Lock-Mode")
 	until, err := time.Parse(time.RFC3339, info.Metadata.Get("X-Amz-Object-Lock-Retain-Until-Date"))

@@ -7,6 +7,7 @@ import (
 	"encoding/hex"
 	"errors"
 	"io"
+	"time"
 
 	"ullim/internal/errs"
 )
@@ -26,6 +27,9 @@ func Seal(in Store, ring *KeyRing) *Sealed { return &Sealed{in, ring} }
 
 // inMemory is the most that is kept of a source that can be read only once: what is stored must be known before it is.
 const inMemory = 32 << 20
+
+// lookAgain is how often an object that others replace is looked at before one gives up.
+const lookAgain = 8
 
 // Put implements Store. The source is read twice, so that the checksum of what is stored is known before it is sent.
 func (s *Sealed) Put(ctx context.Context, key string, r io.Reader, size int64, sum string) error {
@@ -64,10 +68,15 @@ func (s *Sealed) Put(ctx context.Context, key string, r io.Reader, size int64, s
 		return err
 	}
 	err = s.in.Put(ctx, key, e.sealing(io.LimitReader(source, size)), e.stored(), hex.EncodeToString(digest.Sum(nil)))
-	if errs.Is(err, errs.Conflict) { // another worker has put the same, under a data key of its own
-		if info, statErr := s.Stat(ctx, key); statErr == nil && info.Size == size && info.SHA256 == sum {
+	for try := 0; errs.Is(err, errs.Conflict) && try < lookAgain; try++ { // another worker has put the same, under a data key of its own
+		info, statErr := s.Stat(ctx, key)
+		switch {
+		case statErr == nil && info.Size == size && info.SHA256 == sum:
 			return nil
+		case statErr == nil || ctx.Err() != nil:
+			return err
 		}
+		time.Sleep(time.Duration(1+try) * 20 * time.Millisecond) // it is being replaced this moment
 	}
 	return err
 }

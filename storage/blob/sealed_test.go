@@ -84,12 +84,12 @@ func TestWhatWasChangedIsFoundOut(t *testing.T) {
 		t.Fatal(err)
 	}
 	read := func(key string) error {
-		r, _, err := s.Get(t.Context(), key)
-		if err != nil {
-			return err
+		r, _, getErr := s.Get(t.Context(), key)
+		if getErr != nil {
+			return getErr
 		}
-		_, err = io.Copy(io.Discard, r)
-		return errors.Join(err, r.Close())
+		_, copyErr := io.Copy(io.Discard, r)
+		return errors.Join(copyErr, r.Close())
 	}
 	if err = read("victim"); err != nil {
 		t.Fatal(err)

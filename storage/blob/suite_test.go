@@ -175,8 +175,8 @@ func parts(t *testing.T, s blob.Store) {
 		t.Errorf("info is %+v", info)
 	}
 	for _, at := range []int{299_999, 0, 65_535, 65_536, 65_537, 131_072, 1, 200_000, 300_000} {
-		if got, err := r.Seek(int64(at), io.SeekStart); err != nil || got != int64(at) {
-			t.Fatalf("seek to %d: %d, %v", at, got, err)
+		if got, seekErr := r.Seek(int64(at), io.SeekStart); seekErr != nil || got != int64(at) {
+			t.Fatalf("seek to %d: %d, %v", at, got, seekErr)
 		}
 		p := make([]byte, min(70_000, len(b)-at))
 		if _, err = io.ReadFull(r, p); err != nil || !bytes.Equal(p, b[at:at+len(p)]) {
@@ -186,11 +186,11 @@ func parts(t *testing.T, s blob.Store) {
 	if _, err = r.Read(make([]byte, 1)); !errors.Is(err, io.EOF) {
 		t.Errorf("behind the end: %v", err)
 	}
-	if end, err := r.Seek(-7, io.SeekEnd); err != nil || end != 299_993 {
-		t.Errorf("from the end: %d, %v", end, err)
+	if end, seekErr := r.Seek(-7, io.SeekEnd); seekErr != nil || end != 299_993 {
+		t.Errorf("from the end: %d, %v", end, seekErr)
 	}
-	if rest, err := io.ReadAll(r); err != nil || !bytes.Equal(rest, b[299_993:]) {
-		t.Errorf("the last bytes: %v, %v", rest, err)
+	if rest, readErr := io.ReadAll(r); readErr != nil || !bytes.Equal(rest, b[299_993:]) {
+		t.Errorf("the last bytes: %v, %v", rest, readErr)
 	}
 	_, _, err = s.Open(t.Context(), "no/such/part")
 	wantKind(t, err, errs.NotFound)

@@ -176,8 +176,8 @@ func holds(t *testing.T, open Open) {
 	must(t, db.PutHold(ctx, hold))
 	all, token := 0, ""
 	for {
-		page, next, err := db.Holds(ctx, "i1", resource.Page{Max: 2, Token: token})
-		must(t, err)
+		page, next, pageErr := db.Holds(ctx, "i1", resource.Page{Max: 2, Token: token})
+		must(t, pageErr)
 		if all += len(page); next == "" {
 			if page[len(page)-1].ContactID != "d2" {
 				t.Errorf("the last is %s", page[len(page)-1].ContactID)
@@ -194,8 +194,8 @@ func holds(t *testing.T, open Open) {
 		wantKind(t, err, errs.NotFound)
 		_, err = db.DropHold(ctx, instance, "d1")
 		wantKind(t, err, errs.NotFound)
-		if list, _, err := db.Holds(ctx, instance, resource.Page{}); err != nil || len(list) != 0 {
-			t.Errorf("another instance sees %v, %v", list, err)
+		if list, _, listErr := db.Holds(ctx, instance, resource.Page{}); listErr != nil || len(list) != 0 {
+			t.Errorf("another instance sees %v, %v", list, listErr)
 		}
 	}
 	was, err := db.DropHold(ctx, "i1", "d1")

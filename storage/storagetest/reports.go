@@ -68,12 +68,14 @@ func fill(t *testing.T, db *storage.DB, w *world) *naive {
 // questions are what is asked of a world: every grouping and interval that there is, with borders that fall between quarters.
 func questions(w *world, r *rand.Rand) []reporting.Query {
 	contactMetrics := []reporting.Metric{
-		{Name: "SERVICE_LEVEL", Threshold: &reporting.Threshold{Seconds: 20}}, {Name: "SERVICE_LEVEL", Threshold: &reporting.Threshold{Seconds: 60, AtMost: true}},
-		{Name: "SUM_CONTACTS_ABANDONED_IN_X", Threshold: &reporting.Threshold{Seconds: 30}}, {Name: "SUM_CONTACTS_ANSWERED_IN_X", Threshold: &reporting.Threshold{Seconds: 45}},
+		{Name: "SERVICE_LEVEL", Threshold: &reporting.Threshold{Seconds: 20}},
+		{Name: "SERVICE_LEVEL", Threshold: &reporting.Threshold{Seconds: 60, AtMost: true}},
+		{Name: "SUM_CONTACTS_ABANDONED_IN_X", Threshold: &reporting.Threshold{Seconds: 30}},
+		{Name: "SUM_CONTACTS_ANSWERED_IN_X", Threshold: &reporting.Threshold{Seconds: 45}},
 		{Name: "CONTACTS_HANDLED", Filters: []reporting.Filter{{Dim: reporting.Method, Values: []string{"INCOMING"}}}},
 		{Name: "CONTACTS_HANDLED", Filters: []reporting.Filter{{Dim: reporting.Reason, Values: []string{"AGENT_DISCONNECT"}, Negate: true}}},
 	}
-	for _, name := range strings.Fields(`CONTACTS_QUEUED CONTACTS_ABANDONED ABANDONMENT_RATE AVG_ABANDON_TIME AVG_QUEUE_ANSWER_TIME MAX_QUEUED_TIME
+	for name := range strings.FieldsSeq(`CONTACTS_QUEUED CONTACTS_ABANDONED ABANDONMENT_RATE AVG_ABANDON_TIME AVG_QUEUE_ANSWER_TIME MAX_QUEUED_TIME
 		SUM_CONTACTS_DISCONNECTED SUM_RETRY_CALLBACK_ATTEMPTS AVG_CONTACT_DURATION CONTACTS_HANDLED AVG_HANDLE_TIME SUM_HANDLE_TIME AVG_ACTIVE_TIME
 		AVG_AGENT_PAUSE_TIME AVG_AFTER_CONTACT_WORK_TIME AVG_INTERACTION_TIME AVG_INTERACTION_AND_HOLD_TIME AVG_HOLD_TIME AVG_HOLD_TIME_ALL_CONTACTS
 		CONTACTS_PUT_ON_HOLD CONTACTS_ON_HOLD_AGENT_DISCONNECT CONTACTS_TRANSFERRED_OUT CONTACTS_TRANSFERRED_OUT_BY_AGENT CONTACTS_TRANSFERRED_OUT_EXTERNAL
@@ -81,7 +83,7 @@ func questions(w *world, r *rand.Rand) []reporting.Query {
 		contactMetrics = append(contactMetrics, reporting.Metric{Name: name})
 	}
 	var agentMetrics, both []reporting.Metric
-	for _, name := range strings.Fields(`AGENT_OCCUPANCY AVG_AGENT_CONCURRENCY SUM_CONTACT_TIME_AGENT SUM_IDLE_TIME_AGENT SUM_NON_PRODUCTIVE_TIME_AGENT
+	for name := range strings.FieldsSeq(`AGENT_OCCUPANCY AVG_AGENT_CONCURRENCY SUM_CONTACT_TIME_AGENT SUM_IDLE_TIME_AGENT SUM_NON_PRODUCTIVE_TIME_AGENT
 		SUM_ONLINE_TIME_AGENT SUM_ERROR_STATUS_TIME_AGENT`) {
 		agentMetrics = append(agentMetrics, reporting.Metric{Name: name})
 	}

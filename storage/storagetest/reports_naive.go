@@ -63,7 +63,7 @@ func (n *naive) selects(m reporting.Metric, groups []string, of func(reporting.D
 }
 
 func complete(r *contact.Record) bool {
-	return !(r.Agent != nil && !r.Agent.ConnectedToAgentTimestamp.IsZero() && r.Agent.AfterContactWorkEnd.IsZero())
+	return r.Agent == nil || r.Agent.ConnectedToAgentTimestamp.IsZero() || !r.Agent.AfterContactWorkEnd.IsZero()
 }
 
 func dimOf(r *contact.Record, d reporting.Dim) string {
@@ -80,7 +80,7 @@ func dimOf(r *contact.Record, d reporting.Dim) string {
 		}
 		return ""
 	}
-	switch d {
+	switch d { //nolint:exhaustive // what the random worlds vary
 	case reporting.Queue:
 		return q.ID
 	case reporting.Channel:
@@ -107,9 +107,11 @@ func handled(r *contact.Record) bool { return r.Agent != nil }
 func leftQueue(r *contact.Record) bool {
 	return queued(r) && !handled(r) && r.NextContactID == "" && !r.Callback
 }
+
 func inQueue(r *contact.Record) time.Duration {
 	return r.Queue.DequeueTimestamp.Sub(r.Queue.EnqueueTimestamp)
 }
+
 func talk(r *contact.Record) time.Duration {
 	end := r.Agent.AgentInteractionEndTimestamp
 	if end.IsZero() {
@@ -117,9 +119,11 @@ func talk(r *contact.Record) time.Duration {
 	}
 	return end.Sub(r.Agent.ConnectedToAgentTimestamp)
 }
+
 func acw(r *contact.Record) time.Duration {
 	return r.Agent.AfterContactWorkEnd.Sub(r.Agent.AfterContactWorkStart)
 }
+
 func pause(r *contact.Record) time.Duration {
 	p := r.LastPausedTimestamp
 	if r.Channel != contact.Task || p.IsZero() {
@@ -153,23 +157,21 @@ func over(a, b float64) *float64 {
 	return &a
 }
 
-func plain(a float64) *float64 { return &a }
-
 // value is a metric of a period and group.
 func (n *naive) value(m reporting.Metric, from, to time.Time, groups []string) *float64 {
 	ended := func(r *contact.Record) time.Time { return r.DisconnectTimestamp }
 	switch m.Name {
 	case "CONTACTS_CREATED":
-		return plain(records(n.kept(m, from, to, groups, func(r *contact.Record) time.Time { return r.InitiationTimestamp })).n())
+		return new(records(n.kept(m, from, to, groups, func(r *contact.Record) time.Time { return r.InitiationTimestamp })).n())
 	case "CONTACTS_QUEUED_BY_ENQUEUE":
-		return plain(records(n.kept(m, from, to, groups, func(r *contact.Record) time.Time {
+		return new(records(n.kept(m, from, to, groups, func(r *contact.Record) time.Time {
 			if r.Queue == nil {
 				return time.Time{}
 			}
 			return r.Queue.EnqueueTimestamp
 		})).n())
 	case "CONTACTS_HANDLED_BY_CONNECTED_TO_AGENT":
-		return plain(records(n.kept(m, from, to, groups, func(r *contact.Record) time.Time {
+		return new(records(n.kept(m, from, to, groups, func(r *contact.Record) time.Time {
 			if r.Agent == nil {
 				return time.Time{}
 			}
@@ -203,13 +205,13 @@ func (n *naive) waiting(m reporting.Metric, all records) (*float64, bool) {
 		})
 		return over(100*in.n(), all.where(queued).n()), true
 	case "CONTACTS_QUEUED":
-		return plain(all.where(queued).n()), true
+		return new(all.where(queued).n()), true
 	case "CONTACTS_ABANDONED":
-		return plain(gone.n()), true
+		return new(gone.n()), true
 	case "SUM_CONTACTS_ABANDONED_IN_X":
-		return plain(gone.where(func(r *contact.Record) bool { return within(inQueue(r)) }).n()), true
+		return new(gone.where(func(r *contact.Record) bool { return within(inQueue(r)) }).n()), true
 	case "SUM_CONTACTS_ANSWERED_IN_X":
-		return plain(got.where(func(r *contact.Record) bool {
+		return new(got.where(func(r *contact.Record) bool {
 			return within(r.Agent.ConnectedToAgentTimestamp.Sub(r.Queue.EnqueueTimestamp))
 		}).n()), true
 	case "ABANDONMENT_RATE":
@@ -227,9 +229,9 @@ func (n *naive) waiting(m reporting.Metric, all records) (*float64, bool) {
 		}
 		return longest, true
 	case "SUM_CONTACTS_DISCONNECTED":
-		return plain(all.n()), true
+		return new(all.n()), true
 	case "SUM_RETRY_CALLBACK_ATTEMPTS":
-		return plain(all.where(func(r *contact.Record) bool {
+		return new(all.where(func(r *contact.Record) bool {
 			return r.InitiationMethod == contact.Callback && !r.AttemptTimestamp.IsZero() && r.ConnectedToSystemTimestamp.IsZero()
 		}).n()), true
 	case "AVG_CONTACT_DURATION":
@@ -246,11 +248,11 @@ func (n *naive) handling(name string, all records) *float64 {
 	moved := all.where(func(r *contact.Record) bool { return !r.TransferCompletedTimestamp.IsZero() })
 	switch name {
 	case "CONTACTS_HANDLED":
-		return plain(with.n())
+		return new(with.n())
 	case "AVG_HANDLE_TIME":
 		return over(with.total(talk)+with.total(acw), with.n())
 	case "SUM_HANDLE_TIME":
-		return plain(with.total(talk) + with.total(acw))
+		return new(with.total(talk) + with.total(acw))
 	case "AVG_ACTIVE_TIME":
 		return over(with.total(talk)+with.total(acw)-with.total(pause), with.n())
 	case "AVG_AGENT_PAUSE_TIME":
@@ -266,17 +268,17 @@ func (n *naive) handling(name string, all records) *float64 {
 	case "AVG_HOLD_TIME_ALL_CONTACTS":
 		return over(with.total(hold), with.n())
 	case "CONTACTS_PUT_ON_HOLD":
-		return plain(held.n())
+		return new(held.n())
 	case "CONTACTS_ON_HOLD_AGENT_DISCONNECT":
-		return plain(held.where(func(r *contact.Record) bool {
+		return new(held.where(func(r *contact.Record) bool {
 			return r.Agent.Holds.AtEnd && r.DisconnectReason == contact.AgentDisconnect
 		}).n())
 	case "CONTACTS_TRANSFERRED_OUT":
-		return plain(moved.n())
+		return new(moved.n())
 	case "CONTACTS_TRANSFERRED_OUT_BY_AGENT":
-		return plain(moved.where(handled).n())
+		return new(moved.where(handled).n())
 	case "CONTACTS_TRANSFERRED_OUT_EXTERNAL":
-		return plain(moved.where(func(r *contact.Record) bool { return r.TransferredTo != nil }).n())
+		return new(moved.where(func(r *contact.Record) bool { return r.TransferredTo != nil }).n())
 	case "AVG_AGENT_CONNECTING_TIME":
 		rung := with.where(func(r *contact.Record) bool { return !r.Agent.RingStartTimestamp.IsZero() })
 		return over(rung.total(func(r *contact.Record) time.Duration {
@@ -321,9 +323,24 @@ func (n *naive) offers(m reporting.Metric, from, to time.Time, groups []string) 
 	case "AGENT_ANSWER_RATE":
 		return over(100*answered, all)
 	case "AGENT_NON_RESPONSE":
-		return plain(all - answered)
+		return new(all - answered)
 	}
-	return plain(all - answered - left)
+	return new(all - answered - left)
+}
+
+// hands are what an agent has at a moment: how many contacts, and whether one rings or blocks.
+func hands(m *acd.AgentMoment) (busy int, ringing, blocked bool) {
+	for _, c := range m.Contacts {
+		switch c.State {
+		case acd.SlotConnected, acd.SlotACW:
+			busy++
+		case acd.SlotOffered:
+			ringing = true
+		case acd.SlotMissed, acd.SlotRejected, acd.SlotError:
+			blocked = true
+		}
+	}
+	return busy, ringing, blocked
 }
 
 // agents are the metrics of what agents do, from their events.
@@ -349,17 +366,7 @@ func (n *naive) agents(name string, from, to time.Time, groups []string) (*float
 			continue
 		}
 		d := end.Sub(begin)
-		busy, ringing, blocked := 0, false, false
-		for _, c := range e.After.Contacts {
-			switch c.State {
-			case acd.SlotConnected, acd.SlotACW:
-				busy++
-			case acd.SlotOffered:
-				ringing = true
-			case acd.SlotMissed, acd.SlotRejected, acd.SlotError:
-				blocked = true
-			}
-		}
+		busy, ringing, blocked := hands(&e.After)
 		on := busy > 0 || e.After.OnCall
 		if e.After.StatusType != acd.Offline {
 			online += d
@@ -387,15 +394,15 @@ func (n *naive) agents(name string, from, to time.Time, groups []string) (*float
 	case "AVG_AGENT_CONCURRENCY":
 		return over(slots.Seconds(), contacts.Seconds()), true
 	case "SUM_CONTACT_TIME_AGENT":
-		return plain(contacts.Seconds()), true
+		return new(contacts.Seconds()), true
 	case "SUM_IDLE_TIME_AGENT":
-		return plain(idle.Seconds()), true
+		return new(idle.Seconds()), true
 	case "SUM_NON_PRODUCTIVE_TIME_AGENT":
-		return plain(custom.Seconds()), true
+		return new(custom.Seconds()), true
 	case "SUM_ONLINE_TIME_AGENT":
-		return plain(online.Seconds()), true
+		return new(online.Seconds()), true
 	case "SUM_ERROR_STATUS_TIME_AGENT":
-		return plain(failed.Seconds()), true
+		return new(failed.Seconds()), true
 	}
 	return nil, false
 }

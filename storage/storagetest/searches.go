@@ -39,7 +39,10 @@ func searches(t *testing.T, open Open) {
 	t.Helper()
 	db := open(t, nil)
 	for _, bad := range []contact.Query{
-		{Max: -1}, {Max: 1001}, {Token: "x"}, {AgentIDs: make([]string, 101)},
+		{Max: -1},
+		{Max: 1001},
+		{Token: "x"},
+		{AgentIDs: make([]string, 101)},
 		{Attributes: map[string][]string{"a": nil}},
 	} {
 		bad.InstanceID = "i1"
@@ -49,8 +52,11 @@ func searches(t *testing.T, open Open) {
 	// What no row can have matches nothing, and is no error.
 	must(t, db.CreateContact(t.Context(), record("c1")))
 	for _, q := range []contact.Query{
-		{InstanceID: "\x00"}, {InstanceID: "i1", AgentIDs: []string{"\xff"}}, {InstanceID: "i1", IDs: []string{"\x00"}},
-		{InstanceID: "i1", Customers: []string{""}}, {InstanceID: "i2"},
+		{InstanceID: "\x00"},
+		{InstanceID: "i1", AgentIDs: []string{"\xff"}},
+		{InstanceID: "i1", IDs: []string{"\x00"}},
+		{InstanceID: "i1", Customers: []string{""}},
+		{InstanceID: "i2"},
 	} {
 		q.By, q.From, q.To = contact.ByInitiation, day().Add(-time.Hour), day().Add(time.Hour)
 		if got := found(t, db, q); len(got) != 0 {

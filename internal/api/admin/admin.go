@@ -83,6 +83,7 @@ type Options struct {
 	AgentContacts AgentContacts
 	Queues        resource.Store[*acd.Queue]
 	Routing       Routing
+	Callbacks     Callbacks
 	Recordings    Recordings
 	Holds         Holds
 	// RetentionPolicies has one at most for each instance.
@@ -107,7 +108,7 @@ func (o *Options) complete() bool {
 		o.Functions != nil && o.AudioDestinations != nil && o.CheckURL != nil &&
 		o.RecordStreams != nil && o.Dispositions != nil && o.Desk != nil && o.StreamLog != nil && o.Redeliverer != nil && o.AuditTrail != nil &&
 		o.Hours != nil && o.FlowRuns != nil && o.AgentContacts != nil &&
-		o.Queues != nil && o.Routing != nil && o.Holds != nil && o.RetentionPolicies != nil
+		o.Queues != nil && o.Routing != nil && o.Callbacks != nil && o.Holds != nil && o.RetentionPolicies != nil
 }
 
 type service struct{ Options }
@@ -131,6 +132,7 @@ func Table(o Options) (*rest.Table, error) {
 	s.participants(t)
 	s.agentContacts(t)
 	s.routing(t)
+	s.callbacks(t)
 	s.quality(t)
 	s.settings(t)
 	s.audio(t)

@@ -8,6 +8,7 @@ import (
 	"ullim/internal/contact"
 	"ullim/internal/errs"
 	"ullim/internal/identity"
+	"ullim/internal/permit"
 	"ullim/internal/resource"
 )
 
@@ -36,17 +37,10 @@ type missedSettings struct {
 	AgentStatusID string `json:"AgentStatusId,omitempty" ref:"agent-state"`
 }
 
-type overflowRule struct {
-	QueueID     string `json:"QueueId" ref:"queue"`
-	Size        int    `json:"Size,omitempty"`
-	WaitSeconds int    `json:"WaitSeconds,omitempty"`
-	NoStaff     bool   `json:"NoStaff,omitempty"`
-}
-
-type announceSettings struct {
-	EverySeconds int  `json:"EverySeconds,omitempty"`
-	Position     bool `json:"Position,omitempty"`
-	Wait         bool `json:"Wait,omitempty"`
+// callbackWindow is minutes of the day; the end is excluded and may lie on the next day.
+type callbackWindow struct {
+	FromMinute int `json:"FromMinute,omitempty"`
+	ToMinute   int `json:"ToMinute,omitempty"`
 }
 
 type queueRouting struct {
@@ -55,8 +49,8 @@ type queueRouting struct {
 	RingAtOnce   int              `json:"RingAtOnce,omitempty"`
 	Weights      map[string]int   `json:"Weights,omitempty"` // by user id
 	Missed       missedSettings   `json:"Missed,omitzero"`
-	Overflow     []overflowRule   `json:"Overflow,omitempty"`
-	Announce     announceSettings `json:"Announce,omitzero"`
+	// CallbackWindow is when customers may be called back, by the clock where they are.
+	CallbackWindow callbackWindow `json:"CallbackWindow,omitzero"`
 }
 
 type updateQueueRoutingInput struct {
@@ -75,14 +69,11 @@ func (s *service) describeQueueRouting(ctx context.Context, c *rest.Call, in *qu
 func routingOf(q *acd.Queue) *queueRouting {
 	out := &queueRouting{
 		RingSeconds: q.RingSeconds, Distribution: q.Distribution, RingAtOnce: q.RingAtOnce, Weights: q.Weights,
-		Missed:   missedSettings{WaitSeconds: q.Missed.WaitSeconds, Limit: q.Missed.Limit, AgentStatusID: q.Missed.StatusID},
-		Announce: announceSettings(q.Announce),
+		Missed: missedSettings{WaitSeconds: q.Missed.WaitSeconds, Limit: q.Missed.Limit, AgentStatusID: q.Missed.StatusID},
 	}
+	out.CallbackWindow = callbackWindow{q.CallbackWindow.From, q.CallbackWindow.To}
 	if out.Distribution == "" {
 		out.Distribution = acd.LongestAvailable
-	}
-	for _, o := range q.Overflow {
-		out.Overflow = append(out.Overflow, overflowRule(o))
 	}
 	return out
 }
@@ -98,14 +89,8 @@ func (s *service) updateQueueRouting(ctx context.Context, c *rest.Call, in *upda
 		q.RingSeconds = in.RingSeconds
 		q.Routing = acd.Routing{
 			Distribution: in.Distribution, RingAtOnce: in.RingAtOnce, Weights: in.Weights,
-			Missed:   acd.OnMiss{WaitSeconds: in.Missed.WaitSeconds, Limit: in.Missed.Limit, StatusID: in.Missed.AgentStatusID},
-			Announce: acd.Announce(in.Announce),
-		}
-		for _, o := range in.Overflow {
-			if o.QueueID == q.ID {
-				return errs.Field("Overflow.QueueId", "a queue cannot overflow into itself")
-			}
-			q.Overflow = append(q.Overflow, acd.Overflow(o))
+			Missed:         acd.OnMiss{WaitSeconds: in.Missed.WaitSeconds, Limit: in.Missed.Limit, StatusID: in.Missed.AgentStatusID},
+			CallbackWindow: permit.Window{From: in.CallbackWindow.FromMinute, To: in.CallbackWindow.ToMinute},
 		}
 		return nil
 	})

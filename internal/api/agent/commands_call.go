@@ -190,7 +190,7 @@ func (s *Service) monitor(ctx context.Context, a *asked) (any, error) {
 		}
 	}
 	return nil, s.o.Calls.Invite(ctx, a.who.InstanceID, a.ContactID, call.Invitation{
-		By: a.who.UserID, UserID: a.who.UserID, Supervisor: true, Hears: as,
+		By: a.who.UserID, UserID: a.who.UserID, Supervisor: true, Barges: true, Hears: as,
 	})
 }
 

@@ -138,8 +138,8 @@ func (s *service) updatePredefined(ctx context.Context, c *rest.Call, in *update
 		if a.Loose {
 			return nil
 		}
-		if err := s.predefinedUnused(ctx, c, in.Name, a.Values); err != nil {
-			return errs.Wrap(err, errs.InvalidRequest, "Values: those that are in use must stay: %v", err)
+		if used := s.predefinedUnused(ctx, c, in.Name, a.Values); used != nil {
+			return errs.Wrap(used, errs.InvalidRequest, "Values: those that are in use must stay: %v", used)
 		}
 		return nil
 	})

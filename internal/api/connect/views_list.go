@@ -2,6 +2,7 @@ package connect
 
 import (
 	"context"
+	"slices"
 	"strings"
 
 	"ullim/internal/api/rest"
@@ -114,10 +115,10 @@ func (s *service) listViewVersions(ctx context.Context, c *rest.Call, in *listVi
 		versions = []view.Version{{Number: e.Number}}
 	}
 	out := &listViewVersionsOutput{List: []viewVersionSummary{}}
-	for i := len(versions) - 1; i >= 0; i-- {
+	for _, v := range slices.Backward(versions) {
 		if looking.take() {
 			out.List = append(out.List, viewVersionSummary{
-				b.ID, b.ARN, b.Name, b.Type, b.Description, versions[i].Number, versions[i].Description,
+				b.ID, b.ARN, b.Name, b.Type, b.Description, v.Number, v.Description,
 			})
 		}
 	}
