@@ -36,8 +36,8 @@ func (d *day) figures(records map[string]*contact.Record) {
 		}
 	}
 	results, err := reporting.Compute(d.ctx, d.app.db, reporting.Query{
-		InstanceID: d.instance, From: d.start.Truncate(time.Hour), To: d.start.Add(24 * time.Hour).Truncate(time.Hour),
-		Groupings: []reporting.Dim{reporting.Queue},
+		InstanceID: d.instance, Interval: reporting.Total, From: d.start.Truncate(time.Hour), To: d.start.Add(24 * time.Hour).Truncate(time.Hour),
+		Groupings: []reporting.Dim{reporting.Queue}, AgentQueues: true,
 		Metrics: []reporting.Metric{
 			{Name: "CONTACTS_QUEUED"}, {Name: "CONTACTS_ABANDONED"}, {Name: "CONTACTS_HANDLED"},
 			{Name: "SERVICE_LEVEL", Threshold: &reporting.Threshold{Seconds: 20}},
@@ -114,7 +114,7 @@ func (d *day) timelines() {
 		}
 	}
 	results, err := reporting.Compute(d.ctx, d.app.db, reporting.Query{
-		InstanceID: d.instance, From: d.start.Truncate(time.Hour), To: d.start.Add(24 * time.Hour).Truncate(time.Hour),
+		InstanceID: d.instance, Interval: reporting.Total, From: d.start.Truncate(time.Hour), To: d.start.Add(24 * time.Hour).Truncate(time.Hour),
 		Groupings: []reporting.Dim{reporting.Agent}, Metrics: []reporting.Metric{{Name: "SUM_ONLINE_TIME_AGENT"}},
 	})
 	if err != nil {
