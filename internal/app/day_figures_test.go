@@ -39,7 +39,9 @@ func (d *day) figures(records map[string]*contact.Record) {
 		InstanceID: d.instance, Interval: reporting.Total, From: d.start.Truncate(time.Hour), To: d.start.Add(24 * time.Hour).Truncate(time.Hour),
 		Groupings: []reporting.Dim{reporting.Queue}, AgentQueues: true,
 		Metrics: []reporting.Metric{
-			{Name: "CONTACTS_QUEUED"}, {Name: "CONTACTS_ABANDONED"}, {Name: "CONTACTS_HANDLED"},
+			{Name: "CONTACTS_QUEUED"},
+			{Name: "CONTACTS_ABANDONED"},
+			{Name: "CONTACTS_HANDLED"},
 			{Name: "SERVICE_LEVEL", Threshold: &reporting.Threshold{Seconds: 20}},
 		},
 	})
