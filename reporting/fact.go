@@ -86,7 +86,10 @@ func (c *counter) contact() Fact {
 		is     bool
 		column Column
 	}{ // what is not is left out: most is not
-		{isQueued, queued}, {isHandled, handled}, {isAbandoned, abandoned}, {isQueued && isHandled, answered},
+		{isQueued, queued},
+		{isHandled, handled},
+		{isAbandoned, abandoned},
+		{isQueued && isHandled, answered},
 		{isQueued && (isHandled || isAbandoned || r.Callback), removed},
 		{isTransferred, transferred},
 		{isTransferred && r.TransferredTo != nil && r.TransferredTo.Type == contact.TelephoneNumber, transferredTo},

@@ -3,7 +3,6 @@ package call
 import (
 	"cmp"
 	"fmt"
-	"maps"
 	"slices"
 	"time"
 
@@ -22,7 +21,6 @@ func Step(s State, e Event, now time.Time) (State, []Effect) {
 // decide is Step on a copy of the state that st has already. What the state points to is copied before it is changed.
 func (s *step) decide(e Event, now time.Time) {
 	s.now = now
-	s.Hooks = maps.Clone(s.Hooks)
 	s.Parties = slices.Clone(s.Parties)
 	s.Writing = slices.Clone(s.Writing)
 	s.Settling = slices.Clone(s.Settling)
@@ -369,10 +367,7 @@ func (s *step) changed(e Event) {
 	case targetSet:
 		s.Target = e.Target
 	case hookSet:
-		if s.Hooks == nil {
-			s.Hooks = make(map[FlowKind]string)
-		}
-		s.Hooks[e.Kind] = e.FlowID
+		s.Hooks = merged(s.Hooks, map[FlowKind]string{e.Kind: e.FlowID})
 	case recordingSet:
 		s.ToRecord = e.On
 	case voiceSet:
@@ -479,6 +474,7 @@ func (s *step) complete() {
 		return
 	}
 	s.Closing = true
+	s.edit().LastUpdateTimestamp = s.now
 	s.do(closeSegment{Record: s.given(), Last: true})
 }
 

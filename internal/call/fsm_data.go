@@ -56,8 +56,8 @@ func (s *step) dataSet(d Data) {
 }
 
 // merged gives a new map with all of both.
-func merged[V any](old, more map[string]V) map[string]V {
-	out := make(map[string]V, len(old)+len(more))
+func merged[K comparable, V any](old, more map[K]V) map[K]V {
+	out := make(map[K]V, len(old)+len(more))
 	maps.Copy(out, old)
 	maps.Copy(out, more)
 	return out

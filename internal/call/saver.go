@@ -103,10 +103,7 @@ func (s *saver) start() {
 		s.busy = true
 		op := s.ops[0]
 		s.ops = nil
-		r := *op.record
-		r.LastUpdateTimestamp = time.Now()
-		op.record = &r
-		s.lazy.CloseContactLater(&r, func(err error) { s.closedLater(op, err) })
+		s.lazy.CloseContactLater(op.record, func(err error) { s.closedLater(op, err) })
 	default:
 		s.busy = true
 		go s.drain()
