@@ -228,3 +228,21 @@ func TestA2_4SixTalkAndFiveSupervise(t *testing.T) {
 		t.Errorf("%d beside customer and agent, and %d supervisors", n, m)
 	}
 }
+
+func TestWhoLeavesAQueueForACallbackHasNotAbandoned(t *testing.T) {
+	now := time.Now()
+	asks := dataSet{Data: Data{NextContactID: "later", Callback: true}}
+	queued, _ := walk(t, newState(), now, append(toQueued(), asks, customerLeg(bye))...)
+	if r := queued.Record; !r.Callback || r.NextContactID != "later" || r.Abandoned() {
+		t.Errorf("from the queue: %+v", r)
+	}
+	talking, _ := walk(t, newState(), now, append(toTalking(), asks)...)
+	if talking.Record.Callback {
+		t.Error("one who talks has left no queue")
+	}
+	s, effects := walk(t, newState(), now, toQueued()...)
+	s.Record.InitiationMethod = contact.Callback
+	if s.callerNumber() != "" {
+		t.Errorf("who was called is a caller: %+v", effects)
+	}
+}
