@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -83,11 +84,20 @@ func said(m *AgentMoment) string {
 }
 
 // withDiary gives a world's center a diary.
-func (w *world) withDiary(d *diary) (told *[]AgentEvent) {
-	told = &[]AgentEvent{}
+func (w *world) withDiary(d *diary) (told func() []AgentEvent) {
+	var mu sync.Mutex
+	var list []AgentEvent
 	w.c.o.AgentEvents = d
-	w.c.o.OnAgentEvent = func(e AgentEvent) { *told = append(*told, e) }
-	return told
+	w.c.o.OnAgentEvent = func(e AgentEvent) {
+		mu.Lock()
+		defer mu.Unlock()
+		list = append(list, e)
+	}
+	return func() []AgentEvent {
+		mu.Lock()
+		defer mu.Unlock()
+		return slices.Clone(list)
+	}
 }
 
 func TestEveryChangeOfAnAgentIsAnEventAndQuietIsAHeartbeat(t *testing.T) {
@@ -99,12 +109,12 @@ func TestEveryChangeOfAnAgentIsAnEventAndQuietIsAHeartbeat(t *testing.T) {
 		w.status("a", "available")
 		time.Sleep(HeartbeatAfter - time.Nanosecond)
 		synctest.Wait()
-		if n := len(*told); n != 1 {
+		if n := len(told()); n != 1 {
 			t.Fatalf("%d events before the heartbeat is due", n)
 		}
 		time.Sleep(time.Nanosecond)
 		synctest.Wait()
-		if n := len(*told); n != 2 || (*told)[1].Type != AgentHeartbeat {
+		if n := len(told()); n != 2 || told()[1].Type != AgentHeartbeat {
 			t.Fatalf("%d events when the heartbeat is due", n)
 		}
 		time.Sleep(30 * time.Second)

@@ -350,7 +350,9 @@ func (w *world) offered(want ...string) []Offer {
 	list := w.rung
 	w.rung = nil
 	w.mu.Unlock()
-	slices.SortFunc(list, func(a, b Offer) int { return cmp.Compare(a.ContactID, b.ContactID) })
+	slices.SortFunc(list, func(a, b Offer) int {
+		return cmp.Or(cmp.Compare(a.ContactID, b.ContactID), cmp.Compare(a.Agent.UserID, b.Agent.UserID))
+	})
 	var got []string
 	for _, o := range list {
 		got = append(got, o.ContactID+"-"+o.Agent.UserID)

@@ -1,6 +1,7 @@
 package reporting
 
 import (
+	"maps"
 	"slices"
 	"strings"
 	"time"
@@ -64,9 +65,7 @@ type counter struct {
 // fact begins a line.
 func (c *counter) fact(n int, numbers map[Column]int64) Fact {
 	f := Fact{ContactID: c.r.ID, N: n, At: c.at, Dims: make(map[Dim]string, len(c.common)+10), Numbers: numbers}
-	for d, v := range c.common {
-		f.Dims[d] = v
-	}
+	maps.Copy(f.Dims, c.common)
 	f.Numbers[agentQueue] = c.own
 	return f
 }

@@ -1,6 +1,9 @@
 package reporting
 
-import "slices"
+import (
+	"maps"
+	"slices"
+)
 
 // unit is what the value of a metric is.
 type unit int
@@ -88,9 +91,7 @@ func perChat(c Column) formula {
 func formulas() map[string]formula {
 	all := map[string]formula{}
 	for _, part := range []map[string]formula{queueFormulas(), handlingFormulas(), agentFormulas(), chatFormulas()} {
-		for name, f := range part {
-			all[name] = f
-		}
+		maps.Copy(all, part)
 	}
 	return all
 }

@@ -6,6 +6,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 
 	"ullim/acd"
@@ -129,15 +130,12 @@ func insertSpan(ctx context.Context, t tx, instanceID string, p *reporting.Span)
 	if err != nil {
 		return err
 	}
-	add := ""
-	for i, c := range reporting.Agents.Columns() {
-		if i > 0 {
-			add += ", "
-		}
-		add += fmt.Sprintf("%[1]s = agent_quarter.%[1]s + excluded.%[1]s", c)
+	var add []string
+	for _, c := range reporting.Agents.Columns() {
+		add = append(add, fmt.Sprintf("%[1]s = agent_quarter.%[1]s + excluded.%[1]s", c))
 	}
 	_, err = t.exec(ctx, `INSERT INTO agent_quarter (instance_id, at_us, `+cols+`) VALUES (`+placeholders(1, 2+len(values))+`)
-		ON CONFLICT (instance_id, at_us, agent_id, profile_id, level1_id, level2_id, level3_id, level4_id, level5_id) DO UPDATE SET `+add,
+		ON CONFLICT (instance_id, at_us, agent_id, profile_id, level1_id, level2_id, level3_id, level4_id, level5_id) DO UPDATE SET `+strings.Join(add, ", "),
 		append([]any{instanceID, micros(p.At.Truncate(reporting.Quarter))}, values...)...)
 	return err
 }

@@ -165,9 +165,9 @@ func (db *DB) CountContacts(ctx context.Context, before time.Time, behind string
 			if l.held {
 				continue
 			}
-			r, err := scanContact(t.row(ctx, `SELECT `+contactColumns+` FROM contact WHERE id = $1`, l.id))
-			if err != nil {
-				return struct{}{}, err
+			r, scanErr := scanContact(t.row(ctx, `SELECT `+contactColumns+` FROM contact WHERE id = $1`, l.id))
+			if scanErr != nil {
+				return struct{}{}, scanErr
 			}
 			endWork(r)
 			if err = countRecord(ctx, t, r); err != nil {

@@ -128,10 +128,10 @@ func TestAContactIsAssignedThroughTheSDK(t *testing.T) {
 	must(t, err)
 	list := func() int {
 		t.Helper()
-		got, err := c.ListRoutingProfileManualAssignmentQueues(ctx, &awsconnect.ListRoutingProfileManualAssignmentQueuesInput{
+		got, listErr := c.ListRoutingProfileManualAssignmentQueues(ctx, &awsconnect.ListRoutingProfileManualAssignmentQueuesInput{
 			InstanceId: aws.String(ours), RoutingProfileId: aws.String(w.routing),
 		})
-		must(t, err)
+		must(t, listErr)
 		return len(got.RoutingProfileManualAssignmentQueueConfigSummaryList)
 	}
 	if n := list(); n != 1 {

@@ -85,7 +85,8 @@ func TestHistoricalMetricsThroughTheSDK(t *testing.T) {
 		Metrics: []types.MetricV2{
 			{Name: aws.String("CONTACTS_HANDLED"), MetricFilters: []types.MetricFilterV2{{MetricFilterKey: aws.String("DISCONNECT_REASON"), MetricFilterValues: []string{"AGENT_DISCONNECT"}}}},
 			{Name: aws.String("SERVICE_LEVEL"), Threshold: []types.ThresholdV2{{Comparison: aws.String("LT"), ThresholdValue: aws.Float64(20)}}},
-			{Name: aws.String("AVG_HANDLE_TIME")}, {Name: aws.String("AVG_HOLD_TIME")},
+			{Name: aws.String("AVG_HANDLE_TIME")},
+			{Name: aws.String("AVG_HOLD_TIME")},
 		},
 		Groupings: []string{"QUEUE"}, Interval: &types.IntervalDetails{IntervalPeriod: types.IntervalPeriodHour, TimeZone: aws.String("Asia/Seoul")}, MaxResults: aws.Int32(1),
 	}

@@ -42,9 +42,9 @@ func TestPromptsAreFetchedFromTheBucketsThatTheOperatorAllows(t *testing.T) {
 	for uri, why := range map[string]string{
 		"s3://others/a/welcome.wav": "not allowed", "s3://sounds/nothing.wav": "no object", "s3://sounds/a/bad.wav": "", "s3://sounds": "s3://bucket/key",
 	} {
-		err := create("x", uri)
-		wantError[*types.InvalidParameterException](t, err)
-		if !strings.Contains(err.Error(), why) {
+		refused := create("x", uri)
+		wantError[*types.InvalidParameterException](t, refused)
+		if !strings.Contains(refused.Error(), why) {
 			t.Errorf("%s: %v, want one about %q", uri, err, why)
 		}
 	}

@@ -182,8 +182,8 @@ func TestHoursAreSearchedThroughTheSDK(t *testing.T) {
 	pages := awsconnect.NewSearchHoursOfOperationOverridesPaginator(c, &awsconnect.SearchHoursOfOperationOverridesInput{InstanceId: in, MaxResults: aws.Int32(1)})
 	n := 0
 	for pages.HasMorePages() && n < 9 {
-		p, err := pages.NextPage(ctx)
-		must(t, err)
+		p, pageErr := pages.NextPage(ctx)
+		must(t, pageErr)
 		n += len(p.HoursOfOperationOverrides)
 	}
 	if n != 2 {

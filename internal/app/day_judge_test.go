@@ -136,6 +136,8 @@ func (d *day) judge() {
 	if answered < d.calls/2 || killed == 0 && d.calls >= 1000 || promised == 0 || moved == 0 {
 		d.wrong("the day proves nothing: too little happened in it")
 	}
+	d.figures(records)
+	d.timelines()
 	if err := d.app.Close(); err != nil {
 		d.wrong("close: %v", err)
 	}

@@ -147,7 +147,9 @@ func (d *day) deviceChanged(a *dayAgent) {
 }
 
 func (d *day) present(userID string) bool {
+	d.mu.Lock()
 	a := d.byUser[userID]
+	d.mu.Unlock()
 	if a == nil {
 		return false
 	}
@@ -263,7 +265,9 @@ func (d *day) build() {
 		a.userID, _, err = s.agent(d.ctx, a.name(), profiles[n%3], 10+a.lot.IntN(30))
 		must(err)
 		d.agents = append(d.agents, a)
+		d.mu.Lock()
 		d.byUser[a.userID] = a
+		d.mu.Unlock()
 	}
 	wait := &ivr.Flow{Meta: s.meta("Waiting"), Type: ivr.TypeCustomerQueue, Content: dayWaiting}
 	must(d.app.flows.Create(d.ctx, wait, ivr.Published))

@@ -80,7 +80,7 @@ func dimOf(r *contact.Record, d reporting.Dim) string {
 		}
 		return ""
 	}
-	switch d {
+	switch d { //nolint:exhaustive // what the random worlds vary
 	case reporting.Queue:
 		return q.ID
 	case reporting.Channel:
@@ -328,6 +328,21 @@ func (n *naive) offers(m reporting.Metric, from, to time.Time, groups []string) 
 	return new(all - answered - left)
 }
 
+// hands are what an agent has at a moment: how many contacts, and whether one rings or blocks.
+func hands(m *acd.AgentMoment) (busy int, ringing, blocked bool) {
+	for _, c := range m.Contacts {
+		switch c.State {
+		case acd.SlotConnected, acd.SlotACW:
+			busy++
+		case acd.SlotOffered:
+			ringing = true
+		case acd.SlotMissed, acd.SlotRejected, acd.SlotError:
+			blocked = true
+		}
+	}
+	return busy, ringing, blocked
+}
+
 // agents are the metrics of what agents do, from their events.
 func (n *naive) agents(name string, from, to time.Time, groups []string) (*float64, bool) {
 	var online, contacts, idle, custom, failed, slots time.Duration
@@ -351,17 +366,7 @@ func (n *naive) agents(name string, from, to time.Time, groups []string) (*float
 			continue
 		}
 		d := end.Sub(begin)
-		busy, ringing, blocked := 0, false, false
-		for _, c := range e.After.Contacts {
-			switch c.State {
-			case acd.SlotConnected, acd.SlotACW:
-				busy++
-			case acd.SlotOffered:
-				ringing = true
-			case acd.SlotMissed, acd.SlotRejected, acd.SlotError:
-				blocked = true
-			}
-		}
+		busy, ringing, blocked := hands(&e.After)
 		on := busy > 0 || e.After.OnCall
 		if e.After.StatusType != acd.Offline {
 			online += d

@@ -211,8 +211,11 @@ func (in *getCurrentMetricDataInput) checkFilters() error {
 		n     int
 		most  int
 	}{
-		{"Queues", len(f.Queues), currentQueues}, {"RoutingProfiles", len(f.RoutingProfiles), currentQueues}, {"Channels", len(f.Channels), currentChannels},
-		{"RoutingStepExpressions", len(f.RoutingStepExpressions), currentSteps}, {"AgentStatuses", len(f.AgentStatuses), currentStatuses},
+		{"Queues", len(f.Queues), currentQueues},
+		{"RoutingProfiles", len(f.RoutingProfiles), currentQueues},
+		{"Channels", len(f.Channels), currentChannels},
+		{"RoutingStepExpressions", len(f.RoutingStepExpressions), currentSteps},
+		{"AgentStatuses", len(f.AgentStatuses), currentStatuses},
 	} {
 		if l.n > l.most {
 			return errs.Field("Filters."+l.field, "must be at most %d; are %d", l.most, l.n)

@@ -107,8 +107,8 @@ func (s *Server) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	r = r.WithContext(ctx)
 	err := s.guarded(c, out, r)
 	if c.permitted && !c.Op.ReadOnly {
-		s.audit(r.Context(), c, err)
-		s.enter(r.Context(), c, entry, start, err)
+		s.audit(ctx, c, err)
+		s.enter(ctx, c, entry, start, err)
 	}
 	if err != nil {
 		s.fail(c, out, err)
