@@ -35,7 +35,7 @@ test: ## everything: format, lint, import table, unit, both databases, both blob
 	@tools/setup.sh test
 	@$(MAKE) --no-print-directory tools lint build browser
 	go test $(GOFLAGS_RACE) -timeout 20m $$(go list ./... | grep -v /internal/e2e$$)
-	go test -timeout 10m -run 'Virtual|Whatever' ./internal/app
+	go test -timeout 10m -run 'Virtual|Whatever|ADay' ./internal/app
 	ULLIM_TEST_SEEDS=1000 go test -timeout 10m -run Whatever ./sip
 	go test -run 'Alloc|Hour' ./media/... # the race detector allocates by itself, and makes an hour of calls two minutes of work
 	go test -tags opus,nolibopusfile ./media/opus ./media/archive

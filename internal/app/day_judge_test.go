@@ -133,7 +133,7 @@ func (d *day) judge() {
 	}
 	d.t.Logf("%d customers: %d served, %d gave up, %d refused, %d cut off by the kill; %d called back %d times, %d transferred; %d records, %d talks",
 		len(d.people), answered, gaveUp, refused, killed, promised, backs, moved, len(records), d.truth.talks)
-	if answered < d.calls/2 || killed == 0 && d.calls >= 1000 || promised == 0 || moved == 0 {
+	if answered < d.calls/2 || moved == 0 || d.calls >= dayCalls && (killed == 0 || promised == 0) {
 		d.wrong("the day proves nothing: too little happened in it")
 	}
 	d.figures(records)

@@ -62,7 +62,9 @@ func (c *dayCaller) call() {
 		c.refuse(err)
 		return
 	}
+	l.mu.Lock()
 	l.post = post
+	l.mu.Unlock()
 	c.d.after(c.patience, func() { c.giveUp(l) })
 	c.d.after(2*time.Second, func() { c.press(l, byte('1'+c.queue)) })
 	if c.wantsBack {

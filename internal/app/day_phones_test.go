@@ -137,7 +137,10 @@ func (l *dayLeg) say(e call.LegEvent) {
 	}
 	l.p.d.after(time.Millisecond, func() {
 		if !l.p.isDead() {
-			l.post(e)
+			l.mu.Lock()
+			post := l.post
+			l.mu.Unlock()
+			post(e)
 		}
 	})
 }
