@@ -151,12 +151,16 @@ func (db *DB) WaitingJobs(ctx context.Context, kind string, after time.Time, mos
 	}
 	return read(ctx, db, func(ctx context.Context, t tx) ([]jobs.Job, error) {
 		return collect(ctx, t, func(s scanner) (jobs.Job, error) {
-			j := jobs.Job{Kind: kind}
-			var due int64
-			var payload string
-			err := s.Scan(&j.Key, &payload, &due)
-			j.Payload, j.Due = []byte(payload), fromMicros(due)
-			return j, err
+			return scanWaiting(s, kind)
 		}, `SELECT key, payload, ready_us FROM job WHERE kind = $1 AND NOT buried AND ready_us > $2 ORDER BY ready_us LIMIT $3`, kind, micros(after), most)
 	})
+}
+
+func scanWaiting(s scanner, kind string) (jobs.Job, error) {
+	j := jobs.Job{Kind: kind}
+	var due int64
+	var payload string
+	err := s.Scan(&j.Key, &payload, &due)
+	j.Payload, j.Due = []byte(payload), fromMicros(due)
+	return j, err
 }

@@ -21,8 +21,9 @@ type centers struct {
 	mu   sync.RWMutex
 	byID map[string]*acd.Center
 
-	chats  *chat.Manager // contacts without audio; set before the centers start
-	offers sync.Map      // offer id -> *acd.Center, while the offer lives
+	chats  *chat.Manager                                              // contacts without audio; set before the centers start
+	claim  func(context.Context, call.Enqueue) (claimed, bool, error) // the place of a callback; set before calls come; nil: there are none
+	offers sync.Map                                                   // offer id -> *acd.Center, while the offer lives
 }
 
 type centersOptions struct {
@@ -114,10 +115,27 @@ func (c *centers) Enqueue(ctx context.Context, e call.Enqueue) error {
 	if len(steps) > 0 {
 		criteria = &acd.Criteria{Steps: steps}
 	}
-	return center.Enqueue(ctx, acd.Waiting{
+	var place claimed
+	if c.claim != nil && e.Number != "" {
+		var promised bool
+		if place, promised, err = c.claim(ctx, e); err != nil { // they wait as anybody does, and are called back
+			c.o.Log.Error("the place of a callback is not known", "contact_id", e.ContactID, "error", err)
+		}
+		if promised {
+			e.Owed = true
+			if place.since.Before(e.Since) {
+				e.Since = place.since
+			}
+		}
+	}
+	err = center.Enqueue(ctx, acd.Waiting{
 		ContactID: e.ContactID, QueueID: e.QueueID, Channel: e.Channel, Since: e.Since,
 		Priority: e.Routing.Priority, AgeAdjustment: e.Routing.AgeAdjustment, Owed: e.Owed, Criteria: criteria,
 	})
+	if err != nil && place.undo != nil {
+		place.undo()
+	}
+	return err
 }
 
 // Leave takes a contact out of every center: it knows its own.

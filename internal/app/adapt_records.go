@@ -37,6 +37,7 @@ func (a *App) searchable(instanceID string) []string {
 func (a *App) openRecords(ctx context.Context) error {
 	a.records = records.New(records.Options{
 		Node: a.o.Node, Store: a.db, Sender: hookSender{a}, Blobs: lineBlobs{a}, Dir: filepath.Join(a.o.DataDir, "streams"), Log: a.log,
+		Agents: agentStream{db: a.db, dir: a.dir}.items,
 		Destinations: func(ctx context.Context) ([]*records.Destination, error) {
 			return everyOf[records.Destination](ctx, a.db)
 		},

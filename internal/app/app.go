@@ -377,7 +377,7 @@ func (a *App) openSIP(ctx context.Context) error {
 
 func (a *App) openJobs(context.Context) error {
 	back := &callbacks{store: a.db, records: a.db, calls: a.calls, engine: a.engine, dir: a.dir, log: a.log, wake: func() { a.jobs.Wake() }}
-	a.engine.Callbacks, a.callbacks = back, back
+	a.engine.Callbacks, a.callbacks, a.centers.claim = back, back, back.claim
 	a.jobs = jobs.New(jobs.Options{
 		Store: a.db, Log: a.log, Workers: 4, Handlers: map[string]jobs.Handler{
 			jobCallback: back.handle, jobCallbackFlow: back.handleFlow,

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"strconv"
+	"sync"
 	"time"
 
 	"github.com/google/uuid"
@@ -43,6 +44,9 @@ type callbacks struct {
 	wake    func()
 	// suppressed reports whether somebody does not want to be called; nil: no list is kept.
 	suppressed func(instanceID, number string) bool
+
+	mu     sync.Mutex        // one thing at a time is decided about callbacks
+	claims map[string]string // by key, newer than what a worker may have read of the job: who has taken the place
 }
 
 var _ ivr.Callbacks = (*callbacks)(nil)
@@ -61,6 +65,7 @@ type callbackJob struct {
 	Rank                      call.Routing
 	Hooks                     map[call.FlowKind]string // that its flow has chosen
 	Record                    bool
+	Claimed                   string `json:",omitempty"` // the contact by which the customer has called, and taken the place
 }
 
 // CreateCallback stores the callback; it is due after its delay.
@@ -90,6 +95,10 @@ func (c *callbacks) CreateCallback(ctx context.Context, b ivr.Callback) error {
 			p.Since = r.Queue.EnqueueTimestamp
 		}
 	}
+	replaced, err := c.inherit(ctx, &p)
+	if err != nil {
+		return err
+	}
 	key := uuid.NewString()
 	if b.FlowID != "" {
 		err = c.begins(ctx, key, b.FlowID, p)
@@ -99,8 +108,11 @@ func (c *callbacks) CreateCallback(ctx context.Context, b ivr.Callback) error {
 	if err != nil {
 		return err
 	}
-	c.calls.Note(b.ContactID, call.Data{NextContactID: attemptID(key, 0)}) // who will be called back has not abandoned
+	c.calls.Note(b.ContactID, call.Data{NextContactID: attemptID(key, 0), Callback: true}) // who will be called back has not abandoned
 	c.wake()
+	if replaced != "" {
+		return c.drop(ctx, replaced)
+	}
 	return nil
 }
 
@@ -123,6 +135,14 @@ func (c *callbacks) handle(ctx context.Context, j jobs.Job) error {
 	var p callbackJob
 	if err := json.Unmarshal(j.Payload, &p); err != nil {
 		return jobs.Permanent(fmt.Errorf("payload: %w", err))
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if by, ok := c.claims[j.Key]; ok {
+		p.Claimed = by
+	}
+	if goOn, err := c.customerCalled(ctx, j.Key, p); !goOn {
+		return err
 	}
 	made := 0
 	for n := range callbackBegins {

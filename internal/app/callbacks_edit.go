@@ -17,6 +17,7 @@ import (
 type callbackStore interface {
 	jobs.Store
 	WaitingJobs(ctx context.Context, kind string, after time.Time, most int) ([]jobs.Job, error)
+	JobsAbout(ctx context.Context, kind, text string, most int) ([]jobs.Job, error)
 	DropJob(ctx context.Context, kind, key string) (bool, error)
 	EditJob(ctx context.Context, kind, key string, payload json.RawMessage, due time.Time) (bool, error)
 }
@@ -49,7 +50,7 @@ func (c *callbacks) Callbacks(ctx context.Context, instanceID string) ([]admin.C
 	var out []admin.Callback
 	for _, j := range list {
 		var p callbackJob
-		if json.Unmarshal(j.Payload, &p) != nil || p.InstanceID != instanceID {
+		if json.Unmarshal(j.Payload, &p) != nil || p.InstanceID != instanceID || p.Claimed != "" {
 			continue
 		}
 		v, err := c.state(ctx, j, p)
@@ -98,7 +99,7 @@ func (c *callbacks) find(ctx context.Context, instanceID, id string) (admin.Call
 	}
 	for _, j := range list {
 		var p callbackJob
-		if j.Key == id && json.Unmarshal(j.Payload, &p) == nil && p.InstanceID == instanceID {
+		if j.Key == id && json.Unmarshal(j.Payload, &p) == nil && p.InstanceID == instanceID && p.Claimed == "" {
 			v, err := c.state(ctx, j, p)
 			return v, p, err
 		}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"log/slog"
+	"strings"
 	"testing"
 	"time"
 
@@ -26,6 +27,15 @@ type someJobs struct {
 func (s *someJobs) WaitingJobs(context.Context, string, time.Time, int) (out []jobs.Job, _ error) {
 	for _, j := range s.byKey {
 		out = append(out, j)
+	}
+	return out, nil
+}
+
+func (s *someJobs) JobsAbout(_ context.Context, _, text string, _ int) (out []jobs.Job, _ error) {
+	for _, j := range s.byKey {
+		if strings.Contains(string(j.Payload), text) {
+			out = append(out, j)
+		}
 	}
 	return out, nil
 }

@@ -59,6 +59,10 @@ func (a *App) observe() error {
 		UploadFailures:     count(a.keeping.uploads.failed.Load),
 		EventsDropped:      count(a.events.Dropped),
 		Offers:             a.offers,
+		AgentEventsLost:    a.acdSum(func(c *acd.Counts) float64 { return float64(c.EventsLost.Load()) }),
+		Estimates:          a.acdSum(func(c *acd.Counts) float64 { return float64(c.Estimates.Count.Load()) }),
+		EstimateError:      a.acdSum(func(c *acd.Counts) float64 { return time.Duration(c.Estimates.AbsError.Load()).Seconds() }),
+		EstimateBias:       a.acdSum(func(c *acd.Counts) float64 { return time.Duration(c.Estimates.Error.Load()).Seconds() }),
 		Panics: func() map[string]float64 {
 			acds := 0.0
 			a.centers.each(func(_ string, c *acd.Center) { acds += float64(c.Counts().Panics.Load()) })
@@ -139,11 +143,21 @@ func (a *App) offers() map[string]float64 {
 		for name, n := range map[string]*atomic.Uint64{
 			"answered": &c.Answered, "missed": &c.Missed, "rejected": &c.Rejected, "device_failed": &c.DeviceFailed,
 			"caller_left": &c.CallerLeft, "agent_left": &c.AgentLeft,
+			"taken": &c.Taken, "unproven": &c.Unproven,
 		} {
 			out[name] += float64(n.Load())
 		}
 	})
 	return out
+}
+
+// acdSum adds up a figure of all instances.
+func (a *App) acdSum(of func(*acd.Counts) float64) func() float64 {
+	return func() float64 {
+		sum := 0.0
+		a.centers.each(func(_ string, center *acd.Center) { sum += of(center.Counts()) })
+		return sum
+	}
 }
 
 func (a *App) spooledBytes() float64 { return float64(readSpool(a.spool).Bytes) }

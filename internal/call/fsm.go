@@ -433,6 +433,7 @@ func (s *step) end(reason contact.DisconnectReason, detail string) {
 	s.stopFlow(ofCustomer)
 	s.abortTransfer()
 	s.releaseAside(reason)
+	s.heldAtEnd()
 	s.releaseAgent()
 	s.stopFlow(ofAgent)
 	if s.Phase == PhaseCalling {

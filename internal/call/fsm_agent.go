@@ -204,6 +204,7 @@ func (s *step) agentLeft(e LegEvent) {
 		return
 	}
 	s.stopTape()
+	s.heldAtEnd()
 	s.agentPartOver()
 	s.customerAlone(detail, fault)
 }

@@ -17,6 +17,7 @@ type Data struct {
 	Untag                                   []string
 	CallbackNumber                          string // E.164
 	NextContactID                           string // of a contact that goes on with this one's business
+	Callback                                bool   // which is a callback: who waits in a queue leaves it for that
 	Logging                                 *bool  // of flows: a later segment has it too
 	Stream                                  *contact.MediaStream
 }
@@ -48,6 +49,9 @@ func (s *step) dataSet(d Data) {
 	}
 	if d.NextContactID != "" {
 		r.NextContactID = d.NextContactID
+	}
+	if d.Callback && r.Queue != nil && (r.Agent == nil || r.Agent.ConnectedToAgentTimestamp.IsZero()) {
+		r.Callback = true
 	}
 	if d.Logging != nil {
 		s.Logging = d.Logging

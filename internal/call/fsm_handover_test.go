@@ -180,9 +180,34 @@ func TestHoldsAreCountedByWhoAskedForThem(t *testing.T) {
 	at(60*time.Second, holdAsked{Party: firstParty})
 	at(70*time.Second, negotiated{Party: 3, Held: true}) // by the phone
 	at(75*time.Second, customerLeg(bye))
-	want := contact.Holds{Count: 3, Duration: 45 * time.Second, Longest: 30 * time.Second, ByAgent: 35 * time.Second}
+	want := contact.Holds{Count: 3, Duration: 45 * time.Second, Longest: 30 * time.Second, ByAgent: 35 * time.Second, AtEnd: true}
 	if s.Record.Agent.Holds != want {
 		t.Errorf("%+v, want %+v", s.Record.Agent.Holds, want)
+	}
+}
+
+func TestWhoLeavesACustomerOnHoldOrLeavesTheHoldIsNoted(t *testing.T) {
+	start := time.Date(2026, 11, 22, 9, 0, 0, 0, time.UTC)
+	desk := resolved{Queue: TargetQueue{ID: "q3", Name: "Desk"}}
+	for name, row := range map[string]struct {
+		events []Event
+		want   contact.Holds
+	}{
+		"the customer, on hold":  {[]Event{holdAsked{Party: firstParty, On: true}, customerLeg(bye)}, contact.Holds{Count: 1, AtEnd: true}},
+		"the agent, on hold":     {[]Event{holdAsked{Party: firstParty, On: true}, partyLeg{Party: 3, LegEvent: bye}}, contact.Holds{Count: 1, AtEnd: true}},
+		"after a hold":           {[]Event{holdAsked{Party: firstParty, On: true}, holdAsked{Party: firstParty}, customerLeg(bye)}, contact.Holds{Count: 1}},
+		"without a hold":         {[]Event{customerLeg(bye)}, contact.Holds{}},
+		"transferred, from hold": {[]Event{holdAsked{Party: firstParty, On: true}, transferAsked{By: "u1", Goal: desk}}, contact.Holds{Count: 1}},
+	} {
+		s, _ := walk(t, newState(), start, toTalking()...)
+		s, _ = walk(t, s, start, row.events...)
+		r := s.Record
+		if len(s.Settling) > 0 {
+			r = s.Settling[0]
+		}
+		if r.Agent == nil || r.Agent.Holds != row.want {
+			t.Errorf("%s: %+v, want %+v", name, r.Agent, row.want)
+		}
 	}
 }
 
@@ -201,5 +226,23 @@ func TestA2_4SixTalkAndFiveSupervise(t *testing.T) {
 	}
 	if n, m := invited(false), invited(true); n != 4 || m != 5 {
 		t.Errorf("%d beside customer and agent, and %d supervisors", n, m)
+	}
+}
+
+func TestWhoLeavesAQueueForACallbackHasNotAbandoned(t *testing.T) {
+	now := time.Now()
+	asks := dataSet{Data: Data{NextContactID: "later", Callback: true}}
+	queued, _ := walk(t, newState(), now, append(toQueued(), asks, customerLeg(bye))...)
+	if r := queued.Record; !r.Callback || r.NextContactID != "later" || r.Abandoned() {
+		t.Errorf("from the queue: %+v", r)
+	}
+	talking, _ := walk(t, newState(), now, append(toTalking(), asks)...)
+	if talking.Record.Callback {
+		t.Error("one who talks has left no queue")
+	}
+	s, effects := walk(t, newState(), now, toQueued()...)
+	s.Record.InitiationMethod = contact.Callback
+	if s.callerNumber() != "" {
+		t.Errorf("who was called is a caller: %+v", effects)
 	}
 }

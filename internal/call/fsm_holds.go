@@ -56,6 +56,13 @@ func (s *step) holds() {
 	}
 }
 
+// heldAtEnd notes that customer or agent has left while the customer was on hold: by a transfer nobody leaves.
+func (s *step) heldAtEnd() {
+	if !s.Hold.Since.IsZero() && s.Record.Agent != nil {
+		s.Record.Agent.Holds.AtEnd = true
+	}
+}
+
 // endHold adds the time on hold that is over, or whose segment is.
 func (s *step) endHold() {
 	h := s.Hold

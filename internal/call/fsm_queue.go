@@ -52,8 +52,17 @@ func (s *step) takeQueue(since time.Time, owed bool) {
 	s.edit().Queue = &contact.QueueInfo{ID: s.Target.ID, Name: s.Target.Name, EnqueueTimestamp: entered}
 	s.do(takeQueue{Enqueue: Enqueue{
 		InstanceID: s.Record.InstanceID, ContactID: s.Record.ID, QueueID: s.Target.ID, Channel: contact.Voice, Since: since,
-		Routing: s.Rank, Owed: owed,
+		Routing: s.Rank, Owed: owed, Number: s.callerNumber(),
 	}})
+}
+
+// callerNumber is the number of a customer who has called.
+func (s *State) callerNumber() string {
+	r := &s.Record
+	if r.InitiationMethod == contact.Callback || r.InitiationMethod == contact.Outbound || r.CustomerEndpoint.Type != contact.TelephoneNumber {
+		return ""
+	}
+	return r.CustomerEndpoint.Address
 }
 
 func (s *step) enqueueDone(e enqueueDone) {

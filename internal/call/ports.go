@@ -368,6 +368,9 @@ type Enqueue struct {
 	Since      time.Time
 	Routing    Routing
 	Owed       bool // it was in line before: the queue's capacity does not count
+	// Number of the customer, who has called; empty if they were called, or nobody knows. Who is promised a callback by
+	// the queue takes its place.
+	Number string
 }
 
 // Offer is an agent reserved for a waiting contact: ring this agent for RingTime.

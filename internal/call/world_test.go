@@ -45,7 +45,7 @@ func TestWhateverHappensTheCallEndsOnceAndNothingStaysReserved(t *testing.T) {
 	for _, k := range []string{
 		"transferred", "transfer failed", "lent", "adopted", "conference", "recorded twice", "flow transfer", "notified",
 		"supervisor", "requeued", "third party", "third party left", "third party failed", "moved", "move refused", "outbound whisper", "calling back", "called back",
-		"calling", "transfer flow", "aside queued", "in line", "aside offered", "consulting", "agent found", "warm drop", "beside", "turned", "missed", "supervisor listens", "barged", "held",
+		"calling", "transfer flow", "aside queued", "in line", "aside offered", "consulting", "agent found", "warm drop", "beside", "turned", "missed", "supervisor listens", "barged", "held", "held at the end",
 	} {
 		if reached[k] < 3 {
 			t.Errorf("the worlds came to %q only %d times: they prove nothing about it", k, reached[k])
@@ -654,9 +654,12 @@ func (w *testWorld) record(r *contact.Record) {
 	if r.Agent == nil {
 		return
 	}
-	if h := r.Agent.Holds; h.Count > 0 {
+	if r.Agent.Holds.AtEnd {
+		w.reached["held at the end"]++
+	}
+	if h := r.Agent.Holds; h.Count > 0 || h.AtEnd {
 		w.reached["held"]++
-		if h.Longest > h.Duration || h.ByAgent > h.Duration {
+		if h.Longest > h.Duration || h.ByAgent > h.Duration || h.Count == 0 {
 			w.t.Errorf("seed %d: holds %+v", w.seed, h)
 		}
 	}

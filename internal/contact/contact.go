@@ -114,7 +114,7 @@ type Holds struct {
 	Duration time.Duration `json:"duration,omitempty"`
 	Longest  time.Duration `json:"longest,omitempty"`
 	ByAgent  time.Duration `json:"byAgent,omitempty"`
-	AtEnd    bool          `json:"atEnd,omitempty"` // the customer was on hold when the segment ended
+	AtEnd    bool          `json:"atEnd,omitempty"` // the customer was on hold when they left, or the agent did
 }
 
 // Transition is a time in which somebody listened to the agent, or joined. State is SILENT_MONITOR or BARGE.

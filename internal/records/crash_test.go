@@ -44,7 +44,7 @@ func crashService(folder string) (*storage.DB, *records.Service, error) {
 		return nil, nil, err
 	}
 	svc := records.New(records.Options{
-		Node: "n1", Store: db, Dir: folder,
+		Node: "n1", Store: db, Dir: folder, Agents: eventsOf(db),
 		Destinations: func(context.Context) ([]*records.Destination, error) {
 			return []*records.Destination{crashDestination()}, nil
 		},
@@ -63,6 +63,7 @@ func teller(folder, prefix string) error {
 		return err
 	}
 	fail := make(chan error)
+	go func() { fail <- agentAtWork(db, prefix) }()
 	for w := range 4 {
 		go func() {
 			for i := 0; ; i++ {
@@ -121,10 +122,20 @@ func TestNothingIsLostWhenTheProcessIsKilled(t *testing.T) {
 		must(t, err)
 		s, err := db.StreamState(t.Context(), "i1", "d1")
 		must(t, err)
-		return len(marks) == 0 && s.Waiting == 0
+		events, last, err := eventsOf(db)(t.Context(), "i1", 0, 1<<20)
+		must(t, err)
+		at, err := db.AgentCursor(t.Context(), "i1", time.Time{})
+		must(t, err)
+		return len(marks) == 0 && s.Waiting == 0 && at == last && len(events) > 0
 	})
 	stories, bodies := readStories(t, filepath.Join(folder, "d1"))
 	for id := range closed {
+		if event, isEvent := strings.CutPrefix(id, "agent event "); isEvent {
+			if bodies[event] == "" {
+				t.Errorf("event %s of an agent was not told", event)
+			}
+			continue
+		}
 		if stories[id] != wholeStory {
 			t.Errorf("%s: %q", id, stories[id])
 		}

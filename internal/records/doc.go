@@ -4,11 +4,13 @@
 //	record.go       RecordOf: a contact.Record in Connect's exported shape (pure)
 //	parts.go        its parts: agent, queue, recordings, quality, chat figures
 //	event.go        contact events (pure)
+//	agent_event.go  agent events in Connect's shape
 //	follow.go       Follow: from what is known of a contact and its record now to the items that are due (pure)
 //	item.go         Item, and the envelope in which it travels
 //	destination.go  the resource: where items of an instance go
 //	disposition.go  the resource: codes that agents choose; Desk sets them
 //	follower.go     turns marks of changed contacts into items
+//	agents.go       the follower's part that turns the stored timeline of agents into items
 //	pump.go         one destination: reads items behind its cursor, delivers them, moves the cursor
 //	ports.go        what the two need of a database, and who delivers
 //	window.go       what of a page was delivered, refused, and is tried again (pure)

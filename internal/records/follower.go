@@ -20,12 +20,13 @@ const (
 
 // follower turns marks into items.
 type follower struct {
-	store FollowStore
-	owner string
-	wants func(instanceID string) bool
-	told  func(instanceID string) // there are new items
-	idle  func() bool             // nobody wants anything: there are no marks
-	log   *slog.Logger
+	store  FollowStore
+	owner  string
+	wants  func(instanceID string) bool
+	told   func(instanceID string) // there are new items
+	idle   func() bool             // nobody wants anything: there are no marks
+	log    *slog.Logger
+	agents agents
 
 	items, failures atomic.Uint64
 	leadUntil       time.Time
@@ -44,12 +45,13 @@ func (f *follower) run(ctx context.Context) {
 			return
 		case errs.Is(err, errs.Conflict): // another node follows
 			f.leadUntil = time.Time{}
+			f.agents.lost()
 			wait = leadTime / 3
 		case err != nil:
 			f.failures.Add(1)
 			f.log.Warn("contacts are not followed", "error", err)
 			wait = failPause
-		case n == followBatch:
+		case n >= followBatch:
 			wait = time.Nanosecond
 		}
 		timer.Reset(wait)
@@ -77,14 +79,30 @@ func (f *follower) lead(ctx context.Context) error {
 	return err
 }
 
-// once takes a batch of marks, and now and then contacts that are due to be looked at again.
+// once takes a batch of marks, now and then contacts that are due to be looked at again, and a batch of agent events.
 func (f *follower) once(ctx context.Context, due *time.Time) (int, error) {
-	if f.idle() {
+	if f.idle() && !f.agents.changed() {
 		return 0, nil
 	}
 	if err := f.lead(ctx); err != nil {
 		return 0, err
 	}
+	n, err := f.contacts(ctx, due)
+	if err != nil {
+		return 0, err
+	}
+	more, err := f.agents.once(ctx, f.owner, func(instanceID string, n int) {
+		f.items.Add(uint64(n)) // never negative
+		f.told(instanceID)
+	})
+	if more {
+		n += followBatch
+	}
+	return n, err
+}
+
+// contacts takes a batch of marks.
+func (f *follower) contacts(ctx context.Context, due *time.Time) (int, error) {
 	marks, err := f.store.Marks(ctx, followBatch)
 	if err != nil {
 		return 0, err

@@ -28,7 +28,7 @@ type Item struct {
 	InstanceID string
 	Kind       Kind
 	Key        string // what order is kept for: contact or user
-	Number     int64  // counts the items of a key from 1; 0: it was made from a record, for a replay
+	Number     int64  // counts the items of a contact from 1; grows with each event of an agent; 0: it was made from a record, for a replay
 	ID         string
 	Type       string // of an event: QUEUED, STATE_CHANGE
 	At         time.Time

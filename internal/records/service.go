@@ -14,16 +14,18 @@ import (
 type Store interface {
 	FollowStore
 	PumpStore
+	AgentStore
 }
 
-// Options of a Service. All but Log are required.
+// Options of a Service. All but Log and Agents are required.
 type Options struct {
 	Node         string // leads by this name: the same after a restart, so that it leads again at once
 	Store        Store
 	Destinations func(ctx context.Context) ([]*Destination, error) // of all instances
 	Sender       Sender
 	Blobs        Blobs
-	Dir          string // files of destinations are in it
+	Agents       AgentSource // nil: nothing is told of agents
+	Dir          string      // files of destinations are in it
 	Log          *slog.Logger
 }
 
@@ -58,6 +60,7 @@ func New(o Options) *Service {
 	}
 	s := &Service{o: o, pumps: map[string]*served{}, counts: map[string]*Counts{}}
 	s.follow = &follower{store: o.Store, owner: o.Node, wants: s.Wants, told: s.woken, idle: s.idle, log: o.Log}
+	s.follow.agents.store, s.follow.agents.source = o.Store, o.Agents
 	return s
 }
 
@@ -109,6 +112,7 @@ func (s *Service) Sync(ctx context.Context) error {
 		wanted[d.InstanceID], byID[d.ID] = true, d
 	}
 	s.wanted.Store(&wanted)
+	s.follow.agents.want(list)
 	s.mu.Lock()
 	var gone []*served
 	for id, p := range s.pumps {

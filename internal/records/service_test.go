@@ -39,7 +39,7 @@ func newWorld(t *testing.T, url string) *world {
 	w.db, err = storage.Open(t.Context(), storage.Options{URL: url, SyncOff: true})
 	must(t, err)
 	w.svc = records.New(records.Options{
-		Node: "n1", Store: w.db, Sender: w, Blobs: w, Dir: t.TempDir(),
+		Node: "n1", Store: w.db, Sender: w, Blobs: w, Dir: t.TempDir(), Agents: eventsOf(w.db),
 		Destinations: func(context.Context) ([]*records.Destination, error) {
 			w.mu.Lock()
 			defer w.mu.Unlock()
@@ -334,7 +334,10 @@ func TestLinesAreAppendedWholeAfterACrash(t *testing.T) {
 		return out
 	}
 	dir = w.svc.Dir()
-	eventually(t, "five lines", func() bool { return len(read()) == 5 })
+	eventually(t, "five lines, and known to be there", func() bool {
+		s, err := w.db.StreamState(t.Context(), "i1", d.ID)
+		return err == nil && s.Waiting == 0 && len(read()) == 5
+	})
 	w.svc.Stop()
 	// What a process that died has left of a line.
 	f, err := os.OpenFile(filepath.Join(dir, d.ID, "current.jsonl"), os.O_APPEND|os.O_WRONLY, 0o600)

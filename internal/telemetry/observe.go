@@ -32,6 +32,8 @@ type Sources struct {
 	SIPConnections     func() map[string]float64 // by transport
 	CertificateSeconds func() map[string]float64 // until it expires, by the section of the configuration
 
+	EstimateBias func() float64 // seconds by which waits were longer than estimated, less what they were shorter
+
 	// Counters: they grow only.
 	CallsOutgoing func() float64 // placed for a phone, or by the engine itself
 	CallTransfers func() float64
@@ -57,7 +59,10 @@ type Sources struct {
 	RecordingsUploaded func() float64
 	UploadFailures     func() float64
 	EventsDropped      func() float64
-	Offers             func() map[string]float64 // by result: answered, missed, rejected, device_failed, caller_left, agent_left
+	Offers             func() map[string]float64 // by result: answered, missed, rejected, device_failed, caller_left, agent_left, taken, unproven
+	AgentEventsLost    func() float64            // events of agents that could not be stored
+	Estimates          func() float64            // contacts that were told how long they will wait, and have been answered
+	EstimateError      func() float64            // seconds by which those estimates were wrong, either way
 	Panics             func() map[string]float64 // by the part that contained them: sip, media, call, flow, acd, job, http
 }
 
@@ -108,6 +113,10 @@ func (m *Metrics) Observe(s Sources) error {
 		m.queues(s.QueueWaiting),
 		m.byName("ullim_agents", "Agents, by type of their status.", "status", gauge, s.Agents),
 		m.byName("ullim_offers_total", "Contacts offered to agents, by what came of it.", "result", counter, s.Offers),
+		m.CounterFunc("ullim_agent_events_lost_total", "Events of agents that were dropped because the store was away for too long.", s.AgentEventsLost),
+		m.CounterFunc("ullim_wait_estimates_total", "Contacts that were answered and had an estimate of their wait when they came.", s.Estimates),
+		m.CounterFunc("ullim_wait_estimate_error_seconds_total", "By how much those estimates were wrong, either way.", s.EstimateError),
+		m.GaugeFunc("ullim_wait_estimate_bias_seconds", "Sum of what waits were longer than estimated, less what they were shorter.", s.EstimateBias),
 		m.byName("ullim_jobs_alive", "Jobs to be done, by kind.", "kind", gauge, s.JobsAlive),
 		m.byName("ullim_jobs_buried", "Jobs that can never be done, by kind.", "kind", gauge, s.JobsBuried),
 		m.loops(s.MediaLoops),

@@ -103,6 +103,7 @@ func all() Sources {
 		SIPLegs:    n(11), SIPStreams: n(12), InvitesAdmitted: n(13), SIPDropped: n(14), SIPRateLimited: n(15),
 		RecordingsUploaded: n(16), UploadFailures: n(17), RTPLate: n(18), SRTPRefused: n(19), RTCPSent: n(20),
 		RecordingsFailed: n(21), Conferences: n(22), Recordings: n(23), CallsOutgoing: n(24), CallTransfers: n(25), CallMoves: n(26),
+		AgentEventsLost: n(27), Estimates: n(28), EstimateError: n(29), EstimateBias: n(-30),
 		Offers: func() map[string]float64 { return map[string]float64{"answered": 20, "missed": 1} },
 		Panics: func() map[string]float64 { return map[string]float64{"sip": 0} },
 	}
@@ -129,6 +130,18 @@ ullim_queue_waiting{instance="other tenant",queue="Basic"} 1
 # TYPE ullim_agents gauge
 ullim_agents{status="OFFLINE"} 5
 ullim_agents{status="ROUTABLE"} 2
+# HELP ullim_agent_events_lost_total Events of agents that were dropped because the store was away for too long.
+# TYPE ullim_agent_events_lost_total counter
+ullim_agent_events_lost_total 27
+# HELP ullim_wait_estimate_bias_seconds Sum of what waits were longer than estimated, less what they were shorter.
+# TYPE ullim_wait_estimate_bias_seconds gauge
+ullim_wait_estimate_bias_seconds -30
+# HELP ullim_wait_estimate_error_seconds_total By how much those estimates were wrong, either way.
+# TYPE ullim_wait_estimate_error_seconds_total counter
+ullim_wait_estimate_error_seconds_total 29
+# HELP ullim_wait_estimates_total Contacts that were answered and had an estimate of their wait when they came.
+# TYPE ullim_wait_estimates_total counter
+ullim_wait_estimates_total 28
 # HELP ullim_offers_total Contacts offered to agents, by what came of it.
 # TYPE ullim_offers_total counter
 ullim_offers_total{result="answered"} 20
@@ -140,7 +153,8 @@ ullim_panics_recovered_total{part="sip"} 0
 # TYPE ullim_jobs_alive gauge
 ullim_jobs_alive{kind="recording.upload"} 4
 `, "ullim_calls_active", "ullim_rtp_packets_foreign_total", "ullim_queue_waiting", "ullim_agents", "ullim_jobs_alive", "ullim_jobs_buried",
-		"ullim_offers_total", "ullim_panics_recovered_total")
+		"ullim_offers_total", "ullim_panics_recovered_total", "ullim_agent_events_lost_total", "ullim_wait_estimate_bias_seconds",
+		"ullim_wait_estimate_error_seconds_total", "ullim_wait_estimates_total")
 	if err := m.Observe(all()); err == nil {
 		t.Error("registered twice")
 	}

@@ -3,6 +3,7 @@ package storagetest
 import (
 	"encoding/json"
 	"fmt"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -20,6 +21,7 @@ func testJobs(t *testing.T, open Open) {
 	t.Run("a job is unique while it lives", func(t *testing.T) { uniqueJobs(t, open) })
 	t.Run("the earliest due comes first", func(t *testing.T) { orderOfJobs(t, open) })
 	t.Run("workers at once claim each job once", func(t *testing.T) { racingWorkers(t, open) })
+	t.Run("jobs are found by what they are about", func(t *testing.T) { jobsAbout(t, open) })
 	t.Run("bad input", func(t *testing.T) { badJobs(t, open) })
 }
 
@@ -253,4 +255,37 @@ func badJobs(t *testing.T, open Open) {
 	}
 	must(t, db.Retry(ctx, -1, day(), "x"))
 	must(t, db.Bury(ctx, 1<<62, "x"))
+}
+
+func jobsAbout(t *testing.T, open Open) {
+	t.Helper()
+	db, ctx := open(t, nil), t.Context()
+	put := func(kind, key, payload string) {
+		t.Helper()
+		must(t, db.Enqueue(ctx, jobs.Job{Kind: kind, Key: key, Payload: json.RawMessage(payload), Due: day()}))
+	}
+	put("call", "a", `{"number":"+8210"}`)
+	put("call", "b", `{"number":"+82100"}`)
+	put("call", "c", `{"number":"50%_of"}`)
+	put("mail", "d", `{"number":"+8210"}`)
+	for text, want := range map[string]string{
+		`"+8210"`: "a", `+8210`: "a b", `"50%_of"`: "c", `50%of`: "", `5__of`: "", "!": "", "nobody": "", "\x00": "",
+	} {
+		list, err := db.JobsAbout(ctx, "call", text, 10)
+		must(t, err)
+		var keys []string
+		for _, j := range list {
+			keys = append(keys, j.Key)
+			if !j.Due.Equal(day()) || j.Kind != "call" || len(j.Payload) == 0 {
+				t.Errorf("%q: %+v", text, j)
+			}
+		}
+		slices.Sort(keys)
+		if got := strings.Join(keys, " "); got != want {
+			t.Errorf("%q is in %q, want %q", text, got, want)
+		}
+	}
+	if list, err := db.JobsAbout(ctx, "call", "82", 1); err != nil || len(list) != 1 {
+		t.Errorf("%d of one, %v", len(list), err)
+	}
 }

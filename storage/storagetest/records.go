@@ -28,6 +28,7 @@ func testRecords(t *testing.T, open Open) {
 		{"each write leaves one mark", marks},
 		{"what is told is committed with its mark", toldOnce},
 		{"a cursor moves only for who leads", cursors},
+		{"events of agents are told once", agentCursors},
 		{"replays and dead letters", replays},
 		{"items go when they are old", trimming},
 		{"searches", searches},
