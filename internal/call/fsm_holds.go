@@ -59,7 +59,7 @@ func (s *step) holds() {
 // heldAtEnd notes that customer or agent has left while the customer was on hold: by a transfer nobody leaves.
 func (s *step) heldAtEnd() {
 	if !s.Hold.Since.IsZero() && s.Record.Agent != nil {
-		s.Record.Agent.Holds.AtEnd = true
+		s.edit().Agent.Holds.AtEnd = true
 	}
 }
 

@@ -58,7 +58,7 @@ func (s *step) takeQueue(since time.Time, owed bool) {
 
 // callerNumber is the number of a customer who has called.
 func (s *State) callerNumber() string {
-	r := &s.Record
+	r := s.Record
 	if r.InitiationMethod == contact.Callback || r.InitiationMethod == contact.Outbound || r.CustomerEndpoint.Type != contact.TelephoneNumber {
 		return ""
 	}
