@@ -284,8 +284,11 @@ func TestQ02SeveralDevicesRingAndTheFirstHasTheCall(t *testing.T) {
 func TestQ02TwoDevicesAnswerAtOnce(t *testing.T) {
 	run(t, func(s *stage) {
 		t := s.t
-		a, b := s.gateway("192.0.2.31:5060", 200), s.gateway("192.0.2.32:5060", 200)
+		a, b := s.gateway("192.0.2.31:5060"), s.gateway("192.0.2.32:5060")
 		c := s.together(a, b)
+		ia, ib := a.last(sipgo.INVITE), b.last(sipgo.INVITE) // both ring before one of them answers
+		a.answer(ia, 200, "OK", "a", "Contact: <sip:a@192.0.2.31:5060>", sdpAnswer)
+		b.answer(ib, 200, "OK", "b", "Contact: <sip:b@192.0.2.32:5060>", sdpAnswer)
 		time.Sleep(time.Second)
 		same(t, "events", c.kinds(), "answered")
 		same(t, "ACKs", len(a.requests(sipgo.ACK))+len(b.requests(sipgo.ACK)), 2)

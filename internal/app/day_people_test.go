@@ -207,11 +207,14 @@ func (a *dayAgent) rings(l *dayLeg) {
 func (a *dayAgent) name() string { return fmt.Sprintf("agent-%02d", a.n) }
 
 func (a *dayAgent) hungUp(l *dayLeg, _ bool) {
+	l.mu.Lock()
+	answered := l.answered
+	l.mu.Unlock()
 	a.mu.Lock()
 	if a.leg == l {
 		a.leg = nil
 	}
-	missed := !l.answered && a.present
+	missed := !answered && a.present
 	back := time.Duration(10+a.lot.IntN(50)) * time.Second
 	early := a.lot.Float64() < 0.3
 	a.mu.Unlock()

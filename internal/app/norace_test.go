@@ -2,7 +2,7 @@
 
 package app
 
-const worldsUnderTest = 120
+const worldsUnderTest = 60
 
 // raceEnabled says that the race detector slows everything down.
 const raceEnabled = false
